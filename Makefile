@@ -1,0 +1,27 @@
+# `make demo` and `make test` need nothing but Python 3.10+ and set up .venv themselves.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# pydensecrf2 does not build on Python 3.13; the package itself leaves it out there.
+EXTRAS := lite,cam,crf,test
+
+.PHONY: demo test lint bench clean
+
+$(STAMP): pyproject.toml setup.py requirements/constraints.txt
+	@$(PYTHON) -c 'import sys; ok = (3, 10) <= sys.version_info[:2] <= (3, 13); sys.exit(None if ok else "mmws needs Python 3.10 to 3.13, found " + sys.version.split()[0] + ": run make PYTHON=python3.11")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements/constraints.txt -e '.[$(EXTRAS)]'
+	@touch $@
+
+test: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest tests
+
+lint: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build *.egg-info

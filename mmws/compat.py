@@ -1,0 +1,105 @@
+"""What the OpenMMLab hosts need on today's torch, each with its reason.
+
+Imported first by :mod:`mmws`; safe to import more than once.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import types
+
+import numpy as np
+import torch
+from mmengine.logging import HistoryBuffer
+
+# mmsegmentation 1.2 accepts this range itself; checked here so that the message names the cure.
+_HOSTS = {
+    'mmengine': ((0, 10, 4), (0, 11)),
+    'mmseg': ((1, 2), (1, 3)),
+    'mmcv': ((2, 0), (2, 2)),
+}
+
+
+def _stub_mmcv_ext() -> None:
+    """Lets mmsegmentation import on mmcv-lite, which has no compiled ops.
+
+    ``mmseg.models`` imports ``mmcv.ops`` for heads that most users never build. The stub stands in
+    for the missing ``mmcv._ext`` only; calling one of its ops raises an error that says what to do.
+    """
+    if 'mmcv._ext' in sys.modules or importlib.util.find_spec('mmcv') is None:
+        return
+    if importlib.util.find_spec('mmcv._ext') is not None:
+        return
+
+    class _MissingOps(types.ModuleType):
+        def __getattr__(self, name: str):
+            if name.startswith('__'):
+                raise AttributeError(name)
+
+            def missing_op(*args, **kwargs):
+                raise RuntimeError(
+                    f'mmcv.ops.{name} is a compiled op and this environment has mmcv-lite, which '
+                    'has none. Install the full mmcv (>=2.0.0rc4, <2.2.0) to use this model.'
+                )
+
+            return missing_op
+
+    stub = _MissingOps('mmcv._ext')
+    stub.__spec__ = importlib.util.spec_from_loader('mmcv._ext', loader=None)
+    sys.modules['mmcv._ext'] = stub
+
+
+def _history_buffer_attribute(obj, name):
+    """What ``builtins.getattr`` may do while a checkpoint is read: reach HistoryBuffer's methods.
+
+    mmengine's message hub pickles bound methods of :class:`HistoryBuffer` (its registered
+    statistics). Allowing the real ``getattr`` would let a checkpoint reach any attribute of
+    anything, which is what the safe loader is there to prevent.
+    """
+    if obj is HistoryBuffer and not name.startswith('_') and hasattr(HistoryBuffer, name):
+        return getattr(HistoryBuffer, name)
+    raise ValueError(
+        f'a checkpoint asks for getattr({obj!r}, {name!r}), which mmengine never writes: '
+        'refused. Load only files that you trust.'
+    )
+
+
+def _allow_mmengine_checkpoints() -> None:
+    """Lets torch >= 2.6 load mmengine's checkpoints with ``weights_only=True`` left on.
+
+    A checkpoint holds the message hub beside the weights: HistoryBuffers and numpy scalars, which
+    torch's safe loader refuses unless they are named.
+    """
+    if not hasattr(torch.serialization, 'add_safe_globals'):  # torch < 2.4: no safe default
+        return
+    multiarray = getattr(np, '_core', np.core if not hasattr(np, '_core') else None).multiarray
+    dtypes = {type(np.dtype(t)) for t in ('f2', 'f4', 'f8', 'i1', 'i2', 'i4', 'i8', 'u1', 'b1')}
+    allowed = [HistoryBuffer, np.ndarray, np.dtype, *dtypes]
+    for function in (multiarray._reconstruct, multiarray.scalar):
+        for module in ('numpy.core.multiarray', 'numpy._core.multiarray'):
+            allowed.append((function, f'{module}.{function.__name__}'))
+    allowed.append((_history_buffer_attribute, 'builtins.getattr'))
+    torch.serialization.add_safe_globals(allowed)
+
+
+def _check_hosts() -> None:
+    """Refuses a host outside the tested range, with the version found and the range wanted."""
+    from mmengine.utils import digit_version
+
+    for name, (low, high) in _HOSTS.items():
+        if importlib.util.find_spec(name) is None:
+            raise ImportError(
+                f'mmws needs {name}, which is not installed. A whole environment: '
+                'pip install "mmws[lite]"'
+            )
+        module = __import__(name)
+        found = digit_version(module.__version__)[:3]
+        if not (low <= tuple(found) < high):
+            wanted = f'>={".".join(map(str, low))}, <{".".join(map(str, high))}'
+            raise ImportError(f'mmws needs {name} {wanted}; found {module.__version__}.')
+
+
+_stub_mmcv_ext()
+_check_hosts()
+_allow_mmengine_checkpoints()
