@@ -1,4 +1,4 @@
-"""Puts configs/, tools/ and model-index.yml into the wheel as mmws/.mim, where `mim` looks for them."""
+"""Puts configs, tools and model-index.yml into the wheel as mmws/.mim, where `mim` looks."""
 
 import shutil
 from pathlib import Path
