@@ -1,0 +1,57 @@
+"""How the K seeds of a batch reach the losses of any head: one small place that holds state.
+
+mmseg's heads pass one label map to their losses. A multi-seed model hands the seeds over beside it,
+for the duration of its ``loss()``, and every WST loss called inside picks them up. A context
+variable holds them: nothing is stored on the model (deepcopy, pickle and EMA see the stock model),
+the value is released on any exit, and threads do not see each other's batch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+# What a seed holds where it does not know, in the data and here; heads may use another number.
+UNKNOWN_LABEL = 255
+
+
+@dataclass
+class SeedBatch:
+    """The seeds of one batch, on the grid on which the loss is computed.
+
+    Attributes:
+        seeds: (N, K, H, W) uint8 label maps; 255 is unknown. A seed that an image lacks is 255
+            everywhere.
+        present: (N, K) bool, False where an image lacks a seed altogether. None: all present.
+        uses: How many losses have read the seeds; a list so that resampled copies share it.
+    """
+
+    seeds: Tensor
+    present: Tensor | None = None
+    uses: list[str] = field(default_factory=list)
+
+    def resampled(self, seeds: Tensor) -> SeedBatch:
+        """The same batch on another grid: counts its uses together with this one."""
+        return SeedBatch(seeds, self.present, self.uses)
+
+
+_HANDED: ContextVar[SeedBatch | None] = ContextVar('mmws_handed_seeds', default=None)
+
+
+def handed_seeds() -> SeedBatch | None:
+    """The seeds that are handed over right now, or None outside a multi-seed model's loss()."""
+    return _HANDED.get()
+
+
+@contextlib.contextmanager
+def hand_over(batch: SeedBatch) -> Iterator[SeedBatch]:
+    """Hands ``batch`` to every WST loss called inside; nests (the innermost batch counts)."""
+    token = _HANDED.set(batch)
+    try:
+        yield batch
+    finally:
+        _HANDED.reset(token)

@@ -1,0 +1,450 @@
+"""The weighted selective training (WST) loss, Eq. 4 to 7 of the paper."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+import torch.nn.functional as F
+from mmengine.dist import all_reduce
+from mmseg.models.losses.utils import get_class_weight
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from .hand_over import UNKNOWN_LABEL, handed_seeds
+
+UNKNOWN = ('keep', 'drop')
+AVERAGE = ('labelled', 'all', 'seed')
+
+# Up to this many labels the K seeds are processed at once (few kernels); above it in slices, so
+# that their int64 indices never outweigh the logits.
+_AT_ONCE = 2**20
+
+
+def wst_weights(
+    seg_logits: Tensor,
+    seeds: Tensor,
+    scale: float = 1.0,
+    ignore_index: int = 255,
+    *,
+    present: Tensor | None = None,
+    unknown: str = 'keep',
+) -> Tensor:
+    """The weight of each seed at each pixel, Eq. 6 and 7.
+
+    Args:
+        seg_logits: (N, C, H, W) floats, the online prediction before the softmax.
+        seeds: (N, K, H, W) integers in [0, C), or ``ignore_index`` where a seed does not know.
+        scale: The factor s, >= 0. 0 gives 1/K everywhere.
+        ignore_index: The label of unknown pixels; it never matches a prediction.
+        present: (N, K) bool, False for a seed that an image lacks altogether: weight 0, and it
+            does not count among the image's N_k. None: all are present.
+        unknown: ``'keep'`` leaves unknown seeds in the softmax over k (the paper's formula: the
+            weights of all present seeds sum to 1); ``'drop'`` takes them out (the weights of the
+            seeds that know the pixel sum to 1).
+
+    Returns:
+        (N, K, H, W) float32 in [0, 1], without gradient.
+    """
+    seeds = _check_seeds(seg_logits, seeds, ignore_index)
+    with torch.no_grad():
+        predicted = seg_logits.argmax(1, keepdim=True)
+        hit, miss = _hit_and_miss(seeds, predicted, scale, ignore_index, present, unknown)
+        weights = torch.where(_matches(seeds, predicted), hit, miss)
+        if unknown == 'drop':
+            weights = weights.masked_fill(seeds == ignore_index, 0.0)
+        if present is not None:
+            weights = weights * present[:, :, None, None]
+    return weights
+
+
+def wst_pixel_loss(
+    seg_logits: Tensor,
+    seeds: Tensor,
+    *,
+    scale: float = 1.0,
+    ignore_index: int = 255,
+    present: Tensor | None = None,
+    unknown: str = 'keep',
+    class_weight: Tensor | None = None,
+    seed_weight: Tensor | None = None,
+    use_sigmoid: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """The loss of every pixel, Eq. 5 before the sum over i, j.
+
+    The cross entropies of the K seeds are never formed one by one: at each pixel the weighted seeds
+    are one soft label, so that the work on (N, C, H, W) is that of one cross entropy whatever K is.
+
+    Args:
+        seg_logits: (N, C, H, W) floats; computed in float32.
+        seeds: (N, K, H, W) integers in [0, C), or ``ignore_index``.
+        scale: The factor s of Eq. 6, >= 0.
+        ignore_index: The label of unknown pixels: no loss.
+        present: As in :func:`wst_weights`.
+        unknown: As in :func:`wst_weights`.
+        class_weight: (C,) floats, multiplies the loss of a seed's pixel by its label's weight.
+        seed_weight: (K,) floats, multiplies each seed's loss.
+        use_sigmoid: C binary cross entropies (their mean over C) instead of the softmax one.
+
+    Returns:
+        The loss (N, H, W) float32, 0 where no seed knows the pixel, and the mass (N, H, W) float32
+        without gradient: 1 where at least one seed knows the pixel, else 0; with ``class_weight``
+        the weighted mean of its seeds' class weights. Its sum is what the mean divides by.
+
+    Raises:
+        ValueError: Shapes that do not fit, or a label outside [0, C).
+    """
+    seeds = _check_seeds(seg_logits, seeds, ignore_index)
+    logits = seg_logits.float()
+    with torch.no_grad():
+        highest, predicted = logits.max(1, keepdim=True)
+        hit, miss = _hit_and_miss(seeds, predicted, scale, ignore_index, present, unknown)
+    return _SoftLabelNLL.apply(
+        logits,
+        seeds,
+        highest,
+        predicted,
+        hit,
+        miss,
+        class_weight,
+        seed_weight,
+        ignore_index,
+        use_sigmoid,
+    )
+
+
+@MODELS.register_module()
+class WSTLoss(nn.Module):
+    """Weighted selective training: cross entropy with K seeds, weighted by the online prediction.
+
+    A decode-head loss with mmseg's signature. With one label map (or K = 1) it is mmseg's
+    ``CrossEntropyLoss(avg_non_ignore=True)``; with ``scale=0`` it is the plain average of Eq. 4.
+    Inside a :class:`MultiSeedSegmentor` the heads still pass their one (N, H, W) label and the
+    seeds are picked up from the hand-over; pixels that the head masked out of its label (255 where
+    a seed knows the pixel) stay masked.
+
+    The mean is taken over the pixels that at least one seed labels, over the whole batch of all
+    processes: a step on several GPUs has the gradient of one process with the whole batch.
+
+    Args:
+        scale: The factor s of Eq. 6; the paper uses 1. Larger is more selective.
+        unknown: ``'keep'`` (the paper's formula) or ``'drop'`` unknown pixels of a seed from the
+            softmax over the seeds, see :func:`wst_weights`.
+        average: What the mean divides by: ``'labelled'`` pixels (at least one seed knows them),
+            ``'all'`` pixels (Eq. 5 literally), or each ``'seed'`` by its own count of known pixels.
+        use_sigmoid: C binary cross entropies instead of the softmax one, as in mmseg.
+        class_weight: C floats or a file that holds them, as in mmseg.
+        reduction: ``'mean'``, ``'sum'`` or ``'none'``.
+        loss_weight: Multiplies the result.
+        ignore_index: The label of unknown pixels, where the call names none.
+        loss_name: The name in the logs; starts with ``loss_`` so that it is back-propagated.
+
+    Example:
+        >>> loss = WSTLoss()
+        >>> loss(torch.randn(2, 21, 41, 41), torch.randint(0, 21, (2, 12, 41, 41)))
+    """
+
+    def __init__(
+        self,
+        *,
+        scale: float = 1.0,
+        unknown: str = 'keep',
+        average: str = 'labelled',
+        use_sigmoid: bool = False,
+        class_weight: Sequence[float] | str | None = None,
+        reduction: str = 'mean',
+        loss_weight: float = 1.0,
+        ignore_index: int = 255,
+        loss_name: str = 'loss_wst',
+    ):
+        super().__init__()
+        if not scale >= 0:
+            raise ValueError(f'scale is the factor s of Eq. 6 and must be >= 0; got {scale}.')
+        _check_choice('unknown', unknown, UNKNOWN)
+        _check_choice('average', average, AVERAGE)
+        _check_choice('reduction', reduction, ('mean', 'sum', 'none'))
+        if use_sigmoid and class_weight is not None:
+            raise ValueError(
+                'class_weight has no place in the sigmoid form, where mmseg reads it as the weight '
+                'of positives. Use loss_weight, or use_sigmoid=False.'
+            )
+        self.scale = scale
+        self.unknown = unknown
+        self.average = average
+        self.use_sigmoid = use_sigmoid
+        self.class_weight = get_class_weight(class_weight)
+        self.reduction = reduction
+        self.loss_weight = loss_weight
+        self.ignore_index = ignore_index
+        self._loss_name = loss_name
+
+    @property
+    def loss_name(self) -> str:
+        return self._loss_name
+
+    def extra_repr(self) -> str:
+        return f'scale={self.scale}, unknown={self.unknown!r}, average={self.average!r}'
+
+    def forward(
+        self,
+        seg_logits: Tensor,
+        seeds: Tensor,
+        weight: Tensor | None = None,
+        avg_factor: float | None = None,
+        reduction_override: str | None = None,
+        ignore_index: int | None = None,
+        present: Tensor | None = None,
+        **kwargs,
+    ) -> Tensor:
+        """Computes the loss.
+
+        Args:
+            seg_logits: (N, C, H, W) floats.
+            seeds: (N, K, H, W) integers, or one label map (N, H, W).
+            weight: (N, H, W) or (N, 1, H, W) floats, multiplies each pixel's loss.
+            avg_factor: What the mean divides by, in place of the count.
+            reduction_override: Replaces ``reduction`` for this call.
+            ignore_index: Replaces the constructor's for this call.
+            present: (N, K) bool, False for a seed that an image lacks altogether.
+
+        Returns:
+            A scalar, or (N, H, W) with reduction ``'none'``.
+        """
+        reduction = reduction_override or self.reduction
+        _check_choice('reduction_override', reduction, ('mean', 'sum', 'none'))
+        if avg_factor is not None and reduction == 'sum':
+            raise ValueError('avg_factor can not be used with reduction="sum"')
+        ignore_index = self.ignore_index if ignore_index is None else ignore_index
+        if seeds.dim() == 3:
+            seeds, present, ignore_index = self._seeds_behind(seeds, present, ignore_index)
+        class_weight = None
+        if self.class_weight is not None:
+            class_weight = torch.as_tensor(
+                self.class_weight, dtype=torch.float32, device=seg_logits.device
+            )
+        by_seed = self.average == 'seed' and reduction == 'mean' and avg_factor is None
+        loss, mass = wst_pixel_loss(
+            seg_logits,
+            seeds,
+            scale=self.scale,
+            ignore_index=ignore_index,
+            present=present,
+            unknown=self.unknown,
+            class_weight=class_weight,
+            seed_weight=_inverse_counts(seeds, ignore_index) if by_seed else None,
+            use_sigmoid=self.use_sigmoid,
+        )
+        if weight is not None:
+            loss = loss * weight.float().reshape(loss.shape)
+        if reduction == 'none':
+            return self.loss_weight * loss
+        loss = loss.sum()
+        if reduction == 'mean' and not by_seed:
+            if avg_factor is None:
+                avg_factor = mass.sum()
+                if self.average == 'all':
+                    avg_factor = avg_factor + (mass == 0).sum()
+                all_reduce(avg_factor, 'mean')
+                avg_factor = avg_factor.clamp(min=torch.finfo(torch.float32).eps)
+            else:
+                avg_factor = avg_factor + torch.finfo(torch.float32).eps
+            loss = loss / avg_factor
+        return self.loss_weight * loss
+
+    @staticmethod
+    def _seeds_behind(
+        label: Tensor, present: Tensor | None, ignore_index: int
+    ) -> tuple[Tensor, Tensor | None, int]:
+        """The seeds handed over with this label, masked as the head masked it; else the label."""
+        handed = handed_seeds()
+        if handed is None or _grid(handed.seeds) != _grid(label.unsqueeze(1)):
+            return label.unsqueeze(1), present, ignore_index
+        handed.uses.append('WSTLoss')
+        masked = (label == ignore_index).unsqueeze(1)
+        return handed.seeds.masked_fill(masked, UNKNOWN_LABEL), handed.present, UNKNOWN_LABEL
+
+
+class _SoftLabelNLL(torch.autograd.Function):
+    """Cross entropy of the logits with the weighted seeds as one soft label per pixel.
+
+    With q_c = sum over the seeds k that say c of their weight, and Q = sum_c q_c <= 1, the loss is
+    Q * logsumexp(z) - sum_c q_c z_c and its gradient Q * softmax(z) - q. Written out by hand
+    because autograd would keep K gathered tensors, and the naive loop K log-softmaxes.
+    """
+
+    @staticmethod
+    def forward(
+        ctx,
+        logits,
+        seeds,
+        highest,
+        predicted,
+        hit,
+        miss,
+        class_weight,
+        seed_weight,
+        ignore_index,
+        use_sigmoid,
+    ):
+        if use_sigmoid:
+            probability = logits.sigmoid()
+            normaliser = F.softplus(logits).sum(1, keepdim=True)
+        else:
+            probability = logits.softmax(1)
+            # The winner's probability is at least 1/C: its logarithm loses nothing, and the
+            # normaliser is right for logits of any size.
+            normaliser = highest - probability.gather(1, predicted).log()
+        ctx.ignore_index, ctx.use_sigmoid = ignore_index, use_sigmoid
+
+        total = torch.zeros_like(hit)
+        label_score = torch.zeros_like(hit)
+        plain_total = total if class_weight is None else torch.zeros_like(hit)
+        class_total = total if class_weight is None else torch.zeros_like(hit)
+        for index, q, plain in _weighted_labels(
+            seeds, predicted, hit, miss, class_weight, seed_weight, ignore_index, logits.shape[1]
+        ):
+            total += q.sum(1, keepdim=True)
+            label_score += (q * logits.gather(1, index)).sum(1, keepdim=True)
+            if class_weight is not None:
+                plain_total += plain.sum(1, keepdim=True)
+                class_total += (plain * class_weight[index]).sum(1, keepdim=True)
+        loss = total * normaliser - label_score
+        if use_sigmoid:
+            loss = loss / logits.shape[1]
+        else:
+            # A difference of large numbers can fall a rounding error below zero.
+            loss = loss.clamp_(min=0)
+        known = plain_total > 0
+        mass = known.float() if class_weight is None else class_total / plain_total.clamp(min=1e-12)
+        mass = mass.squeeze(1)
+        ctx.save_for_backward(
+            probability, seeds, predicted, hit, miss, class_weight, seed_weight, total
+        )
+        ctx.mark_non_differentiable(mass)
+        return loss.squeeze(1), mass
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad_loss, _):
+        probability, seeds, predicted, hit, miss, class_weight, seed_weight, total = (
+            ctx.saved_tensors
+        )
+        grad_loss = grad_loss.unsqueeze(1)
+        if ctx.use_sigmoid:
+            grad_loss = grad_loss / probability.shape[1]
+        grad = probability * (grad_loss * total)
+        for index, q, _plain in _weighted_labels(
+            seeds,
+            predicted,
+            hit,
+            miss,
+            class_weight,
+            seed_weight,
+            ctx.ignore_index,
+            probability.shape[1],
+        ):
+            grad.scatter_add_(1, index, -grad_loss * q)
+        return grad, *(None,) * 9
+
+
+def _weighted_labels(
+    seeds: Tensor,
+    predicted: Tensor,
+    hit: Tensor,
+    miss: Tensor,
+    class_weight: Tensor | None,
+    seed_weight: Tensor | None,
+    ignore_index: int,
+    num_classes: int,
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Walks the seeds in slices of k: their labels as indices (N, k, H, W) int64, with unknown ones
+    set to class 0; their full weight, 0 where unknown; and the same without class and seed weight.
+    """
+    num_seeds = seeds.shape[1]
+    step = num_seeds if seeds.numel() <= _AT_ONCE else max(1, num_classes // 8)
+    for first in range(0, num_seeds, step):
+        some = seeds[:, first : first + step]
+        unknown = some == ignore_index
+        plain = torch.where(_matches(some, predicted), hit, miss).masked_fill_(unknown, 0.0)
+        index = some.long().masked_fill_(unknown, 0)
+        q = plain
+        if class_weight is not None:
+            q = q * class_weight[index]
+        if seed_weight is not None:
+            q = q * seed_weight[first : first + step, None, None]
+        yield index, q, plain
+
+
+def _hit_and_miss(
+    seeds: Tensor,
+    predicted: Tensor,
+    scale: float,
+    ignore_index: int,
+    present: Tensor | None,
+    unknown: str,
+) -> tuple[Tensor, Tensor]:
+    """Eq. 6 takes two values at a pixel: for seeds that match and that do not; (N, 1, H, W) each.
+
+    With m of n seeds matching: e^s / (m e^s + n - m) and 1 / (m e^s + n - m), divided through by
+    e^s so that no scale overflows.
+    """
+    matching = _matches(seeds, predicted).sum(1, keepdim=True, dtype=torch.float32)
+    if unknown == 'drop':
+        counted = (seeds != ignore_index).sum(1, keepdim=True, dtype=torch.float32)
+    elif present is not None:
+        counted = present.sum(1, dtype=torch.float32)[:, None, None, None].expand_as(matching)
+    else:
+        counted = torch.full_like(matching, seeds.shape[1])
+    shrink = torch.exp(torch.tensor(-float(scale))).item()
+    counted = counted.clamp(min=1)
+    denominator = matching + (counted - matching) * shrink
+    hit = 1 / denominator
+    # Where no seed matches all weights are equal, also at an infinite scale (0 / 0 above).
+    miss = torch.where(matching > 0, hit * shrink, 1 / counted)
+    return hit, miss
+
+
+def _matches(seeds: Tensor, predicted: Tensor) -> Tensor:
+    """Eq. 7. An unknown label matches no prediction, since no class has its number."""
+    return seeds == predicted.to(seeds.dtype)
+
+
+def _inverse_counts(seeds: Tensor, ignore_index: int) -> Tensor:
+    """(K,) 1 / the number of pixels that each seed knows, over all processes' batches."""
+    counts = (seeds != ignore_index).sum((0, 2, 3)).float()
+    all_reduce(counts, 'mean')
+    return 1 / counts.clamp(min=1e-6)
+
+
+def _grid(maps: Tensor) -> tuple[int, int, int]:
+    return maps.shape[0], maps.shape[2], maps.shape[3]
+
+
+def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise ValueError(f'{name} must be one of {", ".join(choices)}; got {value!r}.')
+
+
+def _check_seeds(seg_logits: Tensor, seeds: Tensor, ignore_index: int) -> Tensor:
+    """Refuses what does not fit, and returns the seeds in the smallest dtype that holds them."""
+    if seg_logits.dim() != 4 or seeds.dim() != 4 or _grid(seeds) != _grid(seg_logits):
+        raise ValueError(
+            f'seeds must be (N, K, H, W) matching logits {tuple(seg_logits.shape)}; got '
+            f'{tuple(seeds.shape)}. Does the pipeline end with PackMultiSeedInputs?'
+        )
+    if seeds.is_floating_point() or seeds.dtype == torch.bool:
+        raise ValueError(f'seeds are integer label maps; got {seeds.dtype}.')
+    num_classes = seg_logits.shape[1]
+    # On a GPU the check would wait for the device; there the dataset's own check has to do.
+    if seeds.device.type == 'cpu' and seeds.numel():
+        wrong = ((seeds < 0) | (seeds >= num_classes)) & (seeds != ignore_index)
+        if wrong.any():
+            found = sorted(seeds[wrong].unique().tolist())[:5]
+            raise ValueError(
+                f'seed labels must be in [0, {num_classes}) or {ignore_index} (unknown); found '
+                f'{found}. Do the classes of the seeds and num_classes agree?'
+            )
+    if num_classes <= 255 and 0 <= ignore_index <= 255:
+        seeds = seeds.to(torch.uint8)
+    return seeds
