@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -49,9 +51,8 @@ def wst_weights(
     """
     seeds = _check_seeds(seg_logits, seeds, ignore_index)
     with torch.no_grad():
-        predicted = seg_logits.argmax(1, keepdim=True)
-        hit, miss = _hit_and_miss(seeds, predicted, scale, ignore_index, present, unknown)
-        weights = torch.where(_matches(seeds, predicted), hit, miss)
+        terms = _pixel_terms(seg_logits.float(), seeds, scale, ignore_index, present, unknown)
+        weights = torch.where(_matches(seeds, terms.predicted), terms.hit, terms.miss)
         if unknown == 'drop':
             weights = weights.masked_fill(seeds == ignore_index, 0.0)
         if present is not None:
@@ -98,20 +99,18 @@ def wst_pixel_loss(
     seeds = _check_seeds(seg_logits, seeds, ignore_index)
     logits = seg_logits.float()
     with torch.no_grad():
-        highest, predicted = logits.max(1, keepdim=True)
-        hit, miss = _hit_and_miss(seeds, predicted, scale, ignore_index, present, unknown)
-    return _SoftLabelNLL.apply(
-        logits,
-        seeds,
-        highest,
-        predicted,
-        hit,
-        miss,
-        class_weight,
-        seed_weight,
-        ignore_index,
-        use_sigmoid,
-    )
+        terms = _pixel_terms(logits, seeds, scale, ignore_index, present, unknown)
+        label_weight = _label_weight(seeds.shape[1], logits.shape[1], class_weight, seed_weight)
+        mass = (terms.known > 0).float()
+        if class_weight is not None:
+            of_labels, of_matching = _label_weight_sums(
+                seeds, class_weight.expand(seeds.shape[1], -1), terms.predicted, ignore_index
+            )
+            extra = terms.hit - terms.miss
+            weights = terms.miss * terms.known + extra * terms.matching
+            mass = mass * (terms.miss * of_labels + extra * of_matching) / weights.clamp(min=1e-12)
+    loss = _SoftLabelNLL.apply(logits, seeds, terms, label_weight, ignore_index, use_sigmoid)
+    return loss.squeeze(1), mass.squeeze(1)
 
 
 @MODELS.register_module()
@@ -271,22 +270,14 @@ class _SoftLabelNLL(torch.autograd.Function):
     With q_c = sum over the seeds k that say c of their weight, and Q = sum_c q_c <= 1, the loss is
     Q * logsumexp(z) - sum_c q_c z_c and its gradient Q * softmax(z) - q. Written out by hand
     because autograd would keep K gathered tensors, and the naive loop K log-softmaxes.
+
+    A seed's weight is ``miss``, and ``hit - miss`` more where it says the predicted class. So the
+    sums over k need one gather per seed with a weight that is the same for all seeds, and one term
+    at the predicted class for all that match.
     """
 
     @staticmethod
-    def forward(
-        ctx,
-        logits,
-        seeds,
-        highest,
-        predicted,
-        hit,
-        miss,
-        class_weight,
-        seed_weight,
-        ignore_index,
-        use_sigmoid,
-    ):
+    def forward(ctx, logits, seeds, terms, label_weight, ignore_index, use_sigmoid):
         if use_sigmoid:
             probability = logits.sigmoid()
             normaliser = F.softplus(logits).sum(1, keepdim=True)
@@ -294,115 +285,144 @@ class _SoftLabelNLL(torch.autograd.Function):
             probability = logits.softmax(1)
             # The winner's probability is at least 1/C: its logarithm loses nothing, and the
             # normaliser is right for logits of any size.
-            normaliser = highest - probability.gather(1, predicted).log()
-        ctx.ignore_index, ctx.use_sigmoid = ignore_index, use_sigmoid
+            normaliser = terms.highest - probability.gather(1, terms.predicted).log()
 
-        total = torch.zeros_like(hit)
-        label_score = torch.zeros_like(hit)
-        plain_total = total if class_weight is None else torch.zeros_like(hit)
-        class_total = total if class_weight is None else torch.zeros_like(hit)
-        for index, q, plain in _weighted_labels(
-            seeds, predicted, hit, miss, class_weight, seed_weight, ignore_index, logits.shape[1]
-        ):
-            total += q.sum(1, keepdim=True)
-            label_score += (q * logits.gather(1, index)).sum(1, keepdim=True)
-            if class_weight is not None:
-                plain_total += plain.sum(1, keepdim=True)
-                class_total += (plain * class_weight[index]).sum(1, keepdim=True)
-        loss = total * normaliser - label_score
+        label_score = torch.zeros_like(terms.hit)
+        for index, unknown, weight in _slices(seeds, label_weight, ignore_index, logits.shape[1]):
+            score = logits.gather(1, index).masked_fill_(unknown, 0.0)
+            label_score += _sum_over_seeds(score if weight is None else score * weight)
+        known, matching = terms.known, terms.matching
+        if label_weight is not None:
+            known, matching = _label_weight_sums(seeds, label_weight, terms.predicted, ignore_index)
+        extra = (terms.hit - terms.miss) * matching
+        total = terms.miss * known + extra
+        loss = total * normaliser - (terms.miss * label_score + extra * terms.highest)
         if use_sigmoid:
             loss = loss / logits.shape[1]
         else:
             # A difference of large numbers can fall a rounding error below zero.
             loss = loss.clamp_(min=0)
-        known = plain_total > 0
-        mass = known.float() if class_weight is None else class_total / plain_total.clamp(min=1e-12)
-        mass = mass.squeeze(1)
         ctx.save_for_backward(
-            probability, seeds, predicted, hit, miss, class_weight, seed_weight, total
+            probability, seeds, terms.predicted, terms.miss, extra, total, label_weight
         )
-        ctx.mark_non_differentiable(mass)
-        return loss.squeeze(1), mass
+        ctx.ignore_index, ctx.use_sigmoid = ignore_index, use_sigmoid
+        return loss
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad_loss, _):
-        probability, seeds, predicted, hit, miss, class_weight, seed_weight, total = (
-            ctx.saved_tensors
-        )
-        grad_loss = grad_loss.unsqueeze(1)
+    def backward(ctx, grad_loss):
+        probability, seeds, predicted, miss, extra, total, label_weight = ctx.saved_tensors
+        num_classes = probability.shape[1]
         if ctx.use_sigmoid:
-            grad_loss = grad_loss / probability.shape[1]
+            grad_loss = grad_loss / num_classes
         grad = probability * (grad_loss * total)
-        for index, q, _plain in _weighted_labels(
-            seeds,
-            predicted,
-            hit,
-            miss,
-            class_weight,
-            seed_weight,
-            ctx.ignore_index,
-            probability.shape[1],
-        ):
-            grad.scatter_add_(1, index, -grad_loss * q)
-        return grad, *(None,) * 9
+        grad.scatter_add_(1, predicted, -grad_loss * extra)
+        shared = -grad_loss * miss
+        for index, unknown, weight in _slices(seeds, label_weight, ctx.ignore_index, num_classes):
+            source = shared.expand_as(index) if weight is None else shared * weight
+            grad.scatter_add_(1, index, source.masked_fill(unknown, 0.0))
+        return grad, None, None, None, None, None
 
 
-def _weighted_labels(
-    seeds: Tensor,
-    predicted: Tensor,
-    hit: Tensor,
-    miss: Tensor,
-    class_weight: Tensor | None,
-    seed_weight: Tensor | None,
-    ignore_index: int,
-    num_classes: int,
-) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Walks the seeds in slices of k: their labels as indices (N, k, H, W) int64, with unknown ones
-    set to class 0; their full weight, 0 where unknown; and the same without class and seed weight.
+class _PixelTerms(NamedTuple):
+    """What Eq. 6 and 7 need of a pixel; each (N, 1, H, W).
+
+    At a pixel Eq. 6 takes two values only: ``hit`` for the seeds that match the prediction, and
+    ``miss`` for the others.
     """
-    num_seeds = seeds.shape[1]
-    step = num_seeds if seeds.numel() <= _AT_ONCE else max(1, num_classes // 8)
-    for first in range(0, num_seeds, step):
-        some = seeds[:, first : first + step]
-        unknown = some == ignore_index
-        plain = torch.where(_matches(some, predicted), hit, miss).masked_fill_(unknown, 0.0)
-        index = some.long().masked_fill_(unknown, 0)
-        q = plain
-        if class_weight is not None:
-            q = q * class_weight[index]
-        if seed_weight is not None:
-            q = q * seed_weight[first : first + step, None, None]
-        yield index, q, plain
+
+    highest: Tensor
+    predicted: Tensor
+    hit: Tensor
+    miss: Tensor
+    matching: Tensor
+    known: Tensor
 
 
-def _hit_and_miss(
+def _pixel_terms(
+    logits: Tensor,
     seeds: Tensor,
-    predicted: Tensor,
     scale: float,
     ignore_index: int,
     present: Tensor | None,
     unknown: str,
-) -> tuple[Tensor, Tensor]:
-    """Eq. 6 takes two values at a pixel: for seeds that match and that do not; (N, 1, H, W) each.
+) -> _PixelTerms:
+    """With m of n seeds matching: hit = e^s / (m e^s + n - m), miss = 1 / (m e^s + n - m).
 
-    With m of n seeds matching: e^s / (m e^s + n - m) and 1 / (m e^s + n - m), divided through by
-    e^s so that no scale overflows.
+    Both are divided through by e^s, so that no scale overflows.
     """
-    matching = _matches(seeds, predicted).sum(1, keepdim=True, dtype=torch.float32)
+    highest, predicted = logits.max(1, keepdim=True)
+    matching = _count(_matches(seeds, predicted))
+    known = _count(seeds != ignore_index)
     if unknown == 'drop':
-        counted = (seeds != ignore_index).sum(1, keepdim=True, dtype=torch.float32)
+        counted = known
     elif present is not None:
-        counted = present.sum(1, dtype=torch.float32)[:, None, None, None].expand_as(matching)
+        counted = present.sum(1).to(matching)[:, None, None, None]
     else:
         counted = torch.full_like(matching, seeds.shape[1])
-    shrink = torch.exp(torch.tensor(-float(scale))).item()
     counted = counted.clamp(min=1)
-    denominator = matching + (counted - matching) * shrink
-    hit = 1 / denominator
-    # Where no seed matches all weights are equal, also at an infinite scale (0 / 0 above).
+    shrink = math.exp(-scale)
+    # Where no seed matches all weights are equal, and nothing reads `hit`: it only has to be finite
+    # where a large scale makes the other term 0.
+    hit = 1 / (matching.clamp(min=1) + (counted - matching) * shrink)
     miss = torch.where(matching > 0, hit * shrink, 1 / counted)
-    return hit, miss
+    return _PixelTerms(highest, predicted, hit, miss, matching, known)
+
+
+def _slices(
+    seeds: Tensor, label_weight: Tensor | None, ignore_index: int, num_classes: int
+) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
+    """Walks the seeds in slices of k: the labels as indices (N, k, H, W) int64, with unknown ones
+    at class 0; where they are unknown; and the weights of the labels, if there are any.
+    """
+    num_seeds = seeds.shape[1]
+    step = num_seeds if seeds.numel() <= _AT_ONCE else max(1, num_classes // 16)
+    for first in range(0, num_seeds, step):
+        some = seeds[:, first : first + step]
+        unknown = some == ignore_index
+        index = some.long().masked_fill_(unknown, 0)
+        weight = None
+        if label_weight is not None:
+            seed = torch.arange(first, first + some.shape[1], device=seeds.device)
+            weight = label_weight[seed[:, None, None], index]
+        yield index, unknown, weight
+
+
+def _label_weight(
+    num_seeds: int, num_classes: int, class_weight: Tensor | None, seed_weight: Tensor | None
+) -> Tensor | None:
+    """(K, C) floats by which the label of a seed counts, or None where all count alike."""
+    if class_weight is None and seed_weight is None:
+        return None
+    given = class_weight if seed_weight is None else seed_weight
+    table = torch.ones(num_seeds, num_classes, device=given.device)
+    if class_weight is not None:
+        table = table * class_weight
+    if seed_weight is not None:
+        table = table * seed_weight[:, None]
+    return table
+
+
+def _label_weight_sums(
+    seeds: Tensor, label_weight: Tensor, predicted: Tensor, ignore_index: int
+) -> tuple[Tensor, Tensor]:
+    """The sums of the label weights over the known and over the matching seeds, (N, 1, H, W)."""
+    known = torch.zeros_like(predicted, dtype=torch.float32)
+    matching = torch.zeros_like(known)
+    for index, unknown, weight in _slices(seeds, label_weight, ignore_index, label_weight.shape[1]):
+        weight = weight.masked_fill(unknown, 0.0)
+        known += _sum_over_seeds(weight)
+        matching += _sum_over_seeds(weight * (index == predicted))
+    return known, matching
+
+
+def _count(mask: Tensor) -> Tensor:
+    """(N, K, H, W) bool -> how many of the K, (N, 1, H, W) float32."""
+    return mask.sum(1, keepdim=True).float()
+
+
+def _sum_over_seeds(values: Tensor) -> Tensor:
+    return values if values.shape[1] == 1 else values.sum(1, keepdim=True)
 
 
 def _matches(seeds: Tensor, predicted: Tensor) -> Tensor:
