@@ -1,0 +1,32 @@
+"""Stage one on mmpretrain: image-level labels, CAM classifiers and their class maps.
+
+Importing this package registers its parts in mmpretrain's registries.
+"""
+
+from mmws import backbones  # noqa: F401  (the classifiers' trunks, in mmengine's registry)
+
+from .class_maps import class_maps, scaled_size
+from .datasets import (
+    ImageLevelDataset,
+    LabelMapImageLevelDataset,
+    ListImageLevelDataset,
+    VOCImageLevelDataset,
+)
+from .heads import ClassMapHead, LinearCAMHead, VGG16CAMHead
+from .load_classifier import build_classifier, load_classifier
+from .transforms import RandomRelativeResize
+
+__all__ = [
+    'ClassMapHead',
+    'ImageLevelDataset',
+    'LabelMapImageLevelDataset',
+    'LinearCAMHead',
+    'ListImageLevelDataset',
+    'RandomRelativeResize',
+    'VGG16CAMHead',
+    'VOCImageLevelDataset',
+    'build_classifier',
+    'class_maps',
+    'load_classifier',
+    'scaled_size',
+]

@@ -1,0 +1,175 @@
+"""The common ground of the image-level datasets: ids, image files, and who has no label."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmengine.logging import print_log
+from mmpretrain.datasets import MultiLabelDataset
+from mmpretrain.datasets.categories import VOC2007_CATEGORIES
+
+_UNLABELLED = ('error', 'skip')
+
+
+def read_image_ids(path: str | os.PathLike) -> list[str]:
+    """Reads a list of image ids, one a line.
+
+    Args:
+        path: Text file. An id may hold folders, for example ``aachen/0001``.
+
+    Returns:
+        The ids in the order of the file.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is empty, a line is blank or holds several words, or an id is listed
+            twice.
+    """
+    lines = read_lines(path)
+    for number, line in enumerate(lines, start=1):
+        if len(line.split()) != 1:
+            raise ValueError(
+                f'{path}, line {number}: expected one image id, found {line!r}. A list with '
+                'labels is read by ListImageLevelDataset.'
+            )
+    ids = [line.strip() for line in lines]
+    check_unique(ids, path)
+    return ids
+
+
+def read_lines(path: str | os.PathLike) -> list[str]:
+    """Reads the lines of a list that must be there and hold something."""
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f'There is no list of images at {path}. Check ann_file and data_root of the dataset.'
+        )
+    lines = path.read_text(encoding='utf-8').splitlines()
+    if not lines:
+        raise ValueError(f'{path} is empty: it should list one image a line.')
+    return lines
+
+
+def check_unique(ids: Sequence[str], path: str | os.PathLike) -> None:
+    """Refuses a list that names an image twice."""
+    twice = [image_id for image_id, count in Counter(ids).items() if count > 1]
+    if twice:
+        raise ValueError(
+            f'{path} lists {len(twice)} image ids more than once, the first: {twice[0]}. Each '
+            'image has one entry.'
+        )
+
+
+def missing_files(paths: Sequence[str]) -> list[str]:
+    """Gives those of the paths that are not there, with one look at each folder."""
+    present: dict[str, set[str]] = {}
+    missing = []
+    for path in paths:
+        folder, name = os.path.split(path)
+        if folder not in present:
+            try:
+                with os.scandir(folder or '.') as entries:
+                    present[folder] = {entry.name for entry in entries}
+            except (FileNotFoundError, NotADirectoryError):
+                present[folder] = set()
+        if name not in present[folder]:
+            missing.append(path)
+    return missing
+
+
+class ImageLevelDataset(MultiLabelDataset):
+    """Images by id with the classes that are somewhere in them.
+
+    Everything is read and checked when the dataset is built, so that a bad file stops a run
+    before its first iteration. A sample holds ``img_path``, ``image_id`` and ``gt_label``, the
+    sorted class indices from 0 (aeroplane) to 19 (tvmonitor), without background.
+
+    Args:
+        ann_file: List of image ids, one a line, relative to ``data_root``.
+        data_root: Root of the data.
+        data_prefix: Folders relative to ``data_root``; ``img_path`` is the one with the images.
+        img_suffix: Ending of an image file after its id.
+        unlabelled: What to do with an image in which no class is present: ``'error'`` or
+            ``'skip'``, which leaves it out, counts it and names the first.
+        **kwargs: As in mmpretrain's ``BaseDataset``: ``pipeline``, ``metainfo`` or ``classes`` for
+            other classes than VOC's 20, ``indices`` for the first few images only.
+
+    Raises:
+        FileNotFoundError: A list, an image or a label file is not there.
+        ValueError: A list or label file is wrong, or an image has no label.
+    """
+
+    METAINFO = {'classes': VOC2007_CATEGORIES}
+
+    def __init__(
+        self,
+        ann_file: str,
+        data_root: str = '',
+        data_prefix: str | dict = 'JPEGImages',
+        *,
+        img_suffix: str = '.jpg',
+        unlabelled: str = 'error',
+        **kwargs,
+    ):
+        if unlabelled not in _UNLABELLED:
+            raise ValueError(f'unlabelled must be one of {_UNLABELLED}; got {unlabelled!r}.')
+        self.img_suffix = img_suffix
+        self.unlabelled = unlabelled
+        super().__init__(ann_file, data_root=data_root, data_prefix=data_prefix, **kwargs)
+
+    def load_labels(self, image_ids: Sequence[str]) -> list[list[int]]:
+        """Reads the classes of each image.
+
+        Args:
+            image_ids: Ids, without repetition.
+
+        Returns:
+            For each id the class indices, in any order; empty where none is present.
+        """
+        raise NotImplementedError
+
+    def load_image_ids(self) -> list[str]:
+        """Reads the ids of the dataset, in order and without repetition."""
+        return read_image_ids(self.ann_file)
+
+    def load_data_list(self) -> list[dict]:
+        """Reads and checks ids, images and labels."""
+        image_ids = self.load_image_ids()
+        paths = [os.path.join(self.img_prefix, f'{i}{self.img_suffix}') for i in image_ids]
+        missing = missing_files(paths)
+        if missing:
+            raise FileNotFoundError(
+                f'{len(missing)} of {len(paths)} images of {self.ann_file} are missing, the '
+                f'first: {missing[0]}. Check data_root, data_prefix.img_path and img_suffix.'
+            )
+        labels = [sorted(set(classes)) for classes in self.load_labels(image_ids)]
+        without = [image_ids[i] for i, classes in enumerate(labels) if not classes]
+        name = type(self).__name__
+        if without and (self.unlabelled == 'error' or len(without) == len(image_ids)):
+            raise ValueError(
+                f'{name}: {len(without)} of {len(image_ids)} images of {self.ann_file} have no '
+                f'known class, the first: {without[0]}. Label them, take them off the list, or '
+                "set unlabelled='skip' to leave them out."
+            )
+        if without:
+            print_log(
+                f'{name}: {len(without)} images without a known class are left out, the first: '
+                f'{without[0]}.',
+                logger='current',
+            )
+        data_list = [
+            dict(img_path=path, image_id=image_id, gt_label=classes)
+            for path, image_id, classes in zip(paths, image_ids, labels, strict=True)
+            if classes
+        ]
+        counts = Counter(index for sample in data_list for index in sample['gt_label'])
+        per_class = ', '.join(f'{n} {counts[i]}' for i, n in enumerate(self.CLASSES))
+        print_log(
+            f'{name}: {len(data_list)} images with {sum(counts.values())} labels from '
+            f'{self.ann_file} ({per_class}).',
+            logger='current',
+        )
+        return data_list

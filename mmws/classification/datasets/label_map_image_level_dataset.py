@@ -1,0 +1,102 @@
+"""Image-level labels from a folder of label maps."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+from mmpretrain.registry import DATASETS
+from PIL import Image
+
+from .image_level_dataset import ImageLevelDataset, missing_files
+
+_BACKGROUND, _IGNORE = 0, 255
+
+
+@DATASETS.register_module()
+class LabelMapImageLevelDataset(ImageLevelDataset):
+    """Images with the classes that occur in their segmentation masks.
+
+    A mask holds 0 for background, class index + 1 for a class, and 255 for pixels that do not
+    count, as VOC's ``SegmentationClass``. Masks are read once, when the dataset is built: about
+    a minute for VOC's 10,582. :meth:`write_list` keeps the result for ListImageLevelDataset.
+
+    Args:
+        ann_file: List of image ids.
+        data_root: Root of the data.
+        data_prefix: ``img_path`` and ``seg_map_path``, the folders of the images and the masks.
+        seg_map_suffix: Ending of a mask file after its image's id.
+        **kwargs: As in :class:`ImageLevelDataset`.
+
+    Raises:
+        FileNotFoundError: A list, an image or a mask is not there.
+        ValueError: A mask is not a map of indices or holds an unknown one, or an image has no
+            label.
+    """
+
+    def __init__(
+        self,
+        ann_file: str,
+        data_root: str = '',
+        data_prefix: dict | None = None,
+        *,
+        seg_map_suffix: str = '.png',
+        **kwargs,
+    ):
+        self.seg_map_suffix = seg_map_suffix
+        data_prefix = {
+            'img_path': 'JPEGImages',
+            'seg_map_path': 'SegmentationClassAug',
+            **(data_prefix or {}),
+        }
+        super().__init__(ann_file, data_root, data_prefix, **kwargs)
+
+    def load_labels(self, image_ids: Sequence[str]) -> list[list[int]]:
+        folder = self.data_prefix['seg_map_path']
+        paths = [os.path.join(folder, f'{i}{self.seg_map_suffix}') for i in image_ids]
+        missing = missing_files(paths)
+        if missing:
+            raise FileNotFoundError(
+                f'{len(missing)} of {len(paths)} label maps of {self.ann_file} are missing, the '
+                f'first: {missing[0]}. Check data_prefix.seg_map_path and seg_map_suffix.'
+            )
+        return [self._classes_of(path) for path in paths]
+
+    def _classes_of(self, path: str) -> list[int]:
+        try:
+            with Image.open(path) as image:
+                labels = np.asarray(image)
+        except OSError as error:
+            raise ValueError(f'{path} is not a readable image: {error}.') from error
+        if labels.ndim != 2 or labels.dtype != np.uint8:
+            raise ValueError(
+                f'{path} is not a label map: expected one 8-bit channel of class indices, got '
+                f'shape {labels.shape} of {labels.dtype}. A coloured picture must be turned into '
+                'indices first.'
+            )
+        present = np.flatnonzero(np.bincount(labels.ravel(), minlength=256)).tolist()
+        unknown = [v for v in present if len(self.CLASSES) < v != _IGNORE]
+        if unknown:
+            raise ValueError(
+                f'{path} holds the label {unknown[0]}; expected 0 for background, 1 to '
+                f'{len(self.CLASSES)} for the classes, or 255.'
+            )
+        return [value - 1 for value in present if value not in (_BACKGROUND, _IGNORE)]
+
+    def write_list(self, path: str | os.PathLike) -> None:
+        """Writes the labels as a list for :class:`ListImageLevelDataset`.
+
+        Args:
+            path: File to write, one line an image: its id and the names of its classes.
+        """
+        self.full_init()
+        lines = []
+        for index in range(len(self)):
+            sample = self.get_data_info(index)
+            names = [self.CLASSES[label] for label in sample['gt_label']]
+            lines.append(' '.join([sample['image_id'], *names]))
+        temporary = f'{os.fspath(path)}.tmp'
+        with open(temporary, 'w', encoding='utf-8') as file:
+            file.write('\n'.join(lines) + '\n')
+        os.replace(temporary, path)

@@ -1,0 +1,70 @@
+"""Image-level labels from a plain text list."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from mmpretrain.registry import DATASETS
+
+from .image_level_dataset import ImageLevelDataset, check_unique, read_image_ids, read_lines
+
+
+@DATASETS.register_module()
+class ListImageLevelDataset(ImageLevelDataset):
+    """Images with the classes of a text file, one line an image: ``image_id class class ...``.
+
+    A class is its name or its index from 0, for example ``2007_000032 aeroplane person``, which
+    is ``2007_000032 0 14``.
+
+    Args:
+        ann_file: The list with the labels.
+        data_root: Root of the data.
+        id_file: List of image ids that selects some of them; by default all are used.
+        **kwargs: ``data_prefix`` and the rest as in :class:`ImageLevelDataset`.
+
+    Raises:
+        FileNotFoundError: A list or an image is not there.
+        ValueError: A list is wrong, names an unknown class, or an image has no label.
+    """
+
+    def __init__(self, ann_file: str, data_root: str = '', *, id_file: str = '', **kwargs):
+        self.id_file = os.path.join(data_root, id_file) if id_file else ''
+        super().__init__(ann_file, data_root, **kwargs)
+
+    def _read_entries(self) -> dict[str, list[int]]:
+        entries, ids = {}, []
+        for number, line in enumerate(read_lines(self.ann_file), start=1):
+            words = line.split()
+            if not words:
+                raise ValueError(
+                    f'{self.ann_file}, line {number} is blank; expected: image_id class class ...'
+                )
+            image_id, *names = words
+            ids.append(image_id)
+            entries[image_id] = [self._index(name, number) for name in names]
+        check_unique(ids, self.ann_file)
+        return entries
+
+    def _index(self, name: str, number: int) -> int:
+        if name in self.class_to_idx:
+            return self.class_to_idx[name]
+        if name.isdecimal() and int(name) < len(self.CLASSES):
+            return int(name)
+        raise ValueError(
+            f'{self.ann_file}, line {number}: unknown class {name!r}. Use an index from 0 to '
+            f'{len(self.CLASSES) - 1} or one of {", ".join(self.CLASSES)}.'
+        )
+
+    def load_image_ids(self) -> list[str]:
+        self._entries = self._read_entries()
+        return read_image_ids(self.id_file) if self.id_file else list(self._entries)
+
+    def load_labels(self, image_ids: Sequence[str]) -> list[list[int]]:
+        unknown = [image_id for image_id in image_ids if image_id not in self._entries]
+        if unknown:
+            raise ValueError(
+                f'{len(unknown)} of {len(image_ids)} ids of {self.id_file} have no line in '
+                f'{self.ann_file}, the first: {unknown[0]}.'
+            )
+        return [self._entries[image_id] for image_id in image_ids]

@@ -1,0 +1,93 @@
+"""Image-level labels from VOC's XML annotations."""
+
+from __future__ import annotations
+
+import os
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+
+from mmpretrain.registry import DATASETS
+
+from .image_level_dataset import ImageLevelDataset, missing_files
+
+_DIFFICULT = ('if_alone', 'drop', 'keep')
+_UNKNOWN = ('error', 'ignore')
+
+
+@DATASETS.register_module()
+class VOCImageLevelDataset(ImageLevelDataset):
+    """VOC images with the classes of the objects in their XML files.
+
+    Objects marked difficult do not count, unless an image would then have no label at all: the
+    rule of the author's code. ``mmpretrain.VOC`` drops them always, and such an image is then
+    trained as an image without anything in it.
+
+    Args:
+        ann_file: List of image ids, for example ``ImageSets/Segmentation/train_aug.txt``.
+        data_root: ``VOC2012``.
+        data_prefix: ``img_path`` and ``ann_path``, the folders of the images and the XML files.
+        difficult: Objects marked difficult count ``'if_alone'`` (only where every object of the
+            image is difficult), never (``'drop'``) or always (``'keep'``).
+        unknown_classes: An object of a class that is not in ``classes`` is an ``'error'``, or
+            passed over (``'ignore'``), for training on some of the classes.
+        **kwargs: As in :class:`ImageLevelDataset`.
+
+    Raises:
+        FileNotFoundError: A list, an image or an XML file is not there.
+        ValueError: An XML file is not readable or names an unknown class, or an image has no
+            label.
+    """
+
+    def __init__(
+        self,
+        ann_file: str,
+        data_root: str = '',
+        data_prefix: dict | None = None,
+        *,
+        difficult: str = 'if_alone',
+        unknown_classes: str = 'error',
+        **kwargs,
+    ):
+        if difficult not in _DIFFICULT:
+            raise ValueError(f'difficult must be one of {_DIFFICULT}; got {difficult!r}.')
+        if unknown_classes not in _UNKNOWN:
+            raise ValueError(f'unknown_classes must be one of {_UNKNOWN}; got {unknown_classes!r}.')
+        self.difficult = difficult
+        self.unknown_classes = unknown_classes
+        data_prefix = {'img_path': 'JPEGImages', 'ann_path': 'Annotations', **(data_prefix or {})}
+        super().__init__(ann_file, data_root, data_prefix, **kwargs)
+
+    def load_labels(self, image_ids: Sequence[str]) -> list[list[int]]:
+        paths = [os.path.join(self.data_prefix['ann_path'], f'{i}.xml') for i in image_ids]
+        missing = missing_files(paths)
+        if missing:
+            raise FileNotFoundError(
+                f'{len(missing)} of {len(paths)} XML files of {self.ann_file} are missing, the '
+                f'first: {missing[0]}. Without XML use ListImageLevelDataset or '
+                'LabelMapImageLevelDataset.'
+            )
+        return [self._classes_of(path) for path in paths]
+
+    def _classes_of(self, path: str) -> list[int]:
+        try:
+            objects = ET.parse(path).getroot().findall('object')
+        except ET.ParseError as error:
+            raise ValueError(f'{path} is not readable XML: {error}.') from error
+        clear, difficult = set(), set()
+        for item in objects:
+            name = (item.findtext('name') or '').strip()
+            if name not in self.class_to_idx:
+                if self.unknown_classes == 'ignore':
+                    continue
+                raise ValueError(
+                    f'{path} holds an object of the unknown class {name!r}; known are '
+                    f'{", ".join(self.CLASSES)}. Correct it, name the class in `classes`, or set '
+                    "unknown_classes='ignore'."
+                )
+            is_difficult = (item.findtext('difficult') or '0').strip() == '1'
+            (difficult if is_difficult else clear).add(self.class_to_idx[name])
+        if self.difficult == 'keep':
+            return list(clear | difficult)
+        if self.difficult == 'drop':
+            return list(clear)
+        return list(clear or difficult)

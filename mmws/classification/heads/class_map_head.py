@@ -1,0 +1,87 @@
+"""The common ground of CAM heads: class maps whose spatial mean is the classifier's score."""
+
+from __future__ import annotations
+
+import torch
+from mmpretrain.models.heads import MultiLabelClsHead
+from torch import nn
+
+# Eq. 1 of the paper. mmpretrain's multi-label heads divide the sum over all entries by the batch
+# size (their avg_factor), so this is the sum over the classes and the mean over the images.
+_EQ_1 = dict(type='CrossEntropyLoss', use_sigmoid=True)
+
+
+class ClassMapHead(MultiLabelClsHead):
+    """Scores every position with a 1x1 convolution ``fc8`` and averages: Eq. 2 by construction.
+
+    The score of a class is the spatial mean of its class map, bias included, so that a class map
+    is the classifier's own decomposition over the image and not a second computation beside it.
+    ``fc8`` starts from N(0, 0.01) with zero bias (section 5.2 of the paper). A subclass may put
+    layers before ``fc8`` by overriding :meth:`pre_logits`.
+
+    Args:
+        in_channels: Channels that ``fc8`` reads.
+        num_classes: Classes without background.
+        bias: Whether ``fc8`` has a bias; it is then part of the class map.
+        loss: Config of the loss; the default is Eq. 1, the sum over the classes and the mean over
+            the batch.
+        thr: Classes scored at least this are predicted. Default 0.5.
+        topk: Instead, predict this many classes.
+        init_cfg: mmengine's initialisation config.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        num_classes: int = 20,
+        *,
+        bias: bool = False,
+        loss: dict = _EQ_1,
+        thr: float | None = None,
+        topk: int | None = None,
+        init_cfg: dict | list[dict] | None = None,
+    ):
+        super().__init__(loss=loss, thr=thr, topk=topk, init_cfg=init_cfg)
+        self.in_channels = in_channels
+        self.num_classes = num_classes
+        self.fc8 = nn.Conv2d(in_channels, num_classes, 1, bias=bias)
+        nn.init.normal_(self.fc8.weight, std=0.01)
+        if bias:
+            nn.init.zeros_(self.fc8.bias)
+
+    def pre_logits(self, feats: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """Computes what ``fc8`` reads.
+
+        Args:
+            feats: The backbone's outputs; the last one is used, (N, C, h, w).
+
+        Returns:
+            (N, in_channels, h, w).
+
+        Raises:
+            ValueError: The last output is not a feature map.
+        """
+        feature = feats[-1]
+        if not isinstance(feature, torch.Tensor) or feature.ndim != 4:
+            found = tuple(feature.shape) if isinstance(feature, torch.Tensor) else type(feature)
+            raise ValueError(
+                f'{type(self).__name__} needs a feature map (N, C, h, w) from the backbone; got '
+                f'{found}. Leave out the pooling neck; of a transformer ask for '
+                "out_type='featmap'."
+            )
+        return feature
+
+    def class_maps(self, feats: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """Computes the class maps of Eq. 2, before ReLU and normalisation.
+
+        Args:
+            feats: The backbone's outputs.
+
+        Returns:
+            (N, num_classes, h, w), any sign.
+        """
+        return self.fc8(self.pre_logits(feats))
+
+    def forward(self, feats: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """Computes the scores before the sigmoid, (N, num_classes): the means of the maps."""
+        return self.class_maps(feats).mean(dim=(2, 3))

@@ -1,0 +1,67 @@
+"""Labels from a text list."""
+
+import pytest
+from mmpretrain.registry import DATASETS
+
+from mmws.classification import ListImageLevelDataset
+
+
+def build(root, text, **kwargs):
+    (root / 'labels.txt').write_text(text)
+    return ListImageLevelDataset('labels.txt', str(root), **kwargs)
+
+
+def labels(dataset):
+    return {s['image_id']: s['gt_label'] for s in map(dataset.get_data_info, range(len(dataset)))}
+
+
+def test_names_and_indices(voc_tree):
+    dataset = build(voc_tree, 'c person aeroplane\na 14 0 14\n')
+    assert labels(dataset) == {'c': [0, 14], 'a': [0, 14]}
+    assert list(labels(dataset)) == ['c', 'a']
+
+
+def test_some_of_the_ids(voc_tree):
+    (voc_tree / 'some.txt').write_text('d\nb\n')
+    dataset = build(voc_tree, 'a 1\nb 2\nc 3\nd 4\n', id_file='some.txt')
+    assert labels(dataset) == {'d': [4], 'b': [2]}
+
+
+def test_other_classes(voc_tree):
+    dataset = build(voc_tree, 'a disc\nb ring disc\n', classes=['ring', 'disc'])
+    assert labels(dataset) == {'a': [1], 'b': [0, 1]}
+
+
+@pytest.mark.parametrize(
+    'text, message',
+    [
+        ('a person\nb persona\n', "line 2: unknown class 'persona'. Use an index from 0 to 19"),
+        ('a 20\n', "line 1: unknown class '20'"),
+        ('a -1\n', "line 1: unknown class '-1'"),
+        ('a 1\n\nb 2\n', 'line 2 is blank'),
+        ('a 1\nb 2\na 3\n', 'lists 1 image ids more than once, the first: a'),
+        ('a 1\nb\n', '1 of 2 images .* no known class, the first: b'),
+    ],
+)
+def test_wrong_list(voc_tree, text, message):
+    with pytest.raises(ValueError, match=message):
+        build(voc_tree, text)
+
+
+def test_id_without_a_line(voc_tree):
+    (voc_tree / 'some.txt').write_text('a\nb\n')
+    with pytest.raises(ValueError, match='1 of 2 ids of .*some.txt have no line in .*: b'):
+        build(voc_tree, 'a 1\n', id_file='some.txt')
+
+
+def test_missing_image(voc_tree):
+    with pytest.raises(FileNotFoundError, match='1 of 1 images .*x.jpg'):
+        build(voc_tree, 'x 1\n')
+
+
+def test_is_built_by_name(voc_tree):
+    (voc_tree / 'labels.txt').write_text('a 1\n')
+    cfg = dict(
+        type='mmpretrain.ListImageLevelDataset', ann_file='labels.txt', data_root=str(voc_tree)
+    )
+    assert len(DATASETS.build(cfg)) == 1

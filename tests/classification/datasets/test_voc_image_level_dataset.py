@@ -1,0 +1,139 @@
+"""Labels from XML: the difficult rule, and every way in which a tree can be wrong."""
+
+from pathlib import Path
+
+import pytest
+from mmpretrain.registry import DATASETS
+
+from mmws.classification import VOCImageLevelDataset
+
+SHARED = Path(__file__).resolve().parents[3].parent / 'shared'
+PERSON, DOG, CAT, SOFA, TVMONITOR, AEROPLANE, CAR = 14, 11, 7, 17, 19, 0, 6
+
+
+def labels(dataset):
+    return {s['image_id']: s['gt_label'] for s in map(dataset.get_data_info, range(len(dataset)))}
+
+
+@pytest.mark.parametrize(
+    'difficult, a, b',
+    [
+        ('if_alone', [PERSON], [CAT, SOFA]),
+        ('keep', [DOG, PERSON], [CAT, SOFA]),
+        ('drop', [PERSON], None),
+    ],
+)
+def test_difficult_rule(voc_tree, difficult, a, b):
+    dataset = VOCImageLevelDataset(
+        'ImageSets/train.txt', str(voc_tree), difficult=difficult, unlabelled='skip'
+    )
+    expected = {'a': a, 'b': b, 'c': [AEROPLANE, TVMONITOR], 'd': [CAR]}
+    assert labels(dataset) == {k: v for k, v in expected.items() if v is not None}
+
+
+def test_sample(voc_tree):
+    pipeline = [dict(type='LoadImageFromFile'), dict(type='PackInputs')]
+    dataset = DATASETS.build(
+        dict(
+            type='mmpretrain.VOCImageLevelDataset',
+            data_root=str(voc_tree),
+            ann_file='ImageSets/train.txt',
+            pipeline=pipeline,
+            indices=3,
+        )
+    )
+    assert len(dataset) == 3
+    assert dataset.get_cat_ids(2) == [AEROPLANE, TVMONITOR]
+    sample = dataset[2]
+    assert sample['inputs'].shape == (3, 46, 40)
+    assert sample['data_samples'].gt_label.tolist() == [AEROPLANE, TVMONITOR]
+
+
+def build(root, **kwargs):
+    return VOCImageLevelDataset('ImageSets/train.txt', str(root), **kwargs)
+
+
+def test_id_twice(voc_tree):
+    (voc_tree / 'ImageSets/train.txt').write_text('a\nb\na\n')
+    with pytest.raises(ValueError, match='lists 1 image ids more than once, the first: a'):
+        build(voc_tree)
+
+
+def test_blank_line(voc_tree):
+    (voc_tree / 'ImageSets/train.txt').write_text('a\n\nb\n')
+    with pytest.raises(ValueError, match="line 2: expected one image id, found ''"):
+        build(voc_tree)
+
+
+def test_empty_list(voc_tree):
+    (voc_tree / 'ImageSets/train.txt').write_text('')
+    with pytest.raises(ValueError, match='train.txt is empty'):
+        build(voc_tree)
+
+
+def test_no_list(voc_tree):
+    with pytest.raises(FileNotFoundError, match='no list of images at .*nothing.txt'):
+        VOCImageLevelDataset('nothing.txt', str(voc_tree))
+
+
+def test_unknown_id(voc_tree):
+    (voc_tree / 'ImageSets/train.txt').write_text('a\nz\n')
+    with pytest.raises(FileNotFoundError, match='1 of 2 images of .* missing.*z.jpg'):
+        build(voc_tree)
+
+
+def test_missing_xml(voc_tree):
+    (voc_tree / 'Annotations/c.xml').unlink()
+    with pytest.raises(FileNotFoundError, match='1 of 4 XML files .*c.xml. Without XML use'):
+        build(voc_tree)
+
+
+def test_broken_xml(voc_tree):
+    (voc_tree / 'Annotations/c.xml').write_text('<annotation><object>')
+    with pytest.raises(ValueError, match='c.xml is not readable XML'):
+        build(voc_tree)
+
+
+def test_unknown_class(voc_tree):
+    path = voc_tree / 'Annotations/d.xml'
+    path.write_text(path.read_text().replace('>car<', '>cart<'))
+    with pytest.raises(ValueError, match="d.xml holds an object of the unknown class 'cart'"):
+        build(voc_tree)
+    with pytest.raises(ValueError, match='1 of 4 images .* no known class, the first: d'):
+        build(voc_tree, unknown_classes='ignore')
+    dataset = build(voc_tree, unknown_classes='ignore', unlabelled='skip')
+    assert list(labels(dataset)) == ['a', 'b', 'c']
+
+
+def test_some_of_the_classes(voc_tree):
+    dataset = build(
+        voc_tree, classes=['person', 'car'], unknown_classes='ignore', unlabelled='skip'
+    )
+    assert labels(dataset) == {'a': [0], 'd': [1]}
+
+
+def test_nothing_left(voc_tree):
+    with pytest.raises(ValueError, match='4 of 4 images'):
+        build(voc_tree, classes=['bus'], unknown_classes='ignore', unlabelled='skip')
+
+
+@pytest.mark.parametrize(
+    'option, message',
+    [
+        (dict(difficult='maybe'), "difficult must be one of .*; got 'maybe'"),
+        (dict(unlabelled='maybe'), "unlabelled must be one of .*; got 'maybe'"),
+        (dict(unknown_classes='maybe'), "unknown_classes must be one of .*; got 'maybe'"),
+    ],
+)
+def test_wrong_option(voc_tree, option, message):
+    with pytest.raises(ValueError, match=message):
+        build(voc_tree, **option)
+
+
+def test_photos():
+    root = SHARED / 'photos_voc20'
+    if not root.is_dir():
+        pytest.skip('needs the photos of the shared folder')
+    dataset = VOCImageLevelDataset('ImageSets/Segmentation/train.txt', str(root))
+    assert len(dataset) == 53
+    assert labels(dataset)['000000000030'] == [15]
