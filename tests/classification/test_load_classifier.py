@@ -1,0 +1,108 @@
+"""Opening a checkpoint, and refusing one that does not fit."""
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from mmws.classification import build_classifier, load_classifier
+
+
+def config(num_classes=3, base_channels=1, head='LinearCAMHead'):
+    return Config(
+        dict(
+            model=dict(
+                type='ImageClassifier',
+                backbone=dict(type='ResNet38', base_channels=base_channels),
+                head=dict(type=head, in_channels=64 * base_channels, num_classes=num_classes),
+            ),
+            data_preprocessor=dict(mean=[10.0, 20.0, 30.0], std=[2.0, 2.0, 2.0], to_rgb=True),
+        )
+    )
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    path = tmp_path / 'epoch_1.pth'
+    torch.manual_seed(1)
+    model = build_classifier(config())
+    meta = dict(dataset_meta=dict(classes=('x', 'y', 'z')))
+    torch.save(dict(state_dict=model.state_dict(), meta=meta), path)
+    return path, model
+
+
+def test_weights_mode_and_classes(checkpoint):
+    path, source = checkpoint
+    model = load_classifier(config(), path)
+    assert not model.training
+    assert model.dataset_meta == dict(classes=('x', 'y', 'z'))
+    for name, value in source.state_dict().items():
+        assert value.equal(model.state_dict()[name]), name
+    # The preprocessor stands beside the model in mmpretrain's configs.
+    assert model.data_preprocessor.mean.flatten().tolist() == [10, 20, 30]
+
+
+def test_config_file_and_bare_weights(checkpoint, tmp_path):
+    path, source = checkpoint
+    file = tmp_path / 'config.py'
+    config().dump(file)
+    bare = tmp_path / 'bare.pth'
+    torch.save({f'module.{k}': v for k, v in source.state_dict().items()}, bare)
+    model = load_classifier(str(file), str(bare))
+    assert model.dataset_meta == dict(classes=None)
+    assert model.head.fc8.weight.equal(source.head.fc8.weight)
+
+
+def test_config_is_left_alone(checkpoint):
+    cfg = config()
+    before = cfg.pretty_text
+    load_classifier(cfg, checkpoint[0])
+    assert cfg.pretty_text == before
+
+
+def test_missing_checkpoint():
+    with pytest.raises(FileNotFoundError, match='no checkpoint nothing.pth. Train one with'):
+        load_classifier(config(), 'nothing.pth')
+
+
+def test_other_class_count(checkpoint):
+    with pytest.raises(ValueError, match='epoch_1.pth has 3 classes, the config asks for 20'):
+        load_classifier(config(num_classes=20), checkpoint[0])
+
+
+def test_other_head(checkpoint):
+    message = r'another architecture .*ResNet38 with VGG16CAMHead.*5 of .* missing \(head.fc8.bias'
+    with pytest.raises(ValueError, match=message):
+        load_classifier(config(head='VGG16CAMHead'), checkpoint[0])
+
+
+def test_other_width(checkpoint):
+    message = r'conv1a.weight: \(1, 3, 3, 3\) instead of \(2, 3, 3, 3\)'
+    with pytest.raises(ValueError, match=message):
+        load_classifier(config(base_channels=2), checkpoint[0])
+
+
+def test_classes_of_the_dataset_do_not_fit_the_head(checkpoint):
+    path, model = checkpoint
+    meta = dict(dataset_meta=dict(classes=('x', 'y')))
+    torch.save(dict(state_dict=model.state_dict(), meta=meta), path)
+    with pytest.raises(ValueError, match='trained on 2 classes, its head has 3'):
+        load_classifier(config(), path)
+
+
+def test_not_a_checkpoint(tmp_path):
+    path = tmp_path / 'page.pth'
+    path.write_text('<html>')
+    with pytest.raises(ValueError, match='page.pth is not a checkpoint that torch can load safely'):
+        load_classifier(config(), path)
+
+
+def test_model_without_class_maps():
+    cfg = config()
+    cfg.model.head = dict(type='MultiLabelLinearClsHead', in_channels=64, num_classes=3)
+    with pytest.raises(ValueError, match='MultiLabelLinearClsHead, which gives no class maps'):
+        build_classifier(cfg)
+
+
+def test_config_without_model():
+    with pytest.raises(ValueError, match='no `model`'):
+        build_classifier(Config(dict()))
