@@ -1,6 +1,15 @@
 """Stage two: the WST loss, DeepLab-v2 LargeFOV heads, and how any mmseg head takes K seeds."""
 
 from .hand_over import SeedBatch, hand_over, handed_seeds
+from .multi_seed_segmentor import MultiSeedSegmentor
 from .wst_loss import WSTLoss, wst_pixel_loss, wst_weights
 
-__all__ = ['SeedBatch', 'WSTLoss', 'hand_over', 'handed_seeds', 'wst_pixel_loss', 'wst_weights']
+__all__ = [
+    'MultiSeedSegmentor',
+    'SeedBatch',
+    'WSTLoss',
+    'hand_over',
+    'handed_seeds',
+    'wst_pixel_loss',
+    'wst_weights',
+]

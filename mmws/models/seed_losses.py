@@ -1,0 +1,150 @@
+"""mmseg's cross entropies, reading K seeds where they are handed over beside the label."""
+
+from __future__ import annotations
+
+import torch
+from mmseg.models.losses import CrossEntropyLoss, OhemCrossEntropy
+from torch import Tensor, nn
+
+from .hand_over import UNKNOWN_LABEL, handed_seeds
+from .wst_loss import WSTLoss, wst_pixel_loss
+
+
+class SeedCrossEntropyLoss(nn.Module):
+    """A stock ``CrossEntropyLoss`` that becomes the WST loss while seeds are handed over.
+
+    It keeps the stock loss's weight, class weights, sigmoid form, name and average. Where no seeds
+    are handed over, or the label it is called with is on another grid than they are (class presence
+    in EncNet), it is the stock loss on that label.
+
+    Args:
+        stock: The loss to stand in for.
+        scale: See :class:`WSTLoss`, as for the next two.
+        unknown: ``'keep'`` or ``'drop'``.
+        average: None takes the stock loss's: ``'labelled'`` with ``avg_non_ignore``, else
+            ``'all'``.
+    """
+
+    def __init__(
+        self,
+        stock: CrossEntropyLoss,
+        *,
+        scale: float = 1.0,
+        unknown: str = 'keep',
+        average: str | None = None,
+    ):
+        super().__init__()
+        self.stock = stock
+        self.wst = WSTLoss(
+            scale=scale,
+            unknown=unknown,
+            average=average or ('labelled' if stock.avg_non_ignore else 'all'),
+            use_sigmoid=stock.use_sigmoid,
+            class_weight=stock.class_weight,
+            reduction=stock.reduction,
+            loss_weight=stock.loss_weight,
+            loss_name=stock.loss_name,
+        )
+
+    @property
+    def loss_name(self) -> str:
+        return self.stock.loss_name
+
+    def forward(
+        self,
+        cls_score: Tensor,
+        label: Tensor,
+        weight: Tensor | None = None,
+        avg_factor: float | None = None,
+        reduction_override: str | None = None,
+        ignore_index: int = -100,
+        **kwargs,
+    ) -> Tensor:
+        """As the stock loss; of images (N, C, H, W) or of points (N, C, P)."""
+        options = dict(
+            avg_factor=avg_factor, reduction_override=reduction_override, ignore_index=ignore_index
+        )
+        of_points = cls_score.dim() == 3
+        logits, labels = (
+            (cls_score.unsqueeze(-1), label.unsqueeze(-1)) if of_points else (cls_score, label)
+        )
+        if not _behind_are_seeds(logits, labels):
+            return self.stock(cls_score, label, weight, **options, **kwargs)
+        if weight is not None and of_points:
+            weight = weight.unsqueeze(-1)
+        wst = self.wst
+        if logits.shape[1] == 1:
+            # One channel is mmseg's binary form: softmax over (0, z) is the sigmoid of z.
+            logits = torch.cat([torch.zeros_like(logits), logits], 1)
+            wst = self._of_two_classes()
+        loss = wst(logits, labels, weight, **options)
+        return loss.squeeze(-1) if of_points and loss.dim() else loss
+
+    def _of_two_classes(self) -> WSTLoss:
+        return WSTLoss(
+            scale=self.wst.scale,
+            unknown=self.wst.unknown,
+            average=self.wst.average,
+            reduction=self.wst.reduction,
+            loss_weight=self.wst.loss_weight,
+        )
+
+
+class SeedOhemCrossEntropy(nn.Module):
+    """A stock ``OhemCrossEntropy`` that becomes the WST loss while seeds are handed over.
+
+    Hard pixels are chosen as in mmseg, by the probability of the label, which is the seeds'
+    majority vote; their loss is the WST loss.
+
+    Args:
+        stock: The loss to stand in for.
+        scale: See :class:`WSTLoss`.
+        unknown: ``'keep'`` or ``'drop'``.
+    """
+
+    def __init__(self, stock: OhemCrossEntropy, *, scale: float = 1.0, unknown: str = 'keep'):
+        super().__init__()
+        self.stock = stock
+        self.scale = scale
+        self.unknown = unknown
+
+    @property
+    def loss_name(self) -> str:
+        return self.stock.loss_name
+
+    def forward(self, score: Tensor, target: Tensor) -> Tensor:
+        """As the stock loss: scores (N, C, H, W), label (N, H, W)."""
+        if not _behind_are_seeds(score, target):
+            return self.stock(score, target)
+        handed, stock = handed_seeds(), self.stock
+        handed.uses.append(type(self).__name__)
+        chosen_from = target != stock.ignore_label
+        loss, _ = wst_pixel_loss(
+            score,
+            handed.seeds.masked_fill(~chosen_from.unsqueeze(1), UNKNOWN_LABEL),
+            scale=self.scale,
+            unknown=self.unknown,
+            present=handed.present,
+            class_weight=None
+            if stock.class_weight is None
+            else score.new_tensor(stock.class_weight, dtype=torch.float32),
+        )
+        with torch.no_grad():
+            label = target.masked_fill(~chosen_from, 0).unsqueeze(1)
+            probability = score.float().softmax(1).gather(1, label).squeeze(1)[chosen_from]
+            if not probability.numel():
+                return loss.sum() * 0
+            kept = min(stock.min_kept, probability.numel() - 1)
+            # The kept-th smallest, as mmseg reads it out of the sorted list.
+            threshold = probability.kthvalue(kept + 1).values.clamp(min=stock.thresh)
+            hard = probability < threshold
+        return stock.loss_weight * loss[chosen_from][hard].mean()
+
+
+def _behind_are_seeds(logits: Tensor, labels: Tensor) -> bool:
+    """Whether seeds are handed over on the grid of this label map."""
+    handed = handed_seeds()
+    if handed is None or logits.dim() != 4 or labels.dim() != 3:
+        return False
+    batch, _, height, width = handed.seeds.shape
+    return labels.shape == (batch, height, width) and logits.shape[2:] == labels.shape[1:]
