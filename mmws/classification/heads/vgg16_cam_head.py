@@ -39,6 +39,9 @@ class VGG16CAMHead(ClassMapHead):
         # Not dilated, unlike the LargeFOV of the segmentation net: CAMs stay sharper.
         self.fc6 = nn.Conv2d(in_channels, channels, 3, padding=1)
         self.fc7 = nn.Conv2d(channels, channels, 1)
+        for conv in (self.fc6, self.fc7):  # for training from scratch
+            nn.init.kaiming_normal_(conv.weight, nonlinearity='relu')
+            nn.init.zeros_(conv.bias)
         self.dropout = nn.Dropout(dropout)
 
     def pre_logits(self, feats: tuple[torch.Tensor, ...]) -> torch.Tensor:

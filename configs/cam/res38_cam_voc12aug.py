@@ -1,0 +1,6 @@
+_base_ = [
+    '../_base_/models/cam_res38.py',
+    '../_base_/datasets/cam_voc12aug.py',
+    '../_base_/schedules/cam_20e.py',
+    '../_base_/cam_runtime.py',
+]

@@ -1,0 +1,215 @@
+"""Every config of stage one: parses, builds, has the paper's numbers, and trains when shrunk."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmcv.transforms import Compose
+from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import PARAM_SCHEDULERS, DefaultScope
+from mmengine.runner import Runner
+from mmpretrain.registry import TRANSFORMS
+from PIL import Image
+
+from mmws.classification import build_classifier, class_maps, load_classifier
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / 'shared'
+CONFIGS = sorted((ROOT / 'configs/cam').glob('*_cam_voc12aug.py'))
+NAMES = [path.stem for path in CONFIGS]
+
+
+def load(name):
+    return Config.fromfile(ROOT / f'configs/cam/{name}.py')
+
+
+def build(name):
+    """The full model, without memory where the backbone's constructor can do without."""
+    with torch.device('cpu' if name.startswith('r50') else 'meta'):
+        return build_classifier(load(name))
+
+
+def shrink(cfg, root, work_dir, train='train', val='train', **narrow):
+    """Makes a config train on a few images in seconds, without pretrained weights."""
+    cfg.work_dir = str(work_dir)
+    cfg.model.backbone.init_cfg = None
+    cfg.model.head.init_cfg = None
+    cfg.model.backbone.update(narrow)
+    if 'base_channels' in narrow:
+        cfg.model.head.in_channels = 64 * narrow['base_channels']
+    for name, ids in (('train_dataloader', train), ('val_dataloader', val)):
+        cfg[name].update(num_workers=0, persistent_workers=False)
+        cfg[name].dataset.data_root = str(root)
+        cfg[name].dataset.ann_file = f'ImageSets/{ids}.txt'
+        cfg[name].dataset.indices = 4
+    cfg.test_dataloader = cfg.val_dataloader
+    cfg.train_dataloader.batch_size = 2
+    cfg.train_dataloader.dataset.pipeline[3].crop_size = 65
+    cfg.val_dataloader.dataset.pipeline.insert(1, dict(type='Resize', scale=(65, 49)))
+    cfg.train_cfg.max_epochs = 1
+    cfg.param_scheduler.end = 2
+    cfg.default_hooks.logger.interval = 1
+    return cfg
+
+
+def test_the_configs_that_the_readme_names_are_there():
+    assert {'vgg16_cam_voc12aug', 'res38_cam_voc12aug', 'r50_cam_voc12aug'} <= set(NAMES)
+
+
+@pytest.mark.parametrize(
+    'name, backbone, head',
+    [
+        # FACTS: 20,504,404; 105,023,168 + 47,744 and 20 x 4096; torchvision's 25,557,032 less
+        # its 2,049,000 of the classifier, and 20 x 2048.
+        ('vgg16_cam_voc12aug', 14_714_688, 5_789_716),
+        ('vgg16-caffe_cam_voc12aug', 14_714_688, 5_789_716),
+        ('res38_cam_voc12aug', 105_070_912, 81_920),
+        ('r50_cam_voc12aug', 23_508_032, 40_960),
+    ],
+)
+def test_number_of_parameters(name, backbone, head):
+    model = build(name)
+    assert sum(p.numel() for p in model.backbone.parameters()) == backbone
+    assert sum(p.numel() for p in model.head.parameters()) == head
+
+
+@pytest.mark.parametrize(
+    'name, size', [('vgg16_cam_voc12aug', 41), ('res38_cam_voc12aug', 41), ('r50_cam_voc12aug', 21)]
+)
+def test_output_stride(name, size):
+    model = build(name).eval()
+    image = torch.zeros(1, 3, 321, 321, device=model.head.fc8.weight.device)
+    with torch.no_grad():
+        maps = model.head.class_maps(model.extract_feat(image))
+    assert maps.shape == (1, 20, size, size)
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_only_fc8_learns_ten_times_faster(name):
+    cfg = load(name)
+    model = build(name)
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        optimizer = build_optim_wrapper(model, cfg.optim_wrapper).optimizer
+    rates = {}
+    for group in optimizer.param_groups:
+        for parameter in group['params']:
+            rates[id(parameter)] = group['lr']
+            assert (group['momentum'], group['weight_decay']) == (0.9, 5e-4)
+    trained = {n: rates[id(p)] for n, p in model.named_parameters() if p.requires_grad}
+    assert len(trained) > 20
+    for parameter, rate in trained.items():
+        new = parameter.startswith('head.fc8.')
+        assert rate == pytest.approx(1e-2 if new else 1e-3), parameter
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_learning_rate_of_each_epoch(name):
+    cfg = load(name)
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1e-3)
+    scheduler = PARAM_SCHEDULERS.build({**cfg.param_scheduler, 'optimizer': optimizer})
+    rates = []
+    for _ in range(cfg.train_cfg.max_epochs):
+        rates.append(optimizer.param_groups[0]['lr'])
+        scheduler.step()
+    assert len(rates) == 20
+    assert rates == pytest.approx([1e-3 * (1 - e / 20) ** 0.9 for e in range(20)])
+    assert rates[10] == pytest.approx(5.36e-4, rel=1e-3)
+    assert rates[19] == pytest.approx(6.7e-5, rel=1e-2)
+
+
+def test_batches_of_voc():
+    cfg = load('vgg16_cam_voc12aug')
+    assert (cfg.train_dataloader.batch_size, cfg.train_dataloader.drop_last) == (16, True)
+    assert 10_582 // 16 * cfg.train_cfg.max_epochs == 13_220
+
+
+@pytest.mark.parametrize('size', [(100, 150), (600, 900), (300, 700)])
+def test_crop_has_one_size_and_mean_padding(tmp_path, size):
+    cfg = load('vgg16_cam_voc12aug')
+    path = tmp_path / 'white.png'
+    Image.fromarray(np.full((*size, 3), 255, np.uint8)).save(path)
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        pipeline = Compose([TRANSFORMS.build(t) for t in cfg.train_pipeline])
+        model = build_classifier(load('r50_cam_voc12aug'))
+    np.random.seed(0)
+    crop = pipeline(dict(img_path=str(path), gt_label=[3]))['inputs']
+    assert crop.shape == (3, 321, 321)
+    padding = (crop != 255).any(0)
+    if size == (100, 150):  # at most 150 x 225 after the resize: all four sides are padded
+        assert padding[0].all() and padding[-1].all()
+        assert padding[:, 0].all() and padding[:, -1].all()
+        top = int((~padding).any(1).float().argmax())
+        bottom = 320 - int((~padding).any(1).flip(0).float().argmax())
+        assert abs(top - (320 - bottom)) <= 1, 'the image is not in the middle'
+    if size == (600, 900):  # never smaller than 300 x 450
+        assert not padding[10:-11].any()
+    if padding.any():
+        colours = model.data_preprocessor(dict(inputs=crop[None]))['inputs'][0][:, padding]
+        assert colours.abs().max() < 0.02, 'the padding is not zero for the network'
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_trains_on_a_tiny_tree(name, tmp_path, tiny_voc):
+    narrow = dict(base_channels=2) if 'res38' in name else {}
+    cfg = shrink(load(name), tiny_voc, tmp_path / 'work', **narrow)
+    runner = Runner.from_cfg(cfg)
+    before = runner.model.head.fc8.weight.detach().clone()
+    runner.train()
+    assert runner.iter == 2
+    assert not runner.model.head.fc8.weight.cpu().equal(before.cpu())
+    history = runner.message_hub.get_scalar('train/loss')
+    assert np.isfinite(history.current())
+    if 'caffe' not in name:  # whose inputs go to 128: large scores from untrained weights
+        # Eq. 1 of an untrained classifier: about log 2 for each of the 20 classes.
+        assert history.data[0][0] == pytest.approx(20 * np.log(2), rel=0.3)
+    assert 0 <= runner.message_hub.get_scalar('val/multi-label/mAP').current() <= 100
+    # What training wrote is what the seeds are made from.
+    model = load_classifier(cfg, tmp_path / 'work/epoch_1.pth')
+    assert len(model.dataset_meta['classes']) == 20
+    image = np.zeros((49, 65, 3), np.uint8)
+    maps = class_maps(model, image, scales=(1.0, 0.5))
+    assert [m.shape[0] for m in maps] == [20, 20]
+
+
+@pytest.fixture
+def tiny_voc(tmp_path):
+    root = tmp_path / 'VOC2012'
+    for folder in ('JPEGImages', 'Annotations', 'ImageSets'):
+        (root / folder).mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    ids = ['a', 'b', 'c', 'd']
+    for image_id, name in zip(ids, ['cat', 'dog', 'person', 'cat'], strict=True):
+        array = rng.integers(0, 256, (60, 80, 3), dtype=np.uint8)
+        Image.fromarray(array).save(root / f'JPEGImages/{image_id}.jpg')
+        (root / f'Annotations/{image_id}.xml').write_text(
+            f'<annotation><object><name>{name}</name></object></annotation>'
+        )
+    (root / 'ImageSets/train.txt').write_text('\n'.join(ids))
+    return root
+
+
+def test_trains_on_photos(tmp_path):
+    root = SHARED / 'photos_voc20'
+    if not root.is_dir():
+        pytest.skip('needs the photos of the shared folder')
+    cfg = shrink(
+        load('res38_cam_voc12aug'),
+        root,
+        tmp_path,
+        train='Segmentation/train',
+        val='Segmentation/val',
+        base_channels=4,
+        norm_frozen=False,
+        stem_frozen=False,
+    )
+    cfg.train_dataloader.dataset.indices = 16
+    cfg.train_dataloader.batch_size = 8
+    cfg.train_cfg.max_epochs, cfg.param_scheduler.end = 6, 7
+    cfg.optim_wrapper.optimizer.lr = 0.01
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    losses = list(runner.message_hub.get_scalar('train/loss').data[0])
+    assert np.isfinite(losses).all()
+    assert np.mean(losses[-2:]) < 0.7 * losses[0]
