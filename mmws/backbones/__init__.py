@@ -1,6 +1,8 @@
 """Backbones of both stages and their weight files; they need torch and mmengine only."""
 
+from .pretrained import PretrainedVGG16
 from .resnet38 import ResNet38
 from .resnet38_weights import PretrainedResNet38
+from .vgg16 import VGG16LargeFOV
 
-__all__ = ['PretrainedResNet38', 'ResNet38']
+__all__ = ['PretrainedResNet38', 'PretrainedVGG16', 'ResNet38', 'VGG16LargeFOV']

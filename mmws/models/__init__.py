@@ -1,11 +1,14 @@
 """Stage two: the WST loss, DeepLab-v2 LargeFOV heads, and how any mmseg head takes K seeds."""
 
 from .hand_over import SeedBatch, hand_over, handed_seeds
+from .heads import DeepLabV2Head, LargeFOVHead
 from .multi_scale_fusion_tta import MultiScaleFusionTTA
 from .multi_seed_segmentor import MultiSeedSegmentor
 from .wst_loss import WSTLoss, wst_pixel_loss, wst_weights
 
 __all__ = [
+    'DeepLabV2Head',
+    'LargeFOVHead',
     'MultiScaleFusionTTA',
     'MultiSeedSegmentor',
     'SeedBatch',

@@ -1,0 +1,252 @@
+"""Weight files of VGG16, made here in the layouts of the released ones."""
+
+import logging
+
+import pytest
+import torch
+from mmengine.model import BaseModule, initialize
+from mmengine.registry import WEIGHT_INITIALIZERS
+from torch import nn
+
+from mmws.backbones import PretrainedVGG16, VGG16LargeFOV
+from mmws.backbones.pretrained import decimate, read_vgg16_weights, rename_vgg16_entries
+from mmws.backbones.vgg16 import conv_names
+
+# The places of torchvision's convolutions among its features, written out.
+_PLACES = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
+
+
+class Head(BaseModule):
+    """fc6, fc7 and a classifier, as both stages' heads name them."""
+
+    def __init__(self, channels=1024, init_cfg=None):
+        super().__init__(init_cfg)
+        self.fc6 = nn.Conv2d(512, channels, 3, padding=12, dilation=12)
+        self.fc7 = nn.Conv2d(channels, channels, 1)
+        self.conv_seg = nn.Conv2d(channels, 21, 1)
+
+
+@pytest.fixture(scope='module')
+def trunk():
+    torch.manual_seed(0)
+    trunk = VGG16LargeFOV()
+    for parameter in trunk.parameters():
+        nn.init.uniform_(parameter, -0.1, 0.1)
+    return trunk
+
+
+@pytest.fixture(scope='module')
+def full():
+    """fc6 and fc7 as ImageNet trained them; float16 values keep the file small to write."""
+    generator = torch.Generator().manual_seed(1)
+
+    def draw(*shape):
+        return torch.randn(shape, generator=generator, dtype=torch.float32).half()
+
+    return {
+        'classifier.0.weight': draw(4096, 25088),
+        'classifier.0.bias': draw(4096),
+        'classifier.3.weight': draw(4096, 4096),
+        'classifier.3.bias': draw(4096),
+        'classifier.6.weight': draw(10, 4096),
+        'classifier.6.bias': draw(10),
+    }
+
+
+@pytest.fixture(scope='module')
+def torchvision_file(trunk, full, tmp_path_factory):
+    entries = {
+        f'features.{place}.{kind}': getattr(getattr(trunk, name), kind).detach()
+        for place, name in zip(_PLACES, conv_names(), strict=True)
+        for kind in ('weight', 'bias')
+    }
+    path = tmp_path_factory.mktemp('weights') / 'vgg16.pth'
+    torch.save({**entries, **full}, path)
+    return str(path)
+
+
+@pytest.fixture(scope='module')
+def caffe_file(trunk, tmp_path_factory):
+    torch.manual_seed(2)
+    head = Head()
+    entries = {**trunk.state_dict(), **head.state_dict()}
+    entries = {
+        name.replace('conv_seg', 'fc8_voc12'): value.clone() for name, value in entries.items()
+    }
+    path = tmp_path_factory.mktemp('weights') / 'vgg16_20M.pth'
+    torch.save(entries, path)
+    return str(path)
+
+
+def load(module, checkpoint):
+    initialize(module, dict(type='PretrainedVGG16', checkpoint=checkpoint))
+    return module
+
+
+def test_decimation_by_hand(full):
+    weight, bias = full['classifier.0.weight'], full['classifier.0.bias']
+    fc6 = decimate('fc6', weight)
+    assert fc6.shape == (1024, 512, 3, 3)
+    # Output 5 comes from channel 20; tap (2, 1) of the 3x3 kernel from (6, 3) of the 7x7 one,
+    # which torchvision's flattened input holds at channel * 49 + 6 * 7 + 3.
+    assert fc6[5, 100, 2, 1] == weight[20, 100 * 49 + 45]
+    assert fc6[1023, 511, 0, 2] == weight[4092, 511 * 49 + 6]
+    assert torch.equal(decimate('fc6', bias), bias[[4 * i for i in range(1024)]])
+    assert torch.equal(decimate('fc6', weight.view(4096, 512, 7, 7)), fc6)
+
+    weight = full['classifier.3.weight']
+    fc7 = decimate('fc7', weight)
+    assert fc7.shape == (1024, 1024, 1, 1)
+    # Input 7 of fc7 is output 7 of fc6: channel 28 of the full layer.
+    assert fc7[3, 7, 0, 0] == weight[12, 28]
+    assert fc7[1023, 1, 0, 0] == weight[4092, 4]
+
+
+def test_reads_torchvision(torchvision_file, trunk, full):
+    loaded = load(VGG16LargeFOV(), torchvision_file)
+    for name, value in trunk.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], value), name
+    head = Head()
+    classifier = head.conv_seg.weight.clone()
+    load(head, torchvision_file)
+    assert torch.equal(head.fc6.weight, decimate('fc6', full['classifier.0.weight']).float())
+    assert torch.equal(head.fc7.bias, full['classifier.3.bias'][::4].float())
+    assert torch.equal(head.conv_seg.weight, classifier)
+
+
+def test_reads_caffe_names(caffe_file, trunk):
+    entries = torch.load(caffe_file)
+    loaded = load(VGG16LargeFOV(), caffe_file)
+    assert torch.equal(loaded.conv5_3.weight, trunk.conv5_3.weight)
+    head = load(Head(), caffe_file)
+    assert torch.equal(head.fc6.weight, entries['fc6.weight'])
+    assert torch.equal(head.fc7.bias, entries['fc7.bias'])
+
+
+@pytest.mark.parametrize('prefix', ['features.', ''])
+def test_reads_reduced_layers_by_number(caffe_file, tmp_path, prefix):
+    """The numbered names of files in which fc6 and fc7 are convolutions 31 and 33."""
+    numbers = dict(zip((*conv_names(), 'fc6', 'fc7'), (*_PLACES, 31, 33), strict=True))
+    entries = {}
+    for name, value in torch.load(caffe_file).items():
+        layer, _, kind = name.partition('.')
+        if layer in numbers:
+            entries[f'{prefix}{numbers[layer]}.{kind}'] = value
+    found, unused = rename_vgg16_entries(entries)
+    assert unused == []
+    want = torch.load(caffe_file)
+    assert set(found) == {name for name in want if not name.startswith('fc8')}
+    assert all(torch.equal(value, want[name]) for name, value in found.items())
+
+
+def test_full_layers_under_caffe_names_are_decimated(full):
+    found, _ = rename_vgg16_entries({'module.fc6.weight': full['classifier.0.weight']})
+    assert found['fc6.weight'].shape == (1024, 512, 3, 3)
+
+
+def test_every_branch_is_filled(caffe_file):
+    branches = nn.ModuleList([Head(), Head()])
+    load(branches, caffe_file)
+    entries = torch.load(caffe_file)
+    for branch in branches:
+        assert torch.equal(branch.fc6.weight, entries['fc6.weight'])
+
+
+def test_survives_init_weights_of_the_whole_model(torchvision_file, trunk, full):
+    """Nothing re-initialises what the initialiser of a part has loaded."""
+
+    class Model(BaseModule):
+        def __init__(self):
+            super().__init__(dict(type='Constant', val=3.0, layer='Conv2d'))
+            init_cfg = dict(type='PretrainedVGG16', checkpoint=torchvision_file)
+            self.backbone = VGG16LargeFOV(init_cfg=init_cfg)
+            normal = dict(type='Normal', std=0.01, override=dict(name='conv_seg'))
+            self.decode_head = Head(init_cfg=[normal, init_cfg])
+
+    model = Model()
+    model.init_weights()
+    assert torch.equal(model.backbone.conv4_2.weight, trunk.conv4_2.weight)
+    fc6 = decimate('fc6', full['classifier.0.weight']).float()
+    assert torch.equal(model.decode_head.fc6.weight, fc6)
+    assert model.decode_head.conv_seg.weight.std().item() == pytest.approx(0.01, rel=0.05)
+    assert model.decode_head.conv_seg.bias.abs().max() == 0
+
+
+def test_says_what_was_not_used(torchvision_file):
+    from mmengine.logging import MMLogger
+
+    logger = MMLogger.get_instance('test_pretrained', log_level='INFO')
+    messages = []
+    handler = logging.Handler()
+    handler.emit = lambda record: messages.append(record.getMessage())
+    logger.addHandler(handler)
+    load(VGG16LargeFOV(), torchvision_file)
+    (message,) = [m for m in messages if 'not used from the file' in m]
+    assert 'VGG16LargeFOV: loaded 26 entries' in message
+    assert message.endswith(
+        'not used from the file: fc6.weight, fc6.bias, fc7.weight, fc7.bias, '
+        'classifier.6.weight, classifier.6.bias.'
+    )
+
+
+def test_registered_under_its_name():
+    assert WEIGHT_INITIALIZERS.get('PretrainedVGG16') is PretrainedVGG16
+
+
+class TestRefuses:
+    def test_absent_file(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match='there is no file .*absent.pth.*torchvision'):
+            load(VGG16LargeFOV(), str(tmp_path / 'absent.pth'))
+
+    def test_other_model(self, tmp_path):
+        path = tmp_path / 'resnet.pth'
+        torch.save({'layer1.0.conv1.weight': torch.zeros(4), 'fc.bias': torch.zeros(1)}, path)
+        with pytest.raises(
+            ValueError,
+            match=r'resnet.pth does not fit VGG16LargeFOV: 26 of its 26 entries are not in the '
+            r'file, the first conv1_1.weight; the file holds layer1.0.conv1.weight, fc.bias. Use a '
+            r'torchvision VGG16 file .* or a Caffe-born vgg16_20M file',
+        ):
+            load(VGG16LargeFOV(), str(path))
+
+    def test_batch_normalised_vgg(self, tmp_path):
+        """Its numbering differs: convolutions of another place have another shape or none."""
+        path = tmp_path / 'vgg16_bn.pth'
+        places = (0, 3, 7, 10, 14, 17, 20, 24, 27, 30, 34, 37, 40)
+        torch.save({f'features.{place}.weight': torch.zeros(1) for place in places}, path)
+        with pytest.raises(ValueError, match='does not fit VGG16LargeFOV'):
+            load(VGG16LargeFOV(), str(path))
+
+    def test_features_only(self, trunk, tmp_path):
+        path = tmp_path / 'features.pth'
+        torch.save(trunk.state_dict(), path)
+        with pytest.raises(ValueError, match='does not fit Head: 4 of its 4.*first fc6.weight'):
+            load(Head(), str(path))
+
+    def test_other_width(self, caffe_file):
+        with pytest.raises(ValueError, match=r'conv1_1.weight has shape \(8, 3, 3, 3\), the file '
+                           r'has \(64, 3, 3, 3\).*without this init_cfg'):  # fmt: skip
+            load(VGG16LargeFOV(base_channels=8), caffe_file)
+        with pytest.raises(ValueError, match=r'fc6.weight has shape \(256, 512, 3, 3\)'):
+            load(Head(256), caffe_file)
+
+    def test_nothing_is_written_before_all_fits(self, caffe_file):
+        head = Head()
+        head.fc7 = nn.Conv2d(1024, 512, 1)
+        before = head.fc6.weight.clone()
+        with pytest.raises(ValueError, match='fc7.weight has shape'):
+            load(head, caffe_file)
+        assert torch.equal(head.fc6.weight, before)
+
+    def test_module_without_such_layers(self, caffe_file):
+        with pytest.raises(ValueError, match='Linear has no layer named conv1_1'):
+            load(nn.Linear(2, 2), caffe_file)
+
+    def test_no_weight_file(self, tmp_path):
+        path = tmp_path / 'text.pth'
+        path.write_text('not a checkpoint')
+        with pytest.raises(ValueError, match='text.pth is not a weight file that torch can load'):
+            read_vgg16_weights(str(path))
+        torch.save([1, 2], path)
+        with pytest.raises(ValueError, match='holds a list; expected tensors by name'):
+            read_vgg16_weights(str(path))

@@ -1,0 +1,72 @@
+"""VGG16LargeFOV against a functional re-computation, and its numbers."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from mmengine.registry import MODELS
+
+from mmws.backbones import VGG16LargeFOV
+from mmws.backbones.vgg16 import conv_names
+
+
+def test_builds_by_name_with_the_published_number_of_parameters():
+    model = MODELS.build(dict(type='VGG16LargeFOV'))
+    assert sum(p.numel() for p in model.parameters()) == 14_714_688
+    assert model.out_channels == 512
+    assert [name for name, _ in model.named_children()] == list(conv_names())
+    assert conv_names()[0] == 'conv1_1' and conv_names()[-1] == 'conv5_3'
+    assert len(conv_names()) == 13
+
+
+@pytest.mark.parametrize('size, cells', [(321, 41), (513, 65), (320, 40), (97, 13), (9, 2), (1, 1)])
+def test_size_of_the_features(size, cells):
+    model = VGG16LargeFOV(base_channels=2)
+    with torch.no_grad():
+        (features,) = model(torch.rand(1, 3, size, 33))
+    assert features.shape == (1, 16, cells, 5)
+
+
+def test_forward_is_the_table_of_layers():
+    """Written out layer by layer, as DeepLab's definition lists them."""
+    torch.manual_seed(0)
+    model = VGG16LargeFOV(base_channels=4).double()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    image = torch.randn(2, 3, 35, 52, dtype=torch.float64)
+
+    def conv(x, name, dilation=1):
+        layer = getattr(model, name)
+        return F.conv2d(x, layer.weight, layer.bias, padding=dilation, dilation=dilation).relu()
+
+    x = conv(conv(image, 'conv1_1'), 'conv1_2')
+    x = F.max_pool2d(x, 3, 2, 1)
+    x = conv(conv(x, 'conv2_1'), 'conv2_2')
+    x = F.max_pool2d(x, 3, 2, 1)
+    x = conv(conv(conv(x, 'conv3_1'), 'conv3_2'), 'conv3_3')
+    x = F.max_pool2d(x, 3, 2, 1)
+    x = conv(conv(conv(x, 'conv4_1'), 'conv4_2'), 'conv4_3')
+    x = F.max_pool2d(x, 3, 1, 1)
+    x = conv(conv(conv(x, 'conv5_1', 2), 'conv5_2', 2), 'conv5_3', 2)
+    x = F.max_pool2d(x, 3, 1, 1)
+    # pool5a: a ninth everywhere, also at the border where fewer cells are summed.
+    kernel = torch.full((x.shape[1], 1, 3, 3), 1 / 9, dtype=x.dtype)
+    x = F.conv2d(x, kernel, padding=1, groups=x.shape[1])
+
+    assert x.std() > 0
+    torch.testing.assert_close(model(image)[0], x)
+
+
+def test_trains_from_scratch_without_a_file():
+    """He's initialisation keeps the signal alive through 13 layers without normalisation."""
+    torch.manual_seed(0)
+    model = VGG16LargeFOV(base_channels=8)
+    model.init_weights()
+    (features,) = model(torch.randn(2, 3, 65, 65))
+    assert 0.05 < features.std() < 20
+    features.sum().backward()
+    assert all(p.grad.abs().sum() > 0 for p in model.parameters())
+
+
+def test_refuses_no_channels():
+    with pytest.raises(ValueError, match='base_channels must be at least 1; got 0'):
+        VGG16LargeFOV(0)

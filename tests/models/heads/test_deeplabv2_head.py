@@ -1,0 +1,92 @@
+"""DeepLabV2Head (ASPP) against a functional re-computation, and its numbers."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from mmseg.registry import MODELS
+
+from mmws.backbones import VGG16LargeFOV
+from mmws.models import DeepLabV2Head
+
+
+def count(*modules):
+    return sum(p.numel() for module in modules for p in module.parameters())
+
+
+def test_vgg16_aspp_has_the_published_number_of_parameters():
+    head = MODELS.build(dict(type='DeepLabV2Head', in_channels=512, num_classes=21))
+    assert count(head) == 4 * 5_790_741
+    assert count(VGG16LargeFOV(), head) == 37_877_652
+
+
+def test_forward_is_the_sum_of_its_branches():
+    torch.manual_seed(0)
+    head = DeepLabV2Head(6, 10, num_classes=5).double().eval()
+    features = torch.randn(2, 6, 51, 30, dtype=torch.float64)
+    want = torch.zeros(2, 5, 51, 30, dtype=torch.float64)
+    for branch, dilation in zip(head.branches, (6, 12, 18, 24), strict=True):
+        fc6, fc7, fc8 = branch.fc6, branch.fc7, branch.conv_seg
+        x = F.conv2d(features, fc6.weight, fc6.bias, padding=dilation, dilation=dilation).relu()
+        x = F.conv2d(x, fc7.weight, fc7.bias).relu()
+        want += F.conv2d(x, fc8.weight, fc8.bias)
+    torch.testing.assert_close(head((features,)), want)
+
+
+def test_without_hidden_layers_a_branch_is_one_convolution():
+    head = DeepLabV2Head(8, None, num_classes=5, dilations=(2, 3)).double().train()
+    assert count(head) == 2 * (8 * 5 * 9 + 5)
+    features = torch.randn(1, 8, 9, 10, dtype=torch.float64)
+    want = sum(
+        F.conv2d(features, branch.conv_seg.weight, branch.conv_seg.bias, padding=d, dilation=d)
+        for branch, d in zip(head.branches, (2, 3), strict=True)
+    )
+    torch.testing.assert_close(head((features,)), want)
+
+
+def test_each_branch_has_its_own_dropout():
+    torch.manual_seed(0)
+    head = DeepLabV2Head(4, 64, num_classes=3).train()
+    # The branches made equal: without dropout their sum is 4 times one of them.
+    state = head.branches[0].state_dict()
+    for branch in head.branches:
+        branch.load_state_dict(state)
+        branch.fc6.padding, branch.fc6.dilation = (1, 1), (1, 1)
+    features = torch.randn(1, 4, 20, 20)
+    outputs = [branch(features) for branch in head.branches]
+    assert all(not torch.allclose(outputs[0], other) for other in outputs[1:])
+    head.eval()
+    torch.testing.assert_close(head((features,)), 4 * head.branches[0](features))
+
+
+def test_weights_are_loaded_into_every_branch_and_stay(tmp_path):
+    entries = {
+        'fc6.weight': torch.randn(16, 4, 3, 3),
+        'fc6.bias': torch.randn(16),
+        'fc7.weight': torch.randn(16, 16, 1, 1),
+        'fc7.bias': torch.randn(16),
+    }
+    path = tmp_path / 'reduced.pth'
+    torch.save(entries, path)
+    init_cfg = dict(type='PretrainedVGG16', checkpoint=str(path))
+    head = DeepLabV2Head(4, 16, num_classes=21, init_cfg=init_cfg)
+    head.init_weights()
+    for branch in head.branches:
+        for name, value in entries.items():
+            assert torch.equal(branch.state_dict()[name], value)
+        assert branch.conv_seg.weight.std().item() == pytest.approx(0.01, rel=0.2)
+        assert branch.conv_seg.bias.eq(0).all()
+    assert not torch.equal(head.branches[0].conv_seg.weight, head.branches[1].conv_seg.weight)
+
+
+def test_from_scratch_only_the_classifiers_are_small():
+    head = DeepLabV2Head(16, 64, num_classes=21)
+    head.init_weights()
+    for branch in head.branches:
+        # He: sqrt(2 / fan out)
+        assert branch.fc6.weight.std().item() == pytest.approx((2 / (64 * 9)) ** 0.5, rel=0.1)
+        assert branch.conv_seg.weight.std().item() == pytest.approx(0.01, rel=0.1)
+
+
+def test_refuses_no_dilation():
+    with pytest.raises(ValueError, match='dilations is empty'):
+        DeepLabV2Head(4, 4, num_classes=3, dilations=())
