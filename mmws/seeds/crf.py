@@ -1,0 +1,228 @@
+"""DenseCRF (Kraehenbuehl & Koltun 2011) on the raw image, many score stacks in one pass.
+
+Mean-field inference is mostly filtering, and the filters depend on the image alone. The seeds of
+one image therefore share one :class:`pydensecrf.densecrf.DenseCRF2D`: its lattices are built once
+and every filter pass carries the channels of all G stacks. Two identities keep the result that of
+G separate calls:
+
+* A softmax over the channels of all stacks, divided by a stack's own sum, is the softmax of that
+  stack. So pydensecrf's own step can run on all of them together.
+* Neither a softmax nor a Potts model notices a shift that all labels of a pixel share, and the
+  filters are linear. Measured from the last label, a stack needs only the L - 1 channels
+  ``Q_l - Q_last`` with energies ``U_l - U_last``; the last label is a channel of zeros that one
+  copy of serves all stacks. G x L channels become G x (L - 1) + 1: 4 instead of 6 for three
+  seeds of an image with one class.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+# A probability below this counts as this, the limit that pydensecrf's own helper has too.
+_LOWEST_SCORE = 1e-5
+
+
+def refine_with_crf(
+    image: np.ndarray,
+    scores: np.ndarray,
+    *,
+    iterations: int = 10,
+    bilateral_sxy: float = 80,
+    bilateral_srgb: float = 13,
+    bilateral_compat: float = 10,
+    gaussian_sxy: float = 3,
+    gaussian_compat: float = 3,
+) -> np.ndarray:
+    """Refines G independent stacks of label scores of one image; the winner at each pixel.
+
+    Args:
+        image: (H, W, 3) uint8, RGB, the raw image (not normalised, not padded).
+        scores: (G, L, H, W) floats in [0, 1]; only their ratios within a pixel and stack matter.
+        iterations: Mean-field steps; 10 for seeds, 5 for test-time refinement (FACTS section 5).
+        bilateral_sxy: Reach of the appearance term in pixels.
+        bilateral_srgb: Reach of the appearance term in colour values (0-255).
+        bilateral_compat: Weight of the appearance term (Potts).
+        gaussian_sxy: Reach of the smoothness term in pixels.
+        gaussian_compat: Weight of the smoothness term (Potts).
+
+    Returns:
+        (G, H, W) uint8, the index in [0, L) of the winning label; of equal ones the first.
+
+    Raises:
+        ImportError: pydensecrf is not installed.
+        ValueError: Shapes or values that do not fit.
+    """
+    scores = _check_inputs(image, scores, iterations)
+    stacks, labels, height, width = scores.shape
+    winner = np.zeros((stacks, height * width), np.uint8)
+    beliefs = _beliefs(
+        image,
+        scores,
+        iterations,
+        (bilateral_sxy, bilateral_srgb, bilateral_compat),
+        (gaussian_sxy, gaussian_compat),
+    )
+    for row, belief in zip(winner, beliefs, strict=True):
+        best = belief[0].copy()
+        for label in range(1, labels):
+            higher = belief[label] > best
+            row[higher] = label
+            np.maximum(best, belief[label], out=best)
+    return winner.reshape(stacks, height, width)
+
+
+def crf_probabilities(
+    image: np.ndarray,
+    scores: np.ndarray,
+    *,
+    iterations: int = 10,
+    bilateral_sxy: float = 80,
+    bilateral_srgb: float = 13,
+    bilateral_compat: float = 10,
+    gaussian_sxy: float = 3,
+    gaussian_compat: float = 3,
+) -> np.ndarray:
+    """What :func:`refine_with_crf` takes the winner of: the label probabilities after the CRF.
+
+    Args:
+        image: As in :func:`refine_with_crf`, like all other arguments.
+
+    Returns:
+        (G, L, H, W) float32, sums to 1 over L.
+    """
+    scores = _check_inputs(image, scores, iterations)
+    probabilities = np.empty((*scores.shape[:2], scores[0, 0].size), np.float32)
+    beliefs = _beliefs(
+        image,
+        scores,
+        iterations,
+        (bilateral_sxy, bilateral_srgb, bilateral_compat),
+        (gaussian_sxy, gaussian_compat),
+    )
+    for stack, belief in zip(probabilities, beliefs, strict=True):
+        for label, channel in enumerate(belief):
+            stack[label] = channel
+        stack /= stack.sum(0)
+    return probabilities.reshape(scores.shape)
+
+
+def _beliefs(
+    image: np.ndarray,
+    scores: np.ndarray,
+    iterations: int,
+    bilateral: tuple[float, float, float],
+    gaussian: tuple[float, float],
+) -> list[list[np.ndarray]]:
+    """For each stack its L channels (H * W,), proportional to the probabilities at every pixel."""
+    stacks, labels, height, width = scores.shape
+    if labels == 1:
+        return [[np.ones(height * width, np.float32)]] * stacks
+    joint = _mean_field(image, _relative_energies(scores), labels, iterations, bilateral, gaussian)
+    # Stacks share one softmax, and where their energies lie more than ~80 apart at a pixel, the
+    # weaker one has vanished from it. Only compatibilities far above the usual ones get there.
+    if stacks > 1 and not joint[-1].min() > np.finfo(np.float32).tiny * 2**20:
+        return [
+            _beliefs(image, scores[[stack]], iterations, bilateral, gaussian)[0]
+            for stack in range(stacks)
+        ]
+    return [
+        [*joint[first : first + labels - 1], joint[-1]]
+        for first in range(0, stacks * (labels - 1), labels - 1)
+    ]
+
+
+def _relative_energies(scores: np.ndarray) -> np.ndarray:
+    """(G * (L - 1) + 1, H * W) float32 energies, relative to each stack's last label."""
+    stacks, labels = scores.shape[:2]
+    energies = -np.log(np.clip(scores.reshape(stacks, labels, -1), _LOWEST_SCORE, 1))
+    relative = np.zeros((stacks * (labels - 1) + 1, energies.shape[-1]), np.float32)
+    np.subtract(
+        energies[:, :-1],
+        energies[:, -1:],
+        out=relative[:-1].reshape(stacks, labels - 1, -1),
+        casting='same_kind',
+    )
+    return relative
+
+
+def _mean_field(
+    image: np.ndarray,
+    energies: np.ndarray,
+    labels: int,
+    iterations: int,
+    bilateral: tuple[float, float, float],
+    gaussian: tuple[float, float],
+) -> np.ndarray:
+    """Runs the steps; (G * (L - 1) + 1, H * W) float32, the last channel is every last label's."""
+    height, width = image.shape[:2]
+    crf = _dense_crf().DenseCRF2D(width, height, len(energies))
+    crf.setUnaryEnergy(energies)
+    if iterations:
+        sxy, compat = gaussian
+        crf.addPairwiseGaussian(sxy=sxy, compat=compat)
+        sxy, srgb, compat = bilateral
+        crf.addPairwiseBilateral(
+            sxy=sxy, srgb=srgb, rgbim=np.require(image, requirements='CW'), compat=compat
+        )
+    state, *buffers = crf.startInference()
+    joint = np.asarray(state)  # a view: what is written here is what the next step filters
+    # A stack that has vanished from the joint softmax divides by zero; _beliefs sees that.
+    with np.errstate(divide='ignore', invalid='ignore'):
+        for _ in range(iterations):
+            _measure_from_last_label(joint, labels)
+            crf.stepInference(state, *buffers)
+    return joint
+
+
+def _measure_from_last_label(joint: np.ndarray, labels: int) -> None:
+    """Turns the joint softmax into ``Q_l - Q_last`` of each stack, in place."""
+    # Channel by channel: pydensecrf stores pixels first, and numpy is slow on short inner axes.
+    last = joint[-1].copy()
+    for first in range(0, len(joint) - 1, labels - 1):
+        stack = joint[first : first + labels - 1]
+        total = last.copy()
+        for channel in stack:
+            total += channel
+        for channel in stack:
+            channel -= last
+            channel /= total
+    joint[-1] = 0
+
+
+def _dense_crf():
+    try:
+        import pydensecrf.densecrf
+    except ImportError as error:
+        raise ImportError(
+            'the CRF needs pydensecrf, which is not installed: pip install pydensecrf2 (the same '
+            'code; pydensecrf itself no longer builds). It builds on Python 3.10, 3.11 and 3.12; '
+            'on 3.13 only what needs no CRF works.'
+        ) from error
+    return pydensecrf.densecrf
+
+
+def _check_inputs(image: np.ndarray, scores: np.ndarray, iterations: int) -> np.ndarray:
+    """Refuses what does not fit; the scores as floats."""
+    image, scores = np.asarray(image), np.asarray(scores)
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError(
+            f'the CRF works on the raw image, (H, W, 3) uint8 RGB; got {image.shape} '
+            f'{image.dtype}. Pass it as decoded, before normalisation.'
+        )
+    if scores.ndim != 4 or not scores.size or scores.shape[2:] != image.shape[:2]:
+        raise ValueError(
+            f"scores must be (G, L, H, W) with the image's size {image.shape[:2]}; "
+            f'got {scores.shape}.'
+        )
+    if scores.shape[1] > 256:
+        raise ValueError(f'at most 256 labels fit into a uint8 label map; got {scores.shape[1]}.')
+    if scores.dtype != np.float64:
+        scores = scores.astype(np.float32, copy=False)
+    lowest, highest = scores.min(), scores.max()
+    if not (lowest >= 0 and highest <= 1.001):  # False for NaN, which must not pass
+        raise ValueError(
+            f'scores must lie in [0, 1]; found [{lowest}, {highest}]. Logits need a softmax first.'
+        )
+    if iterations < 0:
+        raise ValueError(f'iterations must be >= 0; got {iterations}.')
+    return scores

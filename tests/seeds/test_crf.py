@@ -1,0 +1,157 @@
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmws.seeds.crf import crf_probabilities, refine_with_crf
+
+densecrf = pytest.importorskip('pydensecrf.densecrf', reason='pydensecrf is not installed')
+
+PHOTO = (
+    Path(__file__).resolve().parents[2].parent / 'shared/photos_voc20/JPEGImages/000000000036.jpg'
+)
+
+
+def separate_call(image, scores, iterations=10):
+    """One stack through pydensecrf as everybody calls it: (L, H, W) -> (L, H, W)."""
+    height, width = image.shape[:2]
+    crf = densecrf.DenseCRF2D(width, height, len(scores))
+    energies = -np.log(np.clip(scores, 1e-5, 1)).astype(np.float32)
+    crf.setUnaryEnergy(np.ascontiguousarray(energies.reshape(len(scores), -1)))
+    crf.addPairwiseGaussian(sxy=3, compat=3)
+    crf.addPairwiseBilateral(sxy=80, srgb=13, rgbim=image.copy(), compat=10)
+    return np.asarray(crf.inference(iterations)).reshape(scores.shape)
+
+
+def assert_close(found, expected):
+    """Equal but for float32 rounding, which ten steps on noise blow up at a few pixels."""
+    difference = np.abs(found - expected)
+    assert difference.max() < 3e-3
+    assert np.quantile(difference, 0.999) < 1e-4
+
+
+def random_case(stacks, labels, size=(41, 57), seed=0):
+    rng = np.random.default_rng(seed)
+    image = rng.integers(0, 256, (*size, 3), np.uint8)
+    image[: size[0] // 2] //= 4  # something to hold on to
+    return image, rng.random((stacks, labels, *size), np.float32)
+
+
+@pytest.mark.parametrize(
+    'stacks, labels', [(1, 2), (1, 5), (3, 2), (4, 3), (6, 7), (2, 21), (40, 3)]
+)
+def test_grouped_equals_separate_calls(stacks, labels):
+    image, scores = random_case(stacks, labels)
+    expected = np.stack([separate_call(image, stack) for stack in scores])
+    found = crf_probabilities(image, scores)
+    assert found.shape == scores.shape and found.dtype == np.float32
+    assert_close(found, expected)
+    winner = refine_with_crf(image, scores)
+    assert winner.shape == (stacks, *image.shape[:2]) and winner.dtype == np.uint8
+    assert (winner == expected.argmax(1)).mean() >= 0.9995
+    np.testing.assert_array_equal(winner, found.argmax(1))
+
+
+def test_confident_scores_equal_separate_calls():
+    # Zeros and ones, as saliency and class maps are: the widest range of energies there is.
+    image, scores = random_case(5, 4)
+    scores = np.where(scores > 0.8, 1, np.where(scores < 0.5, 0, scores)).astype(np.float32)
+    expected = np.stack([separate_call(image, stack) for stack in scores])
+    assert_close(crf_probabilities(image, scores), expected)
+
+
+def test_a_stack_does_not_depend_on_its_company():
+    image, scores = random_case(6, 3)
+    alone = np.concatenate([crf_probabilities(image, stack[None]) for stack in scores])
+    assert_close(crf_probabilities(image, scores), alone)
+    shuffled = crf_probabilities(image, scores[::-1])[::-1]
+    assert_close(shuffled, alone)
+
+
+def test_the_order_of_the_labels_does_not_matter():
+    image, scores = random_case(2, 4)
+    permuted = crf_probabilities(image, scores[:, [2, 0, 3, 1]])[:, [1, 3, 0, 2]]
+    assert_close(permuted, crf_probabilities(image, scores))
+
+
+def test_stacks_far_apart_fall_back_to_single_calls():
+    # Compatibilities so strong that one stack's energies push another's out of float32.
+    image, scores = random_case(3, 2)
+    image[:] = 128
+    scores[0, 0], scores[0, 1] = 1, 0
+    scores[1, 0], scores[1, 1] = 0, 1
+    options = dict(bilateral_compat=300, gaussian_compat=100)
+    found = crf_probabilities(image, scores, **options)
+    assert np.isfinite(found).all()
+    for stack, probabilities in zip(scores, found, strict=True):
+        alone = crf_probabilities(image, stack[None], **options)[0]
+        assert_close(probabilities, alone)
+    assert (found[0].argmax(0) == 0).all() and (found[1].argmax(0) == 1).all()
+
+
+def test_without_iterations_the_scores_decide():
+    image, scores = random_case(3, 4)
+    found = crf_probabilities(image, scores, iterations=0)
+    np.testing.assert_allclose(found, scores / scores.sum(1, keepdims=True), atol=2e-4)
+
+
+def test_a_single_label_wins_everywhere():
+    image, scores = random_case(2, 1)
+    assert not refine_with_crf(image, scores).any()
+    assert (crf_probabilities(image, scores) == 1).all()
+
+
+def test_smooths_along_the_edges_of_the_image():
+    image = np.zeros((40, 60, 3), np.uint8)
+    image[:, 30:] = 255
+    scores = np.full((1, 2, 40, 60), 0.5, np.float32)
+    scores[0, 1, :, 33:] = 0.9  # off the edge by three pixels
+    scores[0, 0, :, 33:] = 0.1
+    scores[0, 0, :, :30] = 0.7
+    scores[0, 1, :, :30] = 0.3
+    expected = np.zeros((40, 60), np.uint8)
+    expected[:, 30:] = 1
+    np.testing.assert_array_equal(refine_with_crf(image, scores)[0], expected)
+
+
+@pytest.mark.skipif(not PHOTO.is_file(), reason=f'no photos at {PHOTO.parent}')
+def test_a_photo_s_stacks_equal_separate_calls():
+    image = np.asarray(Image.open(PHOTO).convert('RGB').reduce(2))
+    height, width = image.shape[:2]
+    y, x = np.mgrid[:height, :width]
+    blobs = [
+        np.exp(-((y - height * cy) ** 2 + (x - width * cx) ** 2) / (2 * (height * s) ** 2))
+        for cy, cx, s in ((0.5, 0.5, 0.3), (0.3, 0.6, 0.2), (0.6, 0.3, 0.25))
+    ]
+    scores = np.stack([np.stack([1 - blob, blob, np.roll(blob, 40, 1)]) for blob in blobs])
+    expected = np.stack([separate_call(image, stack) for stack in scores]).argmax(1)
+    assert (refine_with_crf(image, scores) == expected).mean() >= 0.9999
+
+
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        (dict(image=np.zeros((4, 5, 3), np.float32)), 'raw image'),
+        (dict(image=np.zeros((4, 5), np.uint8)), 'raw image'),
+        (dict(scores=np.zeros((1, 2, 5, 4))), r"image's size \(4, 5\)"),
+        (dict(scores=np.zeros((2, 4, 5))), r'\(G, L, H, W\)'),
+        (dict(scores=np.full((1, 2, 4, 5), np.nan)), r'\[0, 1\]; found \[nan'),
+        (dict(scores=np.full((1, 2, 4, 5), -3.0)), 'softmax first'),
+        (dict(scores=np.zeros((1, 257, 4, 5))), 'at most 256'),
+        (dict(iterations=-1), 'iterations must be >= 0'),
+    ],
+)
+def test_bad_input(change, message):
+    arguments = dict(image=np.zeros((4, 5, 3), np.uint8), scores=np.ones((1, 2, 4, 5)))
+    arguments |= change
+    with pytest.raises(ValueError, match=message):
+        refine_with_crf(**arguments)
+
+
+def test_says_how_to_get_pydensecrf(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'pydensecrf.densecrf', None)
+    image, scores = random_case(1, 2)
+    with pytest.raises(ImportError, match='pip install pydensecrf2.*3.13'):
+        refine_with_crf(image, scores)
