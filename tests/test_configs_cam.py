@@ -1,5 +1,6 @@
 """Every config of stage one: parses, builds, has the paper's numbers, and trains when shrunk."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,12 @@ from mmengine.runner import Runner
 from mmpretrain.registry import TRANSFORMS
 from PIL import Image
 
-from mmws.classification import build_classifier, class_maps, load_classifier
+from mmws.classification import ImageLevelDataset, build_classifier, class_maps, load_classifier
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / 'shared'
 CONFIGS = sorted((ROOT / 'configs/cam').glob('*_cam_voc12aug.py'))
+CLASSES = ImageLevelDataset.METAINFO['classes']
 NAMES = [path.stem for path in CONFIGS]
 
 
@@ -188,6 +190,54 @@ def tiny_voc(tmp_path):
         )
     (root / 'ImageSets/train.txt').write_text('\n'.join(ids))
     return root
+
+
+def mask_of(path, label):
+    mask = np.zeros((60, 80), np.uint8)
+    mask[10:20, 10:20] = label
+    Image.fromarray(mask).save(path)
+
+
+def write_labels(kind, root):
+    """Writes the labels of the tiny tree in another format; gives what the dataset needs."""
+    labels = {'a': 7, 'b': 11, 'c': 14, 'd': 7}
+    if kind == 'masks':
+        (root / 'SegmentationClassAug').mkdir()
+        for image_id, label in labels.items():
+            mask_of(root / f'SegmentationClassAug/{image_id}.png', label + 1)
+        return dict(type='LabelMapImageLevelDataset', ann_file='ImageSets/train.txt')
+    if kind == 'list':
+        lines = [f'{image_id} {label}' for image_id, label in labels.items()]
+        (root / 'labels.txt').write_text('\n'.join(lines))
+        return dict(type='ListImageLevelDataset', ann_file='labels.txt')
+    data_list = [dict(img_path=f'{i}.jpg', gt_label=[label]) for i, label in labels.items()]
+    annotation = dict(metainfo=dict(classes=list(CLASSES)), data_list=data_list)
+    (root / 'labels.json').write_text(json.dumps(annotation))
+    return dict(type='MultiLabelDataset', ann_file='labels.json', data_prefix='JPEGImages')
+
+
+@pytest.mark.parametrize('kind', ['masks', 'list', 'json'])
+def test_trains_on_every_kind_of_labels(kind, tmp_path, tiny_voc):
+    cfg = shrink(load('res38_cam_voc12aug'), tiny_voc, tmp_path / 'work', base_channels=1)
+    source = write_labels(kind, tiny_voc)
+    for loader in (cfg.train_dataloader, cfg.val_dataloader):
+        loader.dataset = dict(
+            data_root=str(tiny_voc), pipeline=loader.dataset.pipeline, test_mode=False, **source
+        )
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    assert runner.iter == 2
+    dataset = runner.train_dataloader.dataset
+    assert [dataset.get_cat_ids(i) for i in range(4)] == [[7], [11], [14], [7]]
+    assert tuple(dataset.metainfo['classes']) == CLASSES
+
+
+def test_any_backbone_with_a_feature_map():
+    cfg = load('r50_cam_voc12aug')
+    cfg.model.backbone = dict(type='ConvNeXt', arch='atto', gap_before_final_norm=False)
+    cfg.model.head.in_channels = 320
+    maps = class_maps(build_classifier(cfg), np.zeros((64, 96, 3), np.uint8), scales=[1.0])
+    assert maps[0].shape == (20, 2, 3)
 
 
 def test_trains_on_photos(tmp_path):

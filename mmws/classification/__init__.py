@@ -3,6 +3,7 @@
 Importing this package registers its parts in mmpretrain's registries.
 """
 
+from . import host  # noqa: F401  isort: skip  (must run before anything imports mmpretrain)
 from mmws import backbones  # noqa: F401  (the classifiers' trunks, in mmengine's registry)
 
 from .class_maps import class_maps, scaled_size

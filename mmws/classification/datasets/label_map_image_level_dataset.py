@@ -19,8 +19,8 @@ class LabelMapImageLevelDataset(ImageLevelDataset):
     """Images with the classes that occur in their segmentation masks.
 
     A mask holds 0 for background, class index + 1 for a class, and 255 for pixels that do not
-    count, as VOC's ``SegmentationClass``. Masks are read once, when the dataset is built: about
-    a minute for VOC's 10,582. :meth:`write_list` keeps the result for ListImageLevelDataset.
+    count, as VOC's ``SegmentationClass``. Masks are read once, when the dataset is built, some
+    seconds for VOC's 10,582. :meth:`write_list` keeps the result for ListImageLevelDataset.
 
     Args:
         ann_file: List of image ids.

@@ -1,5 +1,10 @@
 """Labels from masks."""
 
+import itertools
+import json
+import tarfile
+from pathlib import Path
+
 import numpy as np
 import pytest
 from mmpretrain.registry import DATASETS
@@ -70,3 +75,23 @@ def test_is_built_by_name(voc_tree):
         data_root=str(voc_tree),
     )
     assert len(DATASETS.build(cfg)) == 4
+
+
+def test_classes_of_real_masks_are_among_those_of_the_xml(tmp_path):
+    shared = Path(__file__).resolve().parents[3].parent / 'shared/voc12'
+    if not shared.is_dir():
+        pytest.skip('needs the VOC 2012 masks of the shared folder')
+    with tarfile.open(shared / 'SegmentationClassAug.tar.gz') as archive:
+        files = itertools.islice((member for member in archive if member.isfile()), 200)
+        archive.extractall(tmp_path, members=list(files), filter='data')
+    folder = next(path for path in tmp_path.rglob('*.png')).parent
+    (tmp_path / 'ids.txt').write_text('\n'.join(sorted(path.stem for path in folder.iterdir())))
+    dataset = LabelMapImageLevelDataset(
+        str(tmp_path / 'ids.txt'),
+        data_prefix=dict(img_path=str(folder), seg_map_path=str(folder)),
+        img_suffix='.png',
+    )
+    annotated = json.loads((shared / 'image_labels.json').read_text())
+    assert len(dataset) == 200
+    for image_id, found in labels(dataset).items():
+        assert {dataset.CLASSES[index] for index in found} <= set(annotated[image_id])
