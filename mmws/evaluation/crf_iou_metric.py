@@ -1,0 +1,224 @@
+"""mIoU with and without DenseCRF in one test run."""
+
+from __future__ import annotations
+
+import importlib.util
+import multiprocessing
+import os
+import signal
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from typing import NamedTuple
+
+import mmcv
+import numpy as np
+import torch
+from mmengine import fileio
+from mmengine.dist import get_world_size
+from mmengine.logging import print_log
+from mmseg.registry import METRICS
+from torch import Tensor
+
+from mmws.seeds.crf import refine_with_crf
+
+from .palette_iou_metric import PaletteIoUMetric, label_of
+
+
+@METRICS.register_module()
+class CRFIoUMetric(PaletteIoUMetric):
+    """mIoU of the predictions as they are, and refined by DenseCRF on the raw RGB image.
+
+    The metrics of the refined predictions have the suffix ``_crf`` (``mIoU_crf``); the others keep
+    mmseg's names. ``output_dir`` receives the refined predictions.
+
+    The CRF takes about a second per image and core, so it runs in ``workers`` processes while the
+    model goes on. What comes out does not depend on their number.
+
+    Args:
+        workers: Processes for the CRF. 0: none, it runs where the metric does. None: as many as
+            the process may use cores, shared among the processes of one machine, at most 16.
+        iterations: Mean-field steps; 5 is the author's for testing (FACTS section 5).
+        bilateral_sxy: Reach of the appearance term in pixels.
+        bilateral_srgb: Reach of the appearance term in colour values (0-255).
+        bilateral_compat: Weight of the appearance term.
+        gaussian_sxy: Reach of the smoothness term in pixels.
+        gaussian_compat: Weight of the smoothness term.
+        backend_args: How mmengine reads the images, as in ``LoadImageFromFile``.
+        **kwargs: As in mmseg's ``IoUMetric``.
+
+    Raises:
+        ImportError: pydensecrf is not installed.
+
+    Example:
+        >>> test_evaluator = dict(type='CRFIoUMetric', iou_metrics=['mIoU'], workers=8)
+    """
+
+    def __init__(
+        self,
+        *,
+        workers: int | None = None,
+        iterations: int = 5,
+        bilateral_sxy: float = 80,
+        bilateral_srgb: float = 13,
+        bilateral_compat: float = 10,
+        gaussian_sxy: float = 3,
+        gaussian_compat: float = 3,
+        backend_args: dict | None = None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if importlib.util.find_spec('pydensecrf') is None:
+            raise ImportError(
+                'CRFIoUMetric needs pydensecrf, which is not installed: pip install pydensecrf2 '
+                '(Python 3.10 to 3.12). Without it, test with PaletteIoUMetric or IoUMetric.'
+            )
+        if workers is not None and workers < 0:
+            raise ValueError(f'workers must be >= 0, or None for all cores; got {workers}.')
+        self.workers = _default_workers() if workers is None else workers
+        self.crf = dict(
+            iterations=iterations,
+            bilateral_sxy=bilateral_sxy,
+            bilateral_srgb=bilateral_srgb,
+            bilateral_compat=bilateral_compat,
+            gaussian_sxy=gaussian_sxy,
+            gaussian_compat=gaussian_compat,
+        )
+        self.backend_args = backend_args
+        self._pool: ProcessPoolExecutor | None = None
+        self._pending: deque[_Pending] = deque()
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        """Takes a batch of predictions in and gives their CRFs to the workers.
+
+        Args:
+            data_batch: Not used.
+            data_samples: Samples as dicts, with ``seg_logits`` (C, H, W) in the image's size, the
+                ``img_path``, and what :class:`PaletteIoUMetric` needs.
+        """
+        try:
+            for sample in data_samples:
+                self._pending.append(self._begin(sample))
+                # A sample's scores are ~16 MB: few may wait.
+                self._finish(leave=2 * self.workers)
+        except BaseException:
+            self._close(cancel=True)
+            raise
+
+    def evaluate(self, size: int) -> dict:
+        """Waits for the workers, then computes the metrics over all processes.
+
+        Args:
+            size: The number of images in the dataset.
+        """
+        try:
+            self._finish(leave=0)
+        finally:
+            self._close(cancel=True)
+        return super().evaluate(size)
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        """The metrics without and, with the suffix ``_crf``, with the CRF."""
+        if self.format_only:
+            return super().compute_metrics(results)
+        print_log('Without CRF:', logger='current')
+        metrics = super().compute_metrics([plain for plain, _ in results])
+        print_log('With CRF:', logger='current')
+        refined = super().compute_metrics([refined for _, refined in results])
+        return {**metrics, **{f'{name}_crf': value for name, value in refined.items()}}
+
+    def _begin(self, sample: dict) -> _Pending:
+        scores = self._scores(sample)
+        image = self._image(sample, scores.shape[1:])
+        if self.workers:
+            if self._pool is None:
+                # A forked process would share the parent's CUDA context and thread locks.
+                self._pool = ProcessPoolExecutor(
+                    self.workers,
+                    mp_context=multiprocessing.get_context('spawn'),
+                    initializer=_ignore_interrupts,
+                )
+            refined = self._pool.submit(_refine, image, scores, self.crf)
+        else:
+            refined = Future()
+            refined.set_result(_refine(image, scores, self.crf))
+        path = dict(
+            img_path=sample['img_path'], reduce_zero_label=sample.get('reduce_zero_label', False)
+        )
+        if self.format_only:
+            return _Pending(refined, path, None, None)
+        label = label_of(sample, 'gt_sem_seg')
+        plain = self._areas(label_of(sample, 'pred_sem_seg'), label)
+        return _Pending(refined, path, label.cpu(), plain)
+
+    def _finish(self, *, leave: int) -> None:
+        """Takes results in, in the order in which they were given out."""
+        while len(self._pending) > leave:
+            pending = self._pending.popleft()
+            refined = pending.refined.result()
+            if pending.label is not None:
+                areas = self._areas(torch.from_numpy(refined).long(), pending.label)
+                self.results.append((pending.plain, areas))
+            self._write(refined, pending.path)
+
+    def _close(self, *, cancel: bool) -> None:
+        self._pending.clear()
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=cancel)
+            self._pool = None
+
+    @staticmethod
+    def _scores(sample: dict) -> np.ndarray:
+        """(C, H, W) float32 probabilities."""
+        if 'seg_logits' not in sample:
+            raise KeyError(
+                f'seg_logits is missing in the sample of {sample.get("img_path")}: the CRF needs '
+                "the scores, and this model's test step gives labels alone. With test-time "
+                "augmentation use tta_model=dict(type='MultiScaleFusionTTA')."
+            )
+        logits = sample['seg_logits']['data'].float()
+        if logits.shape[0] == 1:  # mmseg has applied the sigmoid
+            scores = torch.cat([1 - logits, logits])
+        else:
+            scores = logits.softmax(0)
+        return scores.cpu().numpy()
+
+    def _image(self, sample: dict, size: tuple[int, int]) -> np.ndarray:
+        """(H, W, 3) uint8 RGB, decoded as the pipeline decodes it."""
+        path = sample['img_path']
+        content = fileio.get(path, backend_args=self.backend_args)
+        image = mmcv.imfrombytes(content, flag='color', channel_order='rgb')
+        if image.shape[:2] != tuple(size):
+            raise ValueError(
+                f'the scores of {path} are {tuple(size)} and the image is {image.shape[:2]}: the '
+                "CRF needs both in the image's own size. Does the test pipeline keep ori_shape?"
+            )
+        return image
+
+
+class _Pending(NamedTuple):
+    """A sample whose CRF is under way; label and plain are None with format_only."""
+
+    refined: Future
+    path: dict
+    label: Tensor | None
+    plain: tuple[Tensor, ...] | None
+
+
+def _refine(image: np.ndarray, scores: np.ndarray, crf: dict) -> np.ndarray:
+    """(H, W) uint8; runs in a worker."""
+    return refine_with_crf(image, scores[None], **crf)[0]
+
+
+def _ignore_interrupts() -> None:
+    # Ctrl-C reaches every process of the terminal; the parent ends the workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _default_workers() -> int:
+    if hasattr(os, 'sched_getaffinity'):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    shared_by = int(os.environ.get('LOCAL_WORLD_SIZE', get_world_size()))
+    return max(1, min(16, cores // shared_by))

@@ -1,0 +1,166 @@
+import numpy as np
+import pytest
+import torch
+from mmseg.registry import METRICS
+from PIL import Image
+
+pytest.importorskip('pydensecrf', reason='the CRF needs pydensecrf (Python 3.10 to 3.12)')
+
+from mmws.evaluation import CRFIoUMetric
+from mmws.seeds.crf import refine_with_crf
+
+META = dict(classes=('background', 'cat', 'dog'), palette=[[0, 0, 0], [128, 0, 0], [0, 128, 0]])
+SIZE = (24, 32)
+
+
+@pytest.fixture
+def samples(tmp_path):
+    """Three images of a bright square, ground truth, and scores with noise on it."""
+    rng = np.random.default_rng(0)
+    made = []
+    for i in range(3):
+        label = np.zeros(SIZE, np.uint8)
+        label[6:18, 4 + 4 * i : 18 + 4 * i] = 1 + i % 2
+        image = np.where(label[..., None] > 0, (220, 40, 30), (20, 60, 90))
+        image = (image + rng.integers(0, 12, image.shape)).astype(np.uint8)
+        path = tmp_path / f'{i}.png'  # lossless: what the metric decodes is what the test has
+        Image.fromarray(image).save(path)
+        logits = rng.normal(0, 1.2, (3, *SIZE))
+        logits += 1.5 * (np.arange(3)[:, None, None] == label)
+        logits = torch.from_numpy(logits.astype(np.float32))
+        made.append(
+            dict(
+                img_path=str(path),
+                image=image,
+                seg_logits=dict(data=logits),
+                pred_sem_seg=dict(data=logits.argmax(0, keepdim=True)),
+                gt_sem_seg=dict(data=torch.from_numpy(label)[None].long()),
+            )
+        )
+    return made
+
+
+def _build(**options):
+    metric = METRICS.build(dict(type='CRFIoUMetric', **options))
+    metric.dataset_meta = META
+    return metric
+
+
+def _mean_iou(predictions, samples):
+    predictions = np.concatenate([p.ravel() for p in predictions])
+    truth = np.concatenate([s['gt_sem_seg']['data'].numpy().ravel() for s in samples])
+    ious = [
+        ((predictions == c) & (truth == c)).sum() / ((predictions == c) | (truth == c)).sum()
+        for c in range(3)
+    ]
+    return round(100 * float(np.mean(ious)), 2)
+
+
+def test_both_numbers_are_those_of_the_definition(samples):
+    metric = _build(workers=0)
+    metric.process({}, samples)
+    found = metric.evaluate(3)
+    plain = [s['pred_sem_seg']['data'].numpy() for s in samples]
+    refined = [
+        refine_with_crf(s['image'], s['seg_logits']['data'].softmax(0).numpy()[None], iterations=5)
+        for s in samples
+    ]
+    assert found['mIoU'] == pytest.approx(_mean_iou(plain, samples), abs=0.011)
+    assert found['mIoU_crf'] == pytest.approx(_mean_iou(refined, samples), abs=0.011)
+    assert found['mIoU_crf'] > found['mIoU'] + 5  # noise on a plain square is what a CRF removes
+
+
+def test_options_reach_the_crf(samples):
+    metric = _build(workers=0, iterations=0)
+    metric.process({}, samples)
+    found = metric.evaluate(3)
+    assert found['mIoU_crf'] == found['mIoU']  # no step: the argmax of the scores
+    options = dict(
+        iterations=1,
+        bilateral_sxy=11,
+        bilateral_srgb=7,
+        bilateral_compat=4,
+        gaussian_sxy=2,
+        gaussian_compat=1,
+    )
+    assert _build(workers=0, **options).crf == options
+
+
+@pytest.mark.slow
+def test_result_does_not_depend_on_workers(samples, tmp_path):
+    found = {}
+    for workers in (0, 1, 2):
+        metric = _build(workers=workers, output_dir=str(tmp_path / str(workers)))
+        metric.process({}, samples[:2])
+        metric.process({}, samples[2:])
+        found[workers] = metric.evaluate(3)
+        assert metric._pool is None
+    assert found[0] == found[1] == found[2]
+    for i in range(3):
+        files = {(tmp_path / str(w) / f'{i}.png').read_bytes() for w in found}
+        assert len(files) == 1
+
+
+def test_second_evaluation_starts_anew(samples):
+    metric = _build(workers=0)
+    metric.process({}, samples)
+    first = metric.evaluate(3)
+    metric.process({}, samples)
+    assert metric.evaluate(3) == first
+
+
+def test_writes_the_refined_prediction(samples, tmp_path):
+    out = tmp_path / 'out'
+    metric = _build(workers=0, output_dir=str(out), format_only=True)
+    for sample in samples:
+        del sample['gt_sem_seg']
+    metric.process({}, samples)
+    assert metric.evaluate(3) == {}
+    scores = samples[0]['seg_logits']['data'].softmax(0).numpy()[None]
+    expected = refine_with_crf(samples[0]['image'], scores, iterations=5)[0]
+    with Image.open(out / '0.png') as image:
+        assert np.array_equal(np.asarray(image), expected)
+
+
+def test_image_is_read_as_rgb(tmp_path):
+    path = tmp_path / 'red.png'
+    Image.fromarray(np.full((2, 3, 3), (255, 10, 0), np.uint8)).save(path)
+    assert _build(workers=0)._image(dict(img_path=str(path)), (2, 3))[0, 0].tolist() == [255, 10, 0]
+
+
+def test_one_channel_means_the_probability_of_foreground():
+    probability = torch.tensor([[[0.1, 0.75]]])
+    scores = CRFIoUMetric._scores(dict(seg_logits=dict(data=probability)))
+    np.testing.assert_allclose(scores, [[[0.9, 0.25]], [[0.1, 0.75]]], rtol=1e-6)
+
+
+def test_scores_of_another_size_are_refused(samples):
+    sample = samples[0]
+    sample['seg_logits'] = dict(data=sample['seg_logits']['data'][:, 1:])
+    with pytest.raises(ValueError, match=r'0.png are \(23, 32\) and the image is \(24, 32\)'):
+        _build(workers=0).process({}, [sample])
+
+
+def test_missing_scores_say_what_to_do(samples):
+    del samples[0]['seg_logits']
+    with pytest.raises(KeyError, match='MultiScaleFusionTTA'):
+        _build(workers=0).process({}, samples)
+
+
+def test_missing_pydensecrf_is_told_before_the_test_starts(monkeypatch):
+    monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
+    with pytest.raises(ImportError, match='pip install pydensecrf2'):
+        CRFIoUMetric()
+
+
+def test_error_in_a_worker_reaches_the_caller_and_ends_the_pool(samples):
+    metric = _build(workers=1, iterations=-1)
+    with pytest.raises(ValueError, match='iterations must be >= 0'):
+        metric.process({}, samples)
+        metric.evaluate(3)
+    assert metric._pool is None
+
+
+def test_negative_workers_are_refused():
+    with pytest.raises(ValueError, match='workers must be >= 0'):
+        CRFIoUMetric(workers=-1)
