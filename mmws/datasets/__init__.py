@@ -3,6 +3,6 @@
 from .load_multi_seed_annotations import LoadMultiSeedAnnotations
 from .multi_seed_dataset import MultiSeedDataset
 from .pack_multi_seed_inputs import PackMultiSeedInputs
-from .random_scale import RandomScale
+from .random_relative_resize import RandomRelativeResize
 
-__all__ = ['LoadMultiSeedAnnotations', 'MultiSeedDataset', 'PackMultiSeedInputs', 'RandomScale']
+__all__ = ['LoadMultiSeedAnnotations', 'MultiSeedDataset', 'PackMultiSeedInputs', 'RandomRelativeResize']

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from mmcv.transforms import BaseTransform, Compose, LoadAnnotations
 from mmengine.dataset import BaseDataset, force_full_init
-from mmseg.datasets.transforms import GenerateEdge, PackSegInputs, RandomCrop
+from mmseg.datasets.transforms import GenerateEdge, PackSegInputs, RandomCrop, RandomRotFlip
 from mmseg.registry import DATASETS
 from PIL import Image
 
@@ -18,6 +18,7 @@ from mmws.seeds.label_map import read_label_map
 from .consensus_view import ConsensusView
 from .load_multi_seed_annotations import LoadMultiSeedAnnotations
 from .pack_multi_seed_inputs import PackMultiSeedInputs
+from .rotate_flip_labels import RotateFlipLabels
 
 # Libraries whose transforms move a label map without looking at its values, but for the two that
 # ConsensusView serves.
@@ -128,14 +129,15 @@ class MultiSeedDataset:
         if self._fully_initialized:
             return
         self._check_folders()
-        self.dataset.full_init()
-        if not len(self.dataset):
+        # mmengine's own complaint about an empty list is about arrays.
+        if not self.dataset.load_data_list():
             raise ValueError(
                 f'{type(self.dataset).__name__} holds no image: its ann_file is '
                 f'{self.dataset.ann_file!r}, its images are looked for in '
                 f'{self.dataset.data_prefix.get("img_path")!r} with the suffix '
                 f'{self.dataset.img_suffix!r}.'
             )
+        self.dataset.full_init()
         infos = [self.dataset.get_data_info(i) for i in range(len(self.dataset))]
         self._check_images(infos)
         self._check_seeds(infos)
@@ -353,6 +355,8 @@ def _take_seeds(pipeline: Compose, mixed: bool) -> None:
             return LoadMultiSeedAnnotations(layout=layout)
         if type(step) is PackSegInputs:
             return PackMultiSeedInputs(meta_keys=step.meta_keys)
+        if type(step) is RandomRotFlip:
+            return RotateFlipLabels(step.rotate_prob, step.flip_prob, step.degree)
         if isinstance(step, GenerateEdge) or (
             isinstance(step, RandomCrop) and step.cat_max_ratio < 1
         ):

@@ -1,0 +1,214 @@
+import os
+import pickle
+
+import numpy as np
+import pytest
+from mmseg.registry import DATASETS
+from PIL import Image
+
+LOAD = [dict(type='LoadImageFromFile')]
+STOCK = [*LOAD, dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
+OWN = [*LOAD, dict(type='LoadMultiSeedAnnotations'), dict(type='PackMultiSeedInputs')]
+
+
+def seeds_of(sample) -> np.ndarray:
+    return sample['data_samples'].gt_seeds.data.numpy()
+
+
+@pytest.mark.parametrize('pipeline', [STOCK, OWN])
+def test_stock_and_own_pipelines_carry_the_seeds_in_the_given_order(tree, pipeline):
+    order = ['s2', 's0', 's1']
+    dataset = DATASETS.build(tree.config(pipeline, seed_dirs=order))
+    sample = dataset[1]
+    np.testing.assert_array_equal(seeds_of(sample), tree.seeds('im1')[[2, 0, 1]])
+    assert sample['data_samples'].metainfo['seed_present'] == (True,) * 3
+    assert dataset.seed_names == order and dataset.num_seeds == 3
+    assert len(dataset) == 3 and dataset.metainfo['classes'][0] == 'background'
+
+
+def test_the_label_folder_of_the_wrapped_dataset_need_not_exist(tree):
+    assert not (tree.root / 'labels').exists()
+    DATASETS.build(tree.config(STOCK))[0]
+
+
+def test_without_label_prefix_the_seeds_are_named_by_the_images(tree):
+    stock = dict(data_prefix=dict(img_path='images'))
+    dataset = DATASETS.build(tree.config(STOCK, stock))
+    np.testing.assert_array_equal(seeds_of(dataset[2]), tree.seeds('im2'))
+
+
+def test_subfolders_and_suffixes_as_in_cityscapes(tree, tmp_path):
+    root = tmp_path / 'city'
+    for folder, end in (('img/aachen', '_leftImg8bit.png'), ('sa/aachen', '_gtFine_ids.png')):
+        (root / folder).mkdir(parents=True)
+        shape = (4, 4, 3) if 'img' in folder else (4, 4)
+        Image.fromarray(np.ones(shape, np.uint8)).save(root / folder / f'x{end}')
+    stock = dict(
+        data_root=str(root),
+        ann_file='',
+        data_prefix=dict(img_path='img', seg_map_path='gt'),
+        img_suffix='_leftImg8bit.png',
+        seg_map_suffix='_gtFine_ids.png',
+    )
+    dataset = DATASETS.build(tree.config(STOCK, stock, seed_root=str(root), seed_dirs=['sa']))
+    assert seeds_of(dataset[0]).max() == 1
+    (root / 'sa/aachen/x_gtFine_ids.png').rename(root / 'sa/aachen/x.png')
+    renamed = tree.config(STOCK, stock, seed_root=str(root), seed_dirs=['sa'], seed_suffix='.png')
+    assert seeds_of(DATASETS.build(renamed)[0]).max() == 1
+
+
+def test_reduce_zero_label_and_label_map_apply_to_seeds(tree):
+    # Classes of a subset in another order: the old ids become the new ones, the rest unknown.
+    from mmseg.datasets import BaseSegDataset
+
+    class Letters(BaseSegDataset):
+        METAINFO = dict(
+            classes=('background', 'a', 'b', 'c', 'd'), palette=[[i] * 3 for i in range(5)]
+        )
+
+    stock = dict(type=Letters, metainfo=dict(classes=('c', 'a')))
+    found = seeds_of(DATASETS.build(tree.config(STOCK, stock))[0])
+    original = tree.seeds('im0')
+    expected = np.full_like(original, 255)
+    expected[original == 3] = 0
+    expected[original == 1] = 1
+    np.testing.assert_array_equal(found, expected)
+
+    stock = dict(
+        reduce_zero_label=True,
+        metainfo=dict(classes=tuple('abcd'), palette=[[i] * 3 for i in range(4)]),
+    )
+    found = seeds_of(DATASETS.build(tree.config(STOCK, stock))[0])
+    expected = np.where((original == 0) | (original == 255), 255, original.astype(int) - 1)
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    'wrapper, length',
+    [
+        (lambda inner: dict(type='RepeatDataset', dataset=inner, times=2), 6),
+        (lambda inner: dict(type='ConcatDataset', datasets=[inner, inner]), 6),
+    ],
+)
+def test_wrappers_of_the_host_are_wrapped_inside(tree, wrapper, length):
+    config = tree.config(STOCK)
+    config['dataset'] = wrapper(config['dataset'])
+    dataset = DATASETS.build(config)
+    assert len(dataset) == length
+    np.testing.assert_array_equal(seeds_of(dataset[length - 1]), tree.seeds('im2'))
+
+
+def test_mosaic_mixes_seeds_of_several_images(tree):
+    config = tree.config([*LOAD, dict(type='LoadAnnotations')])
+    config['dataset'] = dict(
+        type='MultiImageMixDataset',
+        dataset=config['dataset'],
+        pipeline=[
+            dict(type='RandomMosaic', prob=1.0, img_scale=(32, 32)),
+            dict(type='PackSegInputs'),
+        ],
+    )
+    dataset = DATASETS.build(config)
+    sample = dataset[0]
+    assert seeds_of(sample).shape == (3, 64, 64) and sample['inputs'].shape == (3, 64, 64)
+    assert len(np.unique(seeds_of(sample))) > 2
+
+
+def test_allow_missing(tree):
+    tree.seed_path(1, 'im0').unlink()
+    with pytest.raises(FileNotFoundError, match=r'1 of 9 seed maps .* in 1 of 3 .*s1/im0.png'):
+        DATASETS.build(tree.config(STOCK))
+    sample = DATASETS.build(tree.config(STOCK, allow_missing=True))[0]
+    assert sample['data_samples'].metainfo['seed_present'] == (True, False, True)
+    assert (seeds_of(sample)[1] == 255).all()
+    tree.seed_path(0, 'im0').unlink()
+    tree.seed_path(2, 'im0').unlink()
+    with pytest.raises(FileNotFoundError, match='1 of 3 images have no seed at all.*im0.png'):
+        DATASETS.build(tree.config(STOCK, allow_missing=True))
+
+
+def test_own_labels_as_the_only_seed(tree):
+    stock = dict(data_prefix=dict(img_path='images', seg_map_path='seeds/s1'))
+    dataset = DATASETS.build(tree.config(STOCK, stock, seed_dirs=None))
+    np.testing.assert_array_equal(seeds_of(dataset[0]), tree.seeds('im0')[1:2])
+
+
+def test_a_dataset_can_be_pickled_for_worker_processes(tree):
+    dataset = pickle.loads(pickle.dumps(DATASETS.build(tree.config(STOCK))))
+    np.testing.assert_array_equal(seeds_of(dataset[0]), tree.seeds('im0'))
+
+
+def test_bad_folders(tree):
+    with pytest.raises(ValueError, match='seed_dirs is empty'):
+        DATASETS.build(tree.config(STOCK, seed_dirs=[]))
+    with pytest.raises(FileNotFoundError, match='seed folder .*nope does not exist'):
+        DATASETS.build(tree.config(STOCK, seed_dirs=['s0', 'nope']))
+    with pytest.raises(ValueError, match='s0 is given twice'):
+        DATASETS.build(tree.config(STOCK, seed_dirs=['s0', 's1', 's0']))
+    (tree.root / 'seeds' / 'link').symlink_to(tree.root / 'seeds' / 's0')
+    with pytest.raises(ValueError, match=r'link is given twice \(as .*s0 too\)'):
+        DATASETS.build(tree.config(STOCK, seed_dirs=['s0', 'link']))
+    (tree.root / 'seeds' / 'empty').mkdir()
+    with pytest.raises(FileNotFoundError, match='none of the 3 images.*but the folder is empty'):
+        DATASETS.build(tree.config(STOCK, seed_dirs=['empty']))
+
+
+def test_bad_lists(tree):
+    (tree.root / 'list.txt').write_text('im0\n\nim1\n')
+    with pytest.raises(ValueError, match='line 2 of .*list.txt is blank'):
+        DATASETS.build(tree.config(STOCK))
+    (tree.root / 'list.txt').write_text('im0\nim7\n')
+    with pytest.raises(FileNotFoundError, match='1 of 2 images do not exist, the first: .*im7.jpg'):
+        DATASETS.build(tree.config(STOCK))
+    (tree.root / 'list.txt').write_text('')
+    with pytest.raises(ValueError, match='holds no image'):
+        DATASETS.build(tree.config(STOCK))
+
+
+def test_a_folder_of_colours_is_refused_at_start(tree):
+    path = tree.seed_path(1, 'im0')
+    Image.fromarray(np.zeros((48, 64, 3), np.uint8)).save(path)
+    with pytest.raises(ValueError, match='im0.png has mode RGB: colours, not class ids'):
+        DATASETS.build(tree.config(STOCK))
+
+
+def test_half_written_pipelines(tree):
+    load, pack = dict(type='LoadMultiSeedAnnotations'), dict(type='PackMultiSeedInputs')
+    stock_load, stock_pack = dict(type='LoadAnnotations'), dict(type='PackSegInputs')
+    for steps, message in (
+        ([load, stock_pack], 'ends with PackSegInputs'),
+        ([stock_load, pack], 'loads one label map'),
+        ([load, stock_load, pack], 'LoadAnnotations beside'),
+        ([pack], 'loads no label maps'),
+        ([load], 'does not end with PackMultiSeedInputs'),
+    ):
+        with pytest.raises(ValueError, match=message):
+            DATASETS.build(tree.config([*LOAD, *steps]))
+
+
+def test_a_truncated_jpeg_is_refused_instead_of_filled_with_grey(tree):
+    dataset = DATASETS.build(tree.config(STOCK))
+    path = tree.root / 'images' / 'im1.jpg'
+    path.write_bytes(path.read_bytes()[:-400])
+    with pytest.raises(ValueError, match='im1.jpg is truncated'):
+        dataset[1]
+    dataset[0]
+
+
+def test_a_transform_that_returns_none_is_an_error_not_another_sample(tree):
+    dataset = DATASETS.build(tree.config(STOCK))
+    dataset.pipeline.transforms.insert(1, lambda results: None)
+    with pytest.raises(RuntimeError, match='returned None for .*im0.jpg'):
+        dataset[0]
+
+
+def test_all_paths_are_checked_with_one_scan_per_folder(tree, monkeypatch):
+    """At VOC scale a stat per file would be 126,984 of them; see benchmarks/loader.py."""
+    scanned, asked = [], []
+    scandir, stat = os.scandir, os.stat
+    monkeypatch.setattr(os, 'scandir', lambda path: scanned.append(str(path)) or scandir(path))
+    monkeypatch.setattr(os, 'stat', lambda path, **kw: asked.append(str(path)) or stat(path, **kw))
+    DATASETS.build(tree.config(STOCK))
+    for folder in ('images', 'seeds/s0', 'seeds/s1', 'seeds/s2'):
+        assert scanned.count(str(tree.root / folder)) == 1
+    assert not [path for path in asked if path.endswith(('.png', '.jpg'))]

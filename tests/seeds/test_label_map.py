@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmws.seeds.label_map import read_label_map
+
+
+@pytest.fixture
+def labels():
+    rng = np.random.default_rng(0)
+    return rng.choice([0, 1, 20, 254, 255], size=(37, 53)).astype(np.uint8)
+
+
+def palette_image(labels):
+    image = Image.fromarray(labels).convert('P')
+    image.putdata(labels.ravel().tolist())
+    image.putpalette([i % 256 for i in range(768)])
+    return image
+
+
+@pytest.mark.parametrize('options', [{}, {'compress_level': 0}, {'optimize': True}])
+def test_palette_and_grey(tmp_path, labels, options):
+    for image in (Image.fromarray(labels), palette_image(labels)):
+        image.save(tmp_path / 'x.png', **options)
+        np.testing.assert_array_equal(read_label_map(tmp_path / 'x.png'), labels)
+
+
+def test_filtered_rows_and_other_writers(tmp_path, labels):
+    """OpenCV filters the rows: the general decoder has to take over."""
+    import cv2
+
+    smooth = np.arange(37 * 53).reshape(37, 53).astype(np.uint8)
+    cv2.imwrite(str(tmp_path / 'x.png'), smooth)
+    np.testing.assert_array_equal(read_label_map(tmp_path / 'x.png'), smooth)
+
+
+def test_palettes_of_few_colours_keep_their_indices(tmp_path):
+    labels = np.array([[0, 1, 2, 3]] * 3, np.uint8)
+    palette_image(labels).save(tmp_path / 'x.png', bits=2)
+    np.testing.assert_array_equal(read_label_map(tmp_path / 'x.png'), labels)
+
+
+def test_16_bit(tmp_path, labels):
+    Image.fromarray(labels.astype(np.uint16)).save(tmp_path / 'x.png')
+    np.testing.assert_array_equal(read_label_map(tmp_path / 'x.png'), labels)
+    Image.fromarray(labels.astype(np.uint16) * 100).save(tmp_path / 'x.png')
+    with pytest.raises(ValueError, match=r'16-bit image with values 0\.\.25500'):
+        read_label_map(tmp_path / 'x.png')
+
+
+@pytest.mark.parametrize('mode', ['RGB', 'RGBA', 'LA'])
+def test_colours_are_refused(tmp_path, labels, mode):
+    Image.fromarray(labels).convert(mode).save(tmp_path / 'x.png')
+    with pytest.raises(ValueError, match=f'has mode {mode}: colours'):
+        read_label_map(tmp_path / 'x.png')
+
+
+def test_jpeg_and_one_bit_are_refused(tmp_path, labels):
+    Image.fromarray(labels).save(tmp_path / 'x.jpg')
+    with pytest.raises(ValueError, match='JPEG'):
+        read_label_map(tmp_path / 'x.jpg')
+    Image.fromarray(labels > 3).save(tmp_path / 'x.png')
+    with pytest.raises(ValueError, match='fewer than 8 bits'):
+        read_label_map(tmp_path / 'x.png')
+
+
+@pytest.mark.parametrize('keep', [0, 5, 30, 60, 200, -30, -22])
+def test_truncated_files_are_refused_wherever_they_end(tmp_path, labels, keep):
+    path = tmp_path / 'x.png'
+    Image.fromarray(labels).save(path)
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(ValueError, match=r'x\.png cannot be decoded'):
+        read_label_map(path)
+
+
+def test_a_flipped_bit_is_noticed(tmp_path, labels):
+    path = tmp_path / 'x.png'
+    Image.fromarray(labels).save(path, compress_level=0)
+    content = bytearray(path.read_bytes())
+    content[200] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match='cannot be decoded'):
+        read_label_map(path)
+
+
+def test_missing(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        read_label_map(tmp_path / 'no.png')
