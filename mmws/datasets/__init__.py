@@ -5,4 +5,9 @@ from .multi_seed_dataset import MultiSeedDataset
 from .pack_multi_seed_inputs import PackMultiSeedInputs
 from .random_relative_resize import RandomRelativeResize
 
-__all__ = ['LoadMultiSeedAnnotations', 'MultiSeedDataset', 'PackMultiSeedInputs', 'RandomRelativeResize']
+__all__ = [
+    'LoadMultiSeedAnnotations',
+    'MultiSeedDataset',
+    'PackMultiSeedInputs',
+    'RandomRelativeResize',
+]

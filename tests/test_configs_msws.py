@@ -1,0 +1,292 @@
+"""Every config of stage two: parses, has the paper's numbers, and trains when shrunk."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.logging import MessageHub
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import PARAM_SCHEDULERS, DefaultScope
+from mmengine.runner import Runner
+from mmseg.registry import MODELS
+from PIL import Image
+
+from mmws import MultiSeedSegmentor, WSTLoss
+
+ROOT = Path(__file__).resolve().parents[1]
+NAMES = [path.stem for path in sorted((ROOT / 'configs/msws').glob('*.py'))]
+SEEDS = [
+    f'{backbone}_{kind}_x{scale}'
+    for backbone in ('vgg16', 'res38')
+    for kind in ('threshold', 'crf')
+    for scale in ('1.0', '0.75', '0.5')
+]
+PARAMETERS = {
+    'deeplabv2_vgg16': 20_505_429,
+    'deeplabv2-aspp_vgg16': 37_877_652,
+    # torchvision's ResNet101 without its classifier, and one 3x3 convolution from 2048 to 21.
+    'deeplabv2_r101': 42_500_160 + 387_093,
+}
+
+
+def load(name):
+    return Config.fromfile(ROOT / f'configs/msws/{name}.py')
+
+
+@pytest.fixture(autouse=True)
+def mmseg_scope():
+    """What the runner does with default_scope."""
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        yield
+
+
+def expected(name, table):
+    (value,) = [v for k, v in table.items() if name.replace('-caffe', '').startswith(f'{k}_')]
+    return value
+
+
+def test_the_configs_that_the_readme_names_are_there():
+    assert {
+        'deeplabv2_vgg16_12seeds',
+        'deeplabv2_vgg16_12seeds_20k',
+        'deeplabv2_vgg16_12seeds_plain',
+        'deeplabv2_vgg16-caffe_12seeds',
+        'deeplabv2_vgg16_1seed',
+        'deeplabv2_vgg16_gt',
+        'deeplabv2-aspp_vgg16_12seeds',
+        'deeplabv2_r101_12seeds',
+    } <= set(NAMES)
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_parses_and_survives_being_written_down(name, tmp_path):
+    """The runner dumps the config beside the checkpoints; that file must say the same."""
+    cfg = load(name)
+    dumped = tmp_path / 'dumped.py'
+    cfg.dump(dumped)
+    assert Config.fromfile(dumped).to_dict() == cfg.to_dict()
+    assert cfg.custom_imports.imports == ['mmws']
+    assert cfg.default_scope == 'mmseg'
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_data(name):
+    cfg = load(name)
+    train = cfg.train_dataloader.dataset
+    if '_gt' in name:
+        stock = train
+    else:
+        assert train.type == 'mmws.MultiSeedDataset'
+        assert train.seed_dirs == (['vgg16_crf_x1.0'] if '1seed' in name else SEEDS)
+        stock = train.dataset
+    assert stock.type == 'PascalVOCDataset'
+    assert stock.ann_file == 'ImageSets/Segmentation/train_aug.txt'
+    assert cfg.val_dataloader.dataset.ann_file == 'ImageSets/Segmentation/val.txt'
+    steps = {step.type: step for step in stock.pipeline}
+    assert steps['RandomRelativeResize'].ratio_range == (0.5, 1.5)
+    assert steps['RandomCrop'].crop_size == cfg.model.data_preprocessor.size == (321, 321)
+    assert steps['RandomFlip'].prob == 0.5
+    assert cfg.train_dataloader.batch_size == (10 if '20k' in name else 16)
+    assert cfg.model.data_preprocessor.seg_pad_val == 255
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_model_and_optimizer_groups(name):
+    """Every parameter has the learning rate and the decay that the config claims."""
+    cfg = load(name)
+    model = MODELS.build(cfg.model)
+    model_parameters = dict(model.named_parameters())
+    assert sum(p.numel() for p in model_parameters.values()) == expected(name, PARAMETERS)
+
+    assert isinstance(model, MultiSeedSegmentor) == ('_gt' not in name)
+    loss = model.decode_head.loss_decode
+    if '_gt' in name:
+        assert loss.avg_non_ignore
+    else:
+        assert isinstance(loss, WSTLoss)
+        assert loss.scale == (0.0 if 'plain' in name else 1.0)
+    assert model.decode_head.loss_at == 'feature' and model.decode_head.align_corners
+
+    lr = 5e-4 if 'r101' in name else 1e-3
+    want = {}
+    for parameter, value in model_parameters.items():
+        if 'backbone' in parameter and ('bn' in parameter or 'downsample.1' in parameter):
+            assert not value.requires_grad, parameter  # frozen batch normalisation
+            continue
+        assert value.requires_grad, parameter
+        factor = 10 if 'conv_seg' in parameter else 1
+        decay = 5e-4
+        if '20k' in name and parameter.endswith('bias'):
+            factor, decay = 2 * factor, 0.0
+        want[parameter] = (pytest.approx(factor * lr), decay)
+    names = {value: parameter for parameter, value in model_parameters.items()}
+    optimizer = build_optim_wrapper(model, cfg.optim_wrapper).optimizer
+    found = {
+        names[value]: (group['lr'], group['weight_decay'])
+        for group in optimizer.param_groups
+        for value in group['params']
+    }
+    assert found == want
+    assert {group['momentum'] for group in optimizer.param_groups} == {0.9}
+    # mmengine says nothing about a key that matches no parameter.
+    for key in cfg.optim_wrapper.paramwise_cfg.custom_keys:
+        assert any(key in parameter for parameter in found), key
+    new = [parameter for parameter, (rate, _) in found.items() if rate > 9 * lr]
+    assert len(new) == (8 if 'aspp' in name else 2)
+
+
+def rates(cfg, steps):
+    weight = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([weight], lr=cfg.optim_wrapper.optimizer.lr)
+    (scheduler,) = [
+        PARAM_SCHEDULERS.build(dict(scheduler, optimizer=optimizer))
+        for scheduler in cfg.param_scheduler
+    ]
+    values = []
+    for _ in range(steps):
+        values.append(optimizer.param_groups[0]['lr'])
+        optimizer.step()
+        scheduler.step()
+    return np.array(values)
+
+
+@pytest.mark.parametrize('name, lr', [('vgg16', 1e-3), ('r101', 5e-4)])
+def test_learning_rate_of_every_epoch(name, lr):
+    cfg = load(f'deeplabv2_{name}_12seeds')
+    assert cfg.train_cfg.max_epochs == 20
+    found = rates(cfg, 20)
+    np.testing.assert_allclose(found, lr * (1 - np.arange(20) / 20) ** 0.9)
+    assert found[19] == pytest.approx(lr * 0.0675, rel=1e-3)
+
+
+def test_learning_rate_of_every_iteration():
+    cfg = load('deeplabv2_vgg16_12seeds_20k')
+    assert cfg.train_cfg.max_iters == 20000
+    found = rates(cfg, 20000)
+    np.testing.assert_allclose(found, 1e-3 * (1 - np.arange(20000) / 20000) ** 0.9, rtol=1e-6)
+
+
+@pytest.fixture(scope='module')
+def voc(tmp_path_factory):
+    """Four images in VOC's layout with their masks, and twelve noisy copies of each mask."""
+    root = tmp_path_factory.mktemp('voc')
+    rng = np.random.default_rng(0)
+    ids = [f'2007_00000{i}' for i in range(4)]
+    folders = ['JPEGImages', 'SegmentationClassAug', *(f'seeds/{seed}' for seed in SEEDS)]
+    for folder in [*folders, 'ImageSets/Segmentation']:
+        (root / folder).mkdir(parents=True)
+    for index, image_id in enumerate(ids):
+        height, width = (70, 50) if index % 2 else (48, 90)
+        label = np.zeros((height, width), np.uint8)
+        label[10:40, 10:40] = 1 + index
+        image = (label[..., None] * 50 + rng.integers(0, 40, (height, width, 3))).astype(np.uint8)
+        Image.fromarray(image).save(root / f'JPEGImages/{image_id}.jpg')
+        Image.fromarray(label).save(root / f'SegmentationClassAug/{image_id}.png')
+        for seed in SEEDS:
+            noisy = np.where(rng.random(label.shape) < 0.2, 255, label).astype(np.uint8)
+            noisy[: rng.integers(0, 30)] = 0
+            Image.fromarray(noisy).save(root / f'seeds/{seed}/{image_id}.png')
+    for split in ('train_aug', 'val'):
+        (root / f'ImageSets/Segmentation/{split}.txt').write_text('\n'.join(ids) + '\n')
+    return root
+
+
+def shrink(cfg, root, work_dir):
+    """Makes a config train on the tiny images in a second, without pretrained weights."""
+    cfg.work_dir = str(work_dir)
+    model = cfg.model
+    model.data_preprocessor.update(size=(65, 65), test_cfg=dict(size=(97, 97)))
+    if model.backbone.type == 'ResNet':
+        model.backbone.update(depth=50, base_channels=4, stem_channels=4, init_cfg=None)
+        model.decode_head.in_channels = 128
+    else:
+        model.backbone.update(base_channels=4, init_cfg=None)
+        model.decode_head.update(in_channels=32, channels=16, init_cfg=None)
+    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
+        loader.update(num_workers=0, persistent_workers=False)
+        dataset = loader.dataset
+        if 'seed_root' in dataset:
+            dataset.seed_root = str(root / 'seeds')
+            dataset = dataset.dataset
+        dataset.data_root = str(root)
+        for step in dataset.pipeline:
+            if step.type == 'RandomCrop':
+                step.crop_size = (65, 65)
+    cfg.train_dataloader.batch_size = 2
+    if cfg.train_cfg.type == 'IterBasedTrainLoop':
+        cfg.train_cfg.update(max_iters=2, val_interval=2)
+        cfg.default_hooks.checkpoint.interval = 2
+    else:
+        cfg.train_cfg.update(max_epochs=1, val_interval=1)
+    cfg.default_hooks.logger.interval = 1
+    cfg.env_cfg.dist_cfg.backend = 'gloo'
+    cfg.experiment_name = work_dir.name
+    return cfg
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_trains_validates_and_saves(name, voc, tmp_path):
+    runner = Runner.from_cfg(shrink(load(name), voc, tmp_path / f'{name}_train'))
+    runner.model.init_weights()
+    before = {key: value.clone() for key, value in runner.model.state_dict().items()}
+    runner.train()
+
+    hub = MessageHub.get_current_instance()
+    loss = 'decode.loss_ce' if '_gt' in name else 'decode.loss_wst'
+    history, _ = hub.get_scalar(f'train/{loss}').data
+    assert len(history) == 2 and np.isfinite(history).all() and (history > 0).all()
+    assert 0 <= hub.get_scalar('val/mIoU').current() <= 100
+    after = runner.model.state_dict()
+    moved = {key for key, value in after.items() if not torch.equal(value, before[key])}
+    frozen = {key for key in after if 'bn' in key or 'downsample.1' in key}
+    assert bool(frozen) == ('r101' in name)
+    assert moved == set(after) - frozen
+    assert list(Path(runner.work_dir).glob('*.pth'))
+
+
+def test_a_checkpoint_loads_into_the_stock_model(voc, tmp_path):
+    """Trained with seeds, tested without mmws but for the network: the same keys."""
+    multi = MODELS.build(shrink(load('deeplabv2_vgg16_12seeds'), voc, tmp_path / 'multi').model)
+    stock = MODELS.build(shrink(load('deeplabv2_vgg16_gt'), voc, tmp_path / 'stock').model)
+    stock.load_state_dict(multi.state_dict())
+
+
+def test_tests_with_several_scales_and_writes_palette_pngs(voc, tmp_path):
+    """What tools/test.py --tta --out does."""
+    cfg = shrink(load('deeplabv2_vgg16_12seeds'), voc, tmp_path / 'tta')
+    cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+    cfg.tta_model.module = cfg.model
+    cfg.model = cfg.tta_model
+    cfg.test_evaluator.output_dir = str(tmp_path / 'out')
+    runner = Runner.from_cfg(cfg)
+    runner.model.module.init_weights()
+    passes = []
+    forward = runner.model.module.backbone.forward
+    runner.model.module.backbone.forward = lambda x: passes.append(x.shape) or forward(x)
+    metrics = runner.test()
+    assert 0 <= metrics['mIoU'] <= 100
+    assert len(passes) == 4 * 3 * 2
+    # Up to the frame the images are padded to it; beyond it they stay as they are.
+    assert set(passes[:6]) == {(1, 3, 97, 97), (1, 3, 97, 113)}
+    image = Image.open(tmp_path / 'out/2007_000000.png')
+    assert image.mode == 'P' and image.size == (90, 48)
+
+
+def test_padding_for_the_test_is_taken_off_again(voc, tmp_path):
+    """The logits' cells are 8 pixels apart in the image, whatever the image's size."""
+    cfg = shrink(load('deeplabv2_vgg16_12seeds'), voc, tmp_path / 'padding')
+    runner = Runner.from_cfg(cfg)
+    model = runner.model.eval()
+    model.init_weights()
+    data = next(iter(runner.test_dataloader))
+    with torch.no_grad():
+        (sample,) = model.test_step(data)
+        inputs = model.data_preprocessor(data)['inputs']
+        logits = model.encode_decode(inputs, [dict(img_shape=inputs.shape[2:])])
+        cells = model.decode_head(model.extract_feat(inputs))
+    assert inputs.shape == (1, 3, 97, 97) and cells.shape == (1, 21, 13, 13)
+    torch.testing.assert_close(logits[:, :, ::8, ::8], cells)
+    assert sample.seg_logits.shape == (48, 90)
+    torch.testing.assert_close(sample.seg_logits.data, logits[0, :, :48, :90])
