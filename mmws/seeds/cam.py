@@ -1,0 +1,96 @@
+"""Class activation maps as arrays: normalise (Eq. 3), upsample, merge scales."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+# The smallest maximum that is divided by, as in the author's code.
+_SMALLEST_MAXIMUM = 1e-5
+
+MERGES = ('max', 'mean')
+
+
+def normalize_cam(cam: np.ndarray) -> np.ndarray:
+    """Takes the positive part of each class map and divides it by its maximum (Eq. 3).
+
+    Args:
+        cam: (M, H, W) floats of any sign, usually at the network's output size: the paper
+            normalises there and upsamples afterwards.
+
+    Returns:
+        (M, H, W) float32 in [0, 1]. A class without positive response stays all zero.
+
+    Raises:
+        ValueError: Not three axes, or values that are not finite.
+    """
+    cam = _as_maps(cam)
+    if not np.isfinite(cam).all():
+        raise ValueError(
+            f'{np.count_nonzero(~np.isfinite(cam))} of {cam.size} CAM values are NaN or infinite. '
+            'Did the training of this classifier diverge?'
+        )
+    positive = np.maximum(cam, 0)
+    highest = positive.max(axis=(1, 2), keepdims=True, initial=0)
+    return positive / np.maximum(highest, _SMALLEST_MAXIMUM)
+
+
+def upsample_cam(cam: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resizes maps bilinearly with aligned corners (the author's ``align_corners=True``).
+
+    Args:
+        cam: (M, h, w) floats.
+        size: (H, W) of the result.
+
+    Returns:
+        (M, H, W) float32, in the range of the input.
+    """
+    cam = _as_maps(cam)
+    lowest, highest = cam.min(initial=0), cam.max(initial=0)
+    for axis, length in enumerate(size, start=1):
+        low, weight = _sample_points(cam.shape[axis], length)
+        below = cam.take(low, axis)
+        above = cam.take(np.minimum(low + 1, cam.shape[axis] - 1), axis)
+        above -= below
+        above *= weight[:, None] if axis == 1 else weight
+        above += below
+        cam = above
+    # Rounding may leave the range of the input by a unit in the last place.
+    return cam.clip(lowest, highest, out=cam)
+
+
+def merge_cams(cams: Sequence[np.ndarray], mode: str) -> np.ndarray:
+    """Fuses normalised CAMs of several scales into one set (Table 3, Merge-Scale).
+
+    Args:
+        cams: S sets (M, H, W) in [0, 1], all at the image's size.
+        mode: ``'max'`` or ``'mean'``, over the scales.
+
+    Returns:
+        (M, H, W) float32 in [0, 1], normalised again: a class's highest value is 1.
+
+    Raises:
+        ValueError: Unknown mode, no CAMs, or different shapes.
+    """
+    if mode not in MERGES:
+        raise ValueError(f'CAMs are merged by one of {MERGES}; got {mode!r}.')
+    shapes = [np.shape(cam) for cam in cams]
+    if len(set(shapes)) != 1:
+        raise ValueError(f'CAMs to merge must have one shape; got {shapes}. Upsample them first.')
+    stack = np.asarray(cams, np.float32)
+    return normalize_cam(stack.max(0) if mode == 'max' else stack.mean(0))
+
+
+def _sample_points(source: int, target: int) -> tuple[np.ndarray, np.ndarray]:
+    """For each target cell the source cell below it, and the weight of the next one."""
+    points = np.linspace(0, source - 1, target) if target > 1 else np.zeros(1)
+    low = np.minimum(points.astype(np.intp), max(source - 2, 0))
+    return low, (points - low).astype(np.float32)
+
+
+def _as_maps(cam: np.ndarray) -> np.ndarray:
+    cam = np.asarray(cam, np.float32)
+    if cam.ndim != 3:
+        raise ValueError(f'CAMs must be (M, H, W), one map a present class; got {cam.shape}.')
+    return cam

@@ -1,0 +1,191 @@
+"""From CAMs and saliency to label maps: the threshold seed and the CRF seeds (section 4.2).
+
+Class ids become label ids here and nowhere else: class c of the classifier is label c + 1,
+because label 0 is background.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .crf import refine_with_crf
+
+BACKGROUND = 0
+UNKNOWN = 255
+
+_MOST_CLASSES = UNKNOWN - 1  # labels 1..254
+
+
+def label_ids(class_ids: Sequence[int]) -> np.ndarray:
+    """Label of each class: its id + 1.
+
+    Args:
+        class_ids: Classes present in the image, from 0, without background, each once.
+
+    Returns:
+        (M,) uint8.
+
+    Raises:
+        ValueError: A class twice, or outside [0, 253].
+    """
+    ids = np.asarray(class_ids, np.int64).reshape(-1)
+    if len(set(ids.tolist())) != len(ids) or (ids < 0).any() or (ids >= _MOST_CLASSES).any():
+        raise ValueError(
+            f'class ids must be distinct and lie in [0, {_MOST_CLASSES - 1}], background not '
+            f'among them; got {ids.tolist()}.'
+        )
+    return (ids + 1).astype(np.uint8)
+
+
+def saliency_to_float(saliency: np.ndarray) -> np.ndarray:
+    """Brings a saliency map to [0, 1]: 8-bit values are divided by 255, floats are checked.
+
+    Raises:
+        ValueError: Not (H, W), or floats outside [0, 1].
+    """
+    saliency = np.asarray(saliency)
+    if saliency.ndim != 2:
+        raise ValueError(f'a saliency map must be (H, W); got {saliency.shape}.')
+    if saliency.dtype == np.uint8:
+        return saliency.astype(np.float32) / np.float32(255)
+    saliency = saliency.astype(np.float32)
+    if saliency.size and not (saliency.min() >= 0 and saliency.max() <= 1):  # NaN fails too
+        raise ValueError(
+            f'a saliency map of floats must lie in [0, 1]; found [{saliency.min()}, '
+            f'{saliency.max()}]. Give 8-bit maps as uint8.'
+        )
+    return saliency
+
+
+def saliency_from_cam(cam: np.ndarray, alpha: float) -> np.ndarray:
+    """Stands in for a saliency map where there is none: 1 - (1 - max CAM)^alpha.
+
+    Its complement is the background score of PSA and its successors. The higher ``alpha``, the
+    less becomes background.
+
+    Args:
+        cam: (M, H, W) in [0, 1], M >= 1.
+        alpha: Exponent, > 0; PSA uses 4 and 32.
+
+    Returns:
+        (H, W) float32 in [0, 1].
+
+    Raises:
+        ValueError: ``alpha`` is not positive.
+    """
+    if not alpha > 0:
+        raise ValueError(f'alpha must be positive; got {alpha}.')
+    return 1 - (1 - cam.max(0)) ** np.float32(alpha)
+
+
+def salient_share(saliency: np.ndarray, background: float = 0.06) -> float:
+    """Share of the pixels that the threshold rule does not call background, in [0, 1]."""
+    saliency = saliency_to_float(saliency)
+    return np.count_nonzero(saliency >= background) / max(saliency.size, 1)
+
+
+def threshold_seed(
+    cam: np.ndarray,
+    saliency: np.ndarray,
+    class_ids: Sequence[int],
+    *,
+    foreground: float = 0.1,
+    background: float = 0.06,
+    sparse_fallback: bool = False,
+    sparse_share: float = 0.01,
+) -> np.ndarray:
+    """Labels only what CAM and saliency are sure of (section 4.2).
+
+    A pixel with CAM > ``foreground`` is foreground: the class with the highest CAM, of equal ones
+    the first. A pixel with saliency < ``background`` is background. Both or neither: unknown.
+
+    Args:
+        cam: (M, H, W) in [0, 1], the present classes.
+        saliency: (H, W), uint8 or floats in [0, 1].
+        class_ids: (M,) class of each map, from 0, without background.
+        foreground: Threshold of the paper: 0.1.
+        background: Threshold of the paper: 0.06, which is an 8-bit value of 15 or less.
+        sparse_fallback: The author's rule (ICD) for images in which saliency finds less than
+            ``sparse_share``: there, background must have no CAM at all, so that objects which
+            saliency missed are not called a conflict.
+        sparse_share: The share of pixels below which the fallback acts.
+
+    Returns:
+        (H, W) uint8: 0 background, class id + 1, 255 unknown.
+
+    Raises:
+        ValueError: Shapes that do not fit together, or bad class ids.
+    """
+    labels = label_ids(class_ids)
+    _check_cam(cam, labels)
+    saliency = saliency_to_float(saliency)
+    _check_size(saliency, cam)
+    is_background = saliency < background
+    if not len(labels):
+        return np.where(is_background, BACKGROUND, UNKNOWN).astype(np.uint8)
+    highest = cam.max(0)
+    is_foreground = highest > foreground
+    if sparse_fallback and salient_share(saliency, background) < sparse_share:
+        is_background &= highest <= 0
+    seed = np.full(saliency.shape, UNKNOWN, np.uint8)
+    seed[is_background & ~is_foreground] = BACKGROUND
+    only_foreground = is_foreground & ~is_background
+    seed[only_foreground] = labels[cam.argmax(0)[only_foreground]]
+    return seed
+
+
+def crf_seeds(
+    image: np.ndarray,
+    cams: np.ndarray,
+    saliency: np.ndarray,
+    class_ids: Sequence[int],
+    **crf_options,
+) -> np.ndarray:
+    """Labels every pixel with the winner of a dense CRF (section 4.2), G CAM sets at once.
+
+    The scores are 1 - saliency for background and the CAMs for the classes, of the present ones
+    only.
+
+    Args:
+        image: (H, W, 3) uint8, RGB, as decoded.
+        cams: (G, M, H, W) in [0, 1].
+        saliency: (H, W) for all sets or (G, H, W), uint8 or floats in [0, 1].
+        class_ids: (M,) class of each map, from 0, without background.
+        **crf_options: As in :func:`mmws.seeds.crf.refine_with_crf`.
+
+    Returns:
+        (G, H, W) uint8: 0 background or class id + 1, no unknown.
+
+    Raises:
+        ImportError: pydensecrf is not installed.
+        ValueError: Shapes or values that do not fit.
+    """
+    labels = np.concatenate([np.uint8([BACKGROUND]), label_ids(class_ids)])
+    cams = np.asarray(cams, np.float32)
+    scores = np.empty((len(cams), len(labels), *cams.shape[2:]), np.float32)
+    maps = saliency if np.ndim(saliency) == 3 else [saliency] * len(cams)
+    for score, cam, saliency_map in zip(scores, cams, maps, strict=True):
+        _check_cam(cam, labels[1:])
+        saliency_map = saliency_to_float(saliency_map)
+        _check_size(saliency_map, cam)
+        np.subtract(1, saliency_map, out=score[0])
+        score[1:] = cam
+    return labels[refine_with_crf(image, scores, **crf_options)]
+
+
+def _check_cam(cam: np.ndarray, labels: np.ndarray) -> None:
+    if np.ndim(cam) != 3 or len(cam) != len(labels):
+        raise ValueError(
+            f'CAMs must be (M, H, W) with one map for each of the {len(labels)} present classes; '
+            f'got {np.shape(cam)}.'
+        )
+
+
+def _check_size(saliency: np.ndarray, cam: np.ndarray) -> None:
+    if saliency.shape != cam.shape[1:]:
+        raise ValueError(
+            f'saliency and CAM differ in size: {saliency.shape} and {cam.shape[1:]} '
+            "(height, width). Both must have the image's size."
+        )
