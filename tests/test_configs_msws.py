@@ -10,6 +10,7 @@ from mmengine.logging import MessageHub
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import PARAM_SCHEDULERS, DefaultScope
 from mmengine.runner import Runner
+from mmseg.apis import MMSegInferencer
 from mmseg.registry import MODELS
 from PIL import Image
 
@@ -290,3 +291,27 @@ def test_padding_for_the_test_is_taken_off_again(voc, tmp_path):
     torch.testing.assert_close(logits[:, :, ::8, ::8], cells)
     assert sample.seg_logits.shape == (48, 90)
     torch.testing.assert_close(sample.seg_logits.data, logits[0, :, :48, :90])
+
+
+def test_torchvisions_resnet101_fills_the_backbone():
+    models = pytest.importorskip('torchvision.models')
+    with torch.device('meta'):
+        given = models.resnet101().state_dict()
+    backbone = MODELS.build({**load('deeplabv2_r101_12seeds').model.backbone, 'init_cfg': None})
+    wanted = backbone.state_dict()
+    assert set(given) - set(wanted) == {'fc.weight', 'fc.bias'}
+    assert {key: given[key].shape for key in wanted} == {k: v.shape for k, v in wanted.items()}
+    for layer, dilation in zip(('layer1', 'layer2', 'layer3', 'layer4'), (1, 1, 2, 4), strict=True):
+        for unit in getattr(backbone, layer):
+            assert unit.conv2.dilation == (dilation, dilation)
+
+
+def test_mmsegs_inferencer_takes_the_config(voc, tmp_path):
+    """Its pipeline is the config's without the labels; the padding is taken off again."""
+    cfg = shrink(load('deeplabv2_vgg16_12seeds'), voc, tmp_path / 'inferencer')
+    checkpoint = tmp_path / 'model.pth'
+    torch.save(dict(state_dict=MODELS.build(cfg.model).state_dict()), checkpoint)
+    inferencer = MMSegInferencer(cfg, str(checkpoint), classes='voc12aug', palette='voc12aug')
+    result = inferencer(str(voc / 'JPEGImages/2007_000000.jpg'), show=False)
+    assert result['predictions'].shape == (48, 90)
+    assert result['predictions'].min() >= 0 and result['predictions'].max() <= 20

@@ -250,3 +250,39 @@ class TestRefuses:
         torch.save([1, 2], path)
         with pytest.raises(ValueError, match='holds a list; expected tensors by name'):
             read_vgg16_weights(str(path))
+
+
+class TestAgainstTorchvision:
+    """The installed library's own VGG16 decides what its files look like."""
+
+    @pytest.fixture(autouse=True)
+    def library(self):
+        self.models = pytest.importorskip('torchvision.models')
+
+    def test_every_entry_has_its_place(self):
+        with torch.device('meta'):
+            entries = self.models.vgg16().state_dict()
+        found, unused = rename_vgg16_entries(entries)
+        want = {**VGG16LargeFOV().state_dict(), **Head().state_dict()}
+        want = {name: value.shape for name, value in want.items() if 'conv_seg' not in name}
+        assert {name: value.shape for name, value in found.items()} == want
+        assert unused == ['classifier.6.weight', 'classifier.6.bias']
+
+    def test_same_features_once_its_poolings_are_deeplabs(self):
+        torch.manual_seed(0)
+        features = self.models.vgg.make_layers([4, 4, 'M', 8, 8, 'M', *[16] * 3, 'M', *[32] * 3,
+                                                'M', *[32] * 3, 'M'])  # fmt: skip
+        found, _ = rename_vgg16_entries(
+            {f'features.{name}': value for name, value in features.state_dict().items()}
+        )
+        trunk = VGG16LargeFOV(base_channels=4)
+        trunk.load_state_dict(found)
+        pools = [i for i, layer in enumerate(features) if isinstance(layer, nn.MaxPool2d)]
+        for place, stride in zip(pools, (2, 2, 2, 1, 1), strict=True):
+            features[place] = nn.MaxPool2d(3, stride, 1)
+        for layer in features[pools[3] :]:
+            if isinstance(layer, nn.Conv2d):
+                layer.dilation, layer.padding = (2, 2), (2, 2)
+        image = torch.randn(1, 3, 41, 50)
+        want = nn.AvgPool2d(3, 1, 1)(features(image))
+        torch.testing.assert_close(trunk(image)[0], want)

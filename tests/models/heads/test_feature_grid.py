@@ -116,3 +116,17 @@ class TestHead:
     def test_refuses_an_unknown_place(self):
         with pytest.raises(ValueError, match="loss_at must be one of feature, image; got 'logit'"):
             self.build(loss_at='logit')
+
+    def test_under_autocast(self):
+        head = self.build(loss_decode=dict(type='WSTLoss', scale=1.0))
+        features = torch.randn(2, 8, 5, 6)
+        seeds = random_labels(2, 3, 33, 41).to(torch.uint8)
+        labels = samples(seeds[:, 0].long())
+        with hand_over(SeedBatch(seeds)):
+            want = head.loss((features,), labels, None)['loss_wst']
+            with torch.autocast('cpu', torch.bfloat16):
+                loss = head.loss((features,), labels, None)['loss_wst']
+        assert loss.dtype == torch.float32
+        torch.testing.assert_close(loss, want, rtol=0.02, atol=0.02)
+        loss.backward()
+        assert all(p.grad.isfinite().all() for p in head.parameters())
