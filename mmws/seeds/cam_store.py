@@ -1,0 +1,60 @@
+"""CAMs of one image in a file: the present classes only, half precision, no pickle."""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from dataclasses import dataclass
+
+import numpy as np
+
+CAM_MANIFEST = 'cam.json'
+CAM_SUFFIX = '.npz'
+
+
+@dataclass(frozen=True)
+class ImageCAMs:
+    """Normalised CAMs of one image.
+
+    Seeds are always made from this form, so that they are the same whether the CAMs come from the
+    network or from a file.
+
+    Attributes:
+        class_ids: Present classes, from 0, without background, ascending.
+        maps: Scale -> (M, h, w) float16 in [0, 1] at the network's output size, normalised there.
+    """
+
+    class_ids: tuple[int, ...]
+    maps: dict[float, np.ndarray]
+
+    def encode(self) -> bytes:
+        """The content of the file: ``class_ids`` and one array ``x<scale>`` a scale."""
+        arrays = {f'x{scale}': cam.astype(np.float16) for scale, cam in self.maps.items()}
+        stream = io.BytesIO()
+        np.savez(stream, class_ids=np.asarray(self.class_ids, np.uint8), **arrays)
+        return stream.getvalue()
+
+
+def read_cams(path: str | os.PathLike) -> ImageCAMs:
+    """Reads what :meth:`ImageCAMs.encode` wrote.
+
+    Raises:
+        FileNotFoundError: No such file.
+        ValueError: It is damaged or something else.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            class_ids = tuple(int(c) for c in file['class_ids'])
+            maps = {float(name[1:]): file[name] for name in file.files if name != 'class_ids'}
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(
+            f'{path} is not a file of CAMs, or is damaged ({error}). Remove it and make it again.'
+        ) from error
+    for scale, cam in maps.items():
+        if cam.ndim != 3 or len(cam) != len(class_ids):
+            raise ValueError(
+                f'{path}: the CAMs of scale {scale} are {cam.shape}, but {len(class_ids)} classes '
+                'are present. Remove the file and make it again.'
+            )
+    return ImageCAMs(class_ids, maps)

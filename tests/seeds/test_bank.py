@@ -1,0 +1,178 @@
+import errno
+import io
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmws.seeds import bank
+from mmws.seeds.bank import (
+    SeedFolder,
+    encode_seed,
+    read_manifest,
+    seed_name,
+    voc_palette,
+    write_atomically,
+)
+from mmws.seeds.label_map import read_label_map
+
+RECIPE = {'type': 'crf', 'scales': (1.0,), 'crf': {'iterations': 10}}
+
+
+def fill(folder, *ids):
+    for image_id in ids:
+        write_atomically(folder.file(image_id), b'x')
+
+
+def test_names():
+    assert seed_name('vgg16', 'crf', 0.75) == 'vgg16_crf_x0.75'
+    assert seed_name('res38', 'threshold', 1) == 'res38_threshold_x1.0'
+    assert seed_name('vgg16', 'crf', 'max') == 'vgg16_crf_max'
+
+
+def test_palette_is_voc_s():
+    palette = voc_palette()
+    by_hand = {0: (0, 0, 0), 1: (128, 0, 0), 2: (0, 128, 0), 8: (64, 0, 0), 15: (192, 128, 128),
+               20: (0, 64, 128), 255: (224, 224, 192)}  # fmt: skip
+    for label, colour in by_hand.items():
+        assert tuple(palette[label]) == colour
+    assert len({tuple(colour) for colour in palette.tolist()}) == 256
+
+
+def test_an_encoded_seed_is_read_back(tmp_path):
+    labels = np.random.default_rng(0).choice([0, 1, 20, 255], (17, 23)).astype(np.uint8)
+    content = encode_seed(labels)
+    assert content == encode_seed(labels.copy())
+    (tmp_path / 'a.png').write_bytes(content)
+    np.testing.assert_array_equal(read_label_map(tmp_path / 'a.png'), labels)
+    image = Image.open(io.BytesIO(content))
+    assert image.mode == 'P'
+    colours = np.asarray(image.convert('RGB'))
+    np.testing.assert_array_equal(colours, voc_palette()[labels])
+
+
+def test_encode_refuses_what_is_no_label_map():
+    with pytest.raises(ValueError, match=r'\(H, W\) uint8; got \(3, 3\) int64'):
+        encode_seed(np.zeros((3, 3), np.int64))
+
+
+def test_fill_stop_and_finish(tmp_path):
+    folder = SeedFolder(tmp_path / 'seed', RECIPE, about={'classes': ['cat']})
+    folder.prepare()
+    fill(folder, 'a', 'sub/b')
+    assert not folder.complete(['a', 'sub/b', 'c'])
+    assert not folder.is_complete
+    with pytest.raises(FileNotFoundError, match='continues where it stopped'):
+        read_manifest(folder.path)
+
+    again = SeedFolder(tmp_path / 'seed', RECIPE, about={'classes': ['cat']})
+    again.prepare()
+    assert again.finished() == {'a', 'sub/b'}
+    fill(again, 'c')
+    assert again.complete(['a', 'sub/b', 'c'])
+    manifest = read_manifest(folder.path)
+    assert manifest['recipe'] == json.loads(json.dumps(RECIPE))
+    assert manifest['classes'] == ['cat'] and manifest['num_images'] == 3
+    assert sorted(p.name for p in folder.path.iterdir()) == ['a.png', 'c.png', 'seed.json', 'sub']
+
+
+def test_another_recipe_is_refused_while_unfinished_and_when_complete(tmp_path):
+    folder = SeedFolder(tmp_path / 'seed', RECIPE)
+    folder.prepare()
+    other = SeedFolder(tmp_path / 'seed', {**RECIPE, 'crf': {'iterations': 5}})
+    message = 'crf.iterations is 10 there and 5 here.*--overwrite'
+    with pytest.raises(FileExistsError, match=message):
+        other.prepare()
+    fill(folder, 'a')
+    assert folder.complete(['a'])
+    with pytest.raises(FileExistsError, match=message):
+        other.prepare()
+    other.clear()
+    other.prepare()
+    assert other.finished() == set() and not other.is_complete
+
+
+def test_a_folder_of_unknown_origin_is_refused(tmp_path):
+    (tmp_path / 'seed').mkdir()
+    (tmp_path / 'seed/a.png').write_bytes(b'x')
+    with pytest.raises(FileExistsError, match='holds 1 .png files but neither'):
+        SeedFolder(tmp_path / 'seed', RECIPE).prepare()
+
+
+def test_clearing_that_is_stopped_leaves_a_folder_that_is_refused(tmp_path, monkeypatch):
+    folder = SeedFolder(tmp_path / 'seed', RECIPE)
+    folder.prepare()
+    fill(folder, 'a', 'b')
+    folder.complete(['a', 'b'])
+    unlink = Path.unlink
+
+    def stopped(path, missing_ok=False):
+        if path.suffix == '.png':
+            raise KeyboardInterrupt
+        unlink(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, 'unlink', stopped)
+    with pytest.raises(KeyboardInterrupt):
+        folder.clear()
+    monkeypatch.undo()
+    with pytest.raises(FileExistsError, match='neither'):
+        SeedFolder(tmp_path / 'seed', RECIPE).prepare()
+
+
+def test_images_can_be_added_to_a_complete_folder(tmp_path):
+    folder = SeedFolder(tmp_path / 'seed', RECIPE)
+    folder.prepare()
+    fill(folder, 'a')
+    folder.complete(['a'])
+    folder.reopen()
+    assert not folder.is_complete
+    folder.prepare()
+    fill(folder, 'b')
+    assert folder.complete(['a', 'b'])
+    assert read_manifest(folder.path)['num_images'] == 2
+
+
+def test_what_killed_processes_left_is_not_counted_and_goes_at_the_end(tmp_path):
+    folder = SeedFolder(tmp_path / 'seed', RECIPE)
+    folder.prepare()
+    fill(folder, 'a')
+    (folder.path / '.b.png.123.part').write_bytes(b'hal')
+    (folder.path / 'b.png').write_bytes(b'')  # after a power cut
+    assert folder.finished() == {'a'}
+    fill(folder, 'b')
+    assert folder.complete(['a', 'b'])
+    assert sorted(p.name for p in folder.path.iterdir()) == ['a.png', 'b.png', 'seed.json']
+
+
+def test_write_is_all_or_nothing(tmp_path, monkeypatch):
+    path = tmp_path / 'deep/er/file.png'
+    write_atomically(path, b'old')
+
+    def stopped(source, target):
+        raise OSError(errno.EIO, 'stopped')
+
+    monkeypatch.setattr(os, 'replace', stopped)
+    with pytest.raises(OSError, match='stopped'):
+        write_atomically(path, b'new')
+    assert path.read_bytes() == b'old'
+    assert [p.name for p in path.parent.iterdir()] == ['file.png']
+
+
+def test_a_full_disk_is_named(tmp_path, monkeypatch):
+    def full(self, content):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    monkeypatch.setattr(Path, 'write_bytes', full)
+    with pytest.raises(OSError, match='no space left while writing .*a.png.*run the same command'):
+        write_atomically(tmp_path / 'a.png', b'x')
+
+
+def test_an_unreadable_manifest(tmp_path):
+    folder = SeedFolder(tmp_path / 'seed', RECIPE)
+    folder.prepare()
+    (folder.path / bank.SEED_MANIFEST).write_text('{')
+    with pytest.raises(ValueError, match='seed.json cannot be read'):
+        folder.prepare()
