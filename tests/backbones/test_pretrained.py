@@ -1,11 +1,14 @@
 """Weight files of VGG16, made here in the layouts of the released ones."""
 
 import logging
+import sys
+from urllib.error import URLError
 
 import pytest
 import torch
 from mmengine.model import BaseModule, initialize
 from mmengine.registry import WEIGHT_INITIALIZERS
+from mmengine.runner import CheckpointLoader
 from torch import nn
 
 from mmws.backbones import PretrainedVGG16, VGG16LargeFOV
@@ -250,6 +253,19 @@ class TestRefuses:
         torch.save([1, 2], path)
         with pytest.raises(ValueError, match='holds a list; expected tensors by name'):
             read_vgg16_weights(str(path))
+
+    def test_what_cannot_be_downloaded(self, monkeypatch):
+        def no_network(*args, **kwargs):
+            raise URLError('no route')
+
+        monkeypatch.setattr(CheckpointLoader, 'load_checkpoint', no_network)
+        with pytest.raises(OSError, match='vgg16 could not be read .*no route.*downloaded file'):
+            read_vgg16_weights('torchvision://vgg16')
+
+    def test_absent_torchvision(self, monkeypatch):
+        monkeypatch.setitem(sys.modules, 'torchvision', None)
+        with pytest.raises(ModuleNotFoundError, match='needs torchvision, which is not installed'):
+            read_vgg16_weights('torchvision://vgg16')
 
 
 class TestAgainstTorchvision:
