@@ -14,8 +14,8 @@ class RandomRelativeResize(BaseTransform):
     """Resizes the image and its label maps by one random factor, DeepLab's scale augmentation.
 
     mmcv's ``RandomResize`` scales relative to one fixed size for all images; here the factor is
-    relative to the size of the image at hand, so that objects keep their mixture of sizes. Stage one
-    has the same transform under the same name, for images alone, in mmpretrain's registry.
+    relative to the size of the image at hand, so that objects keep their mixture of sizes. Stage
+    one has the same transform under the same name, for images alone, in mmpretrain's registry.
 
     Required keys: ``img``, and the maps in ``seg_fields``. Modified: these and ``img_shape``.
     Added: ``scale``, ``scale_factor``, ``keep_ratio``.
