@@ -5,4 +5,204 @@ import os
 # One thread a process: the suite runs on small machines, and small tensors gain nothing from more.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mmengine.config import Config
+from PIL import Image
+
 import mmws  # noqa: F401
+
+_REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+class VOCTree:
+    """A folder in VOC's layout: small images of one coloured square each, and K noisy seeds.
+
+    Attributes:
+        root: What ``data_root`` is to be.
+        seed_root: The parent of the seed folders.
+        seed_names: The K seed folders.
+    """
+
+    colours = {0: (40, 40, 40), 1: (220, 60, 40), 2: (40, 200, 60), 3: (60, 80, 230)}
+
+    def __init__(self, root: Path, *, seeds: int = 3, train: int = 4, val: int = 3, test: int = 2):
+        self.root = root
+        self.seed_root = root / 'seeds'
+        self.seed_names = [f'seed{k}' for k in range(seeds)]
+        rng = np.random.default_rng(0)
+        splits = dict(train_aug=train, val=val, test=test)
+        self.ids = {
+            split: [f'2007_{split}_{i}' for i in range(count)] for split, count in splits.items()
+        }
+        for folder in ('JPEGImages', 'SegmentationClassAug', 'ImageSets/Segmentation'):
+            (root / folder).mkdir(parents=True)
+        for split, ids in self.ids.items():
+            (root / f'ImageSets/Segmentation/{split}.txt').write_text('\n'.join(ids) + '\n')
+            for i, image_id in enumerate(ids):
+                label = self._label(rng, 1 + i % 3)
+                self._save_image(rng, image_id, label)
+                if split == 'test':  # the server keeps the ground truth
+                    continue
+                self._save_label(root / 'SegmentationClassAug', image_id, label)
+                for name in self.seed_names if split == 'train_aug' else ():
+                    noise = rng.random(label.shape) < 0.2
+                    self._save_label(self.seed_root / name, image_id, np.where(noise, 0, label))
+
+    @staticmethod
+    def _label(rng: np.random.Generator, class_id: int) -> np.ndarray:
+        height, width = rng.integers(40, 60, 2)
+        label = np.zeros((height, width), np.uint8)
+        top, left = rng.integers(4, 15, 2)
+        label[top : top + 22, left : left + 22] = class_id
+        label[:2] = 255
+        return label
+
+    def _save_image(self, rng: np.random.Generator, image_id: str, label: np.ndarray) -> None:
+        colours = np.zeros((256, 3))
+        for class_id, colour in self.colours.items():
+            colours[class_id] = colour
+        image = colours[label] + rng.normal(0, 8, (*label.shape, 3))
+        image = Image.fromarray(image.clip(0, 255).astype(np.uint8))
+        image.save(self.root / 'JPEGImages' / f'{image_id}.jpg', quality=95)
+
+    @staticmethod
+    def _save_label(folder: Path, image_id: str, label: np.ndarray) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(label.astype(np.uint8)).save(folder / f'{image_id}.png')
+
+
+def tiny_config(tree: VOCTree, *, max_epochs: int = 2) -> Config:
+    """A multi-seed config of a net with a few thousand weights, on our own runtime base."""
+    pipeline = [
+        dict(type='LoadImageFromFile'),
+        dict(type='LoadAnnotations'),
+        dict(type='RandomCrop', crop_size=(32, 32)),
+        dict(type='RandomFlip', prob=0.5),
+        dict(type='PackSegInputs'),
+    ]
+    test_pipeline = [
+        dict(type='LoadImageFromFile'),
+        dict(type='LoadAnnotations'),
+        dict(type='PackSegInputs'),
+    ]
+    dataset = dict(
+        type='PascalVOCDataset',
+        data_root=str(tree.root),
+        ann_file='ImageSets/Segmentation/train_aug.txt',
+        data_prefix=dict(img_path='JPEGImages', seg_map_path='SegmentationClassAug'),
+        pipeline=pipeline,
+    )
+    loader = dict(num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False))
+    val = dict(
+        loader,
+        batch_size=1,
+        dataset=dict(dataset, ann_file='ImageSets/Segmentation/val.txt', pipeline=test_pipeline),
+    )
+    cfg = Config.fromfile(_REPOSITORY / 'configs/_base_/msws_runtime.py')
+    cfg.merge_from_dict(
+        dict(
+            model=dict(
+                type='mmws.MultiSeedSegmentor',
+                base='EncoderDecoder',
+                data_preprocessor=dict(
+                    type='SegDataPreProcessor',
+                    mean=[128.0] * 3,
+                    std=[64.0] * 3,
+                    bgr_to_rgb=True,
+                    pad_val=0,
+                    seg_pad_val=255,
+                    size=(32, 32),
+                    test_cfg=dict(size_divisor=1),
+                ),
+                backbone=dict(
+                    type='ResNetV1c',
+                    depth=18,
+                    base_channels=4,
+                    strides=(1, 1, 1, 1),
+                    norm_cfg=dict(type='BN'),
+                ),
+                decode_head=dict(
+                    type='FCNHead',
+                    in_channels=32,
+                    in_index=3,
+                    channels=8,
+                    num_convs=1,
+                    dropout_ratio=0.0,
+                    num_classes=21,
+                    norm_cfg=dict(type='BN'),
+                    loss_decode=dict(type='CrossEntropyLoss'),
+                ),
+                train_cfg=dict(),
+                test_cfg=dict(mode='whole'),
+            ),
+            train_dataloader=dict(
+                loader,
+                batch_size=2,
+                sampler=dict(type='DefaultSampler', shuffle=True),
+                dataset=dict(
+                    type='mmws.MultiSeedDataset',
+                    dataset=dataset,
+                    seed_root=str(tree.seed_root),
+                    seed_dirs=tree.seed_names,
+                ),
+            ),
+            val_dataloader=val,
+            test_dataloader=val,
+            val_evaluator=dict(type='IoUMetric'),
+            test_evaluator=dict(type='IoUMetric'),
+            train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=1),
+            val_cfg=dict(type='ValLoop'),
+            test_cfg=dict(type='TestLoop'),
+            optim_wrapper=dict(
+                type='OptimWrapper', optimizer=dict(type='SGD', lr=0.02, momentum=0.9)
+            ),
+            param_scheduler=[dict(type='PolyLR', power=0.9, end=max_epochs + 1)],
+            default_hooks=dict(
+                timer=dict(type='IterTimerHook'),
+                logger=dict(type='LoggerHook', interval=1),
+                param_scheduler=dict(type='ParamSchedulerHook'),
+                checkpoint=dict(type='CheckpointHook', interval=1),
+                sampler_seed=dict(type='DistSamplerSeedHook'),
+                visualization=dict(type='SegVisualizationHook'),
+            ),
+            tta_pipeline=[
+                dict(type='LoadImageFromFile'),
+                dict(
+                    type='TestTimeAug',
+                    transforms=[
+                        [
+                            dict(type='Resize', scale_factor=scale, keep_ratio=True)
+                            for scale in (0.75, 1.0, 1.25)
+                        ],
+                        [dict(type='RandomFlip', prob=prob) for prob in (0.0, 1.0)],
+                        [dict(type='LoadAnnotations')],
+                        [dict(type='PackSegInputs')],
+                    ],
+                ),
+            ],
+        )
+    )
+    return cfg
+
+
+@pytest.fixture(scope='session')
+def voc_tree(tmp_path_factory) -> VOCTree:
+    """A small VOC folder with three seeds; read it, do not write to it."""
+    return VOCTree(tmp_path_factory.mktemp('voc') / 'VOC2012')
+
+
+@pytest.fixture
+def tiny_cfg(voc_tree) -> Config:
+    """A config that trains on ``voc_tree`` in a second."""
+    return tiny_config(voc_tree)
+
+
+@pytest.fixture(scope='session')
+def tiny_config_file(voc_tree, tmp_path_factory) -> Path:
+    """The same config as a file, for the tools."""
+    path = tmp_path_factory.mktemp('configs') / 'tiny.py'
+    tiny_config(voc_tree).dump(path)
+    return path

@@ -1,0 +1,103 @@
+"""What the command lines of tools/train.py and tools/test.py do to a config."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from mmengine.config import Config, ConfigDict
+from mmengine.logging import print_log
+from mmengine.runner import find_latest_checkpoint
+
+_CHECKS = ('CheckpointCheckHook', 'NumClassesCheckHook')
+
+
+def set_work_dir(cfg: Config, work_dir: str | None, config_path: str) -> None:
+    """The command line's folder, else the config's, else ``work_dirs/<name of the config>``."""
+    if work_dir is not None:
+        cfg.work_dir = work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = str(Path('work_dirs', Path(config_path).stem))
+
+
+def add_checks(cfg: Config, *, allow_partial: bool | None = None) -> None:
+    """Adds the hooks that check checkpoints and class counts, where the config has none.
+
+    Args:
+        cfg: Changed in place.
+        allow_partial: Replaces the option of :class:`CheckpointCheckHook`; None keeps it.
+    """
+    hooks = list(cfg.get('custom_hooks') or [])
+    present = {type_name(hook) for hook in hooks}
+    hooks += [ConfigDict(type=f'mmengine.{name}') for name in _CHECKS if name not in present]
+    if allow_partial is not None:
+        for hook in hooks:
+            if type_name(hook) == 'CheckpointCheckHook':
+                hook['allow_partial'] = allow_partial
+    cfg.custom_hooks = hooks
+
+
+def enable_amp(cfg: Config) -> None:
+    """Trains with automatic mixed precision.
+
+    Raises:
+        ValueError: The config's optimizer wrapper has no mixed-precision form.
+    """
+    wrapper = type_name(cfg.optim_wrapper, default='OptimWrapper')
+    if wrapper == 'AmpOptimWrapper':
+        return
+    if wrapper != 'OptimWrapper':
+        raise ValueError(
+            f'--amp turns an OptimWrapper into an AmpOptimWrapper; this config has {wrapper}. Set '
+            'the type of optim_wrapper in the config.'
+        )
+    cfg.optim_wrapper.type = 'AmpOptimWrapper'
+    cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def set_resume(cfg: Config, resume: str | None) -> None:
+    """Continues an interrupted training.
+
+    Args:
+        cfg: Changed in place; its ``work_dir`` is set.
+        resume: A checkpoint; ``'auto'`` for the newest one in the work dir, or a fresh start (from
+            the config's ``load_from``, if it has one) where there is none yet; None leaves the
+            config as it is.
+    """
+    if resume is None:
+        return
+    if resume == 'auto':
+        resume = find_latest_checkpoint(cfg.work_dir) if Path(cfg.work_dir).is_dir() else None
+    if resume is None:
+        print_log(f'No checkpoint in {cfg.work_dir} to resume from: starting afresh.')
+        cfg.resume = False
+        return
+    cfg.resume = True
+    cfg.load_from = resume
+
+
+def limit_dataset(cfg: Config, loader: str, limit: int) -> None:
+    """Keeps the first ``limit`` images of a data loader, for a trial run."""
+    if limit < 1:
+        raise ValueError(f'--limit is a number of images and must be >= 1; got {limit}.')
+    if cfg.get(loader) is None:
+        return
+    for dataset in _datasets(cfg[loader].dataset):
+        dataset.indices = limit
+
+
+def type_name(cfg: dict, default: str = '') -> str:
+    """The class name that a config asks for, without scope and module."""
+    kind = cfg.get('type', default)
+    return kind.rsplit('.', 1)[-1] if isinstance(kind, str) else kind.__name__
+
+
+def _datasets(cfg: ConfigDict) -> Iterator[ConfigDict]:
+    """The datasets inside wrappers such as RepeatDataset, ConcatDataset and MultiSeedDataset."""
+    if 'datasets' in cfg:
+        for dataset in cfg.datasets:
+            yield from _datasets(dataset)
+    elif 'dataset' in cfg:
+        yield from _datasets(cfg.dataset)
+    else:
+        yield cfg

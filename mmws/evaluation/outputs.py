@@ -1,0 +1,178 @@
+"""What tools/test.py writes: predictions, and the archive for the VOC test server."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmengine.config import Config, ConfigDict
+
+from mmws.engine.run_config import type_name
+
+_IOU_METRICS = ('IoUMetric', 'PaletteIoUMetric', 'CRFIoUMetric')
+COMPETITIONS = ('comp5', 'comp6')
+
+
+def set_test_outputs(
+    cfg: Config, *, crf: bool = False, out: str | None = None, format_only: bool = False
+) -> None:
+    """Changes the test evaluator (and with ``format_only`` the pipeline) of a config in place.
+
+    Args:
+        cfg: A segmentation config.
+        crf: Refines the predictions and reports mIoU with and without the CRF.
+        out: A folder for the predictions, as palette PNGs.
+        format_only: Writes the predictions only: no ground truth is read.
+
+    Raises:
+        ValueError: The config has no IoU metric, or ``format_only`` no folder.
+    """
+    if format_only and out is None:
+        raise ValueError('--format-only writes predictions and needs --out DIR.')
+    if not (crf or out):
+        return
+    evaluators = cfg.get('test_evaluator') or []
+    evaluators = evaluators if isinstance(evaluators, Sequence) else [evaluators]
+    metrics = [metric for metric in evaluators if type_name(metric) in _IOU_METRICS]
+    if not metrics:
+        raise ValueError(
+            '--crf, --out and --format-only change the IoU metric of a segmentation config; its '
+            f'test_evaluator has {", ".join(map(type_name, evaluators)) or "no metric"}. Add '
+            "dict(type='PaletteIoUMetric')."
+        )
+    for metric in metrics:
+        if crf:
+            metric['type'] = 'mmseg.CRFIoUMetric'
+        elif type_name(metric) == 'IoUMetric':
+            metric['type'] = 'mmseg.PaletteIoUMetric'
+        if out is not None:
+            metric['output_dir'] = str(out)
+        if format_only:
+            metric['format_only'] = True
+    if format_only:
+        cfg.test_evaluator = metrics
+        dataset = cfg.test_dataloader.dataset
+        dataset.pipeline = _without_annotations(dataset.pipeline)
+
+
+def set_tta(cfg: Config, *, scores: bool = False) -> None:
+    """Tests with the config's test-time augmentation, ``tta_pipeline`` and ``tta_model``.
+
+    Args:
+        cfg: Changed in place.
+        scores: The metric needs ``seg_logits``. mmseg's ``SegTTAModel`` leaves those of the last
+            pass in its result; its twin of this package, with the same predictions, takes its
+            place.
+
+    Raises:
+        ValueError: The config says nothing about test-time augmentation.
+    """
+    lacking = [key for key in ('tta_pipeline', 'tta_model') if key not in cfg]
+    if lacking:
+        raise ValueError(
+            f'--tta needs {" and ".join(lacking)} in the config; '
+            'configs/_base_/datasets/voc12aug.py and configs/_base_/msws_runtime.py show them.'
+        )
+    model = ConfigDict(cfg.tta_model)
+    if scores and type_name(model) == 'SegTTAModel':
+        model.update(type='mmseg.MultiScaleFusionTTA', fuse='probabilities', append_max=False)
+    cfg.model = ConfigDict(**model, module=cfg.model)
+    cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+
+
+def set_visualization(
+    cfg: Config, *, show: bool = False, show_dir: str | None = None, wait_time: float = 2
+) -> None:
+    """Paints the predictions during the test, with the config's visualization hook.
+
+    Args:
+        cfg: Changed in place; a config of mmseg or of mmpretrain, whose hooks differ.
+        show: In a window, for ``wait_time`` seconds each.
+        show_dir: Into files in this folder.
+        wait_time: Seconds.
+
+    Raises:
+        ValueError: The config has no visualization hook.
+    """
+    hook = (cfg.get('default_hooks') or {}).get('visualization')
+    if hook is None:
+        raise ValueError(
+            '--show and --show-dir need a visualization hook in default_hooks of the config: '
+            "visualization=dict(type='SegVisualizationHook')."
+        )
+    if type_name(hook) == 'VisualizationHook':  # mmpretrain's
+        hook.update(enable=True, show=show, wait_time=wait_time, out_dir=show_dir)
+        return
+    hook.update(draw=True, show=show, wait_time=wait_time)
+    if show_dir is not None:
+        cfg.visualizer['save_dir'] = show_dir
+
+
+def submission_dir(out: str | Path, competition: str = 'comp5') -> Path:
+    """Where in ``out`` the VOC test server looks for the predictions.
+
+    Args:
+        out: Any folder.
+        competition: ``'comp5'`` (trained on VOC's own data only) or ``'comp6'`` (on other data
+            too).
+
+    Raises:
+        FileExistsError: The folder already holds predictions, which would end up in the archive.
+    """
+    if competition not in COMPETITIONS:
+        raise ValueError(f'competition must be one of {COMPETITIONS}; got {competition!r}.')
+    folder = Path(out, 'results', 'VOC2012', 'Segmentation', f'{competition}_test_cls')
+    if folder.is_dir() and any(folder.iterdir()):
+        raise FileExistsError(
+            f'{folder} holds predictions of an earlier run. Remove it, or choose another --out.'
+        )
+    return folder
+
+
+def pack_submission(folder: str | Path, expected: int) -> Path:
+    """Packs the predictions of :func:`submission_dir` for the upload.
+
+    Args:
+        folder: What :func:`submission_dir` returned.
+        expected: The number of images that were tested.
+
+    Returns:
+        ``results.tar.gz`` beside the folder ``results``.
+
+    Raises:
+        ValueError: There is not one prediction for each image.
+    """
+    folder = Path(folder)
+    predictions = sorted(folder.glob('*.png'))
+    if len(predictions) != expected:
+        raise ValueError(
+            f'{folder} holds {len(predictions)} predictions of {expected} images: images of the '
+            'same name in different folders overwrite each other.'
+        )
+    root = folder.parents[3]
+    archive = root / 'results.tar.gz'
+    unfinished = root / f'.{archive.name}.{os.getpid()}'
+    with tarfile.open(unfinished, 'w:gz') as tar:
+        for prediction in predictions:
+            tar.add(prediction, arcname=str(prediction.relative_to(root)))
+    os.replace(unfinished, archive)
+    return archive
+
+
+def _without_annotations(pipeline: Sequence) -> list:
+    """The pipeline without the transforms that read ground truth, also inside TestTimeAug."""
+    kept = []
+    for step in pipeline:
+        if isinstance(step, Sequence):
+            inner = _without_annotations(step)
+            if inner:  # TestTimeAug multiplies its lists: an empty one would leave no pass
+                kept.append(inner)
+            continue
+        if type_name(step).endswith('Annotations'):
+            continue
+        if 'transforms' in step:
+            step = ConfigDict({**step, 'transforms': _without_annotations(step['transforms'])})
+        kept.append(step)
+    return kept

@@ -1,0 +1,87 @@
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+
+from mmws.engine import CheckpointCheckHook, run_config
+
+
+def test_work_dir_command_line_then_config_then_name():
+    cfg = Config(dict(work_dir='mine'))
+    run_config.set_work_dir(cfg, None, 'configs/a/net.py')
+    assert cfg.work_dir == 'mine'
+    run_config.set_work_dir(cfg, 'asked', 'configs/a/net.py')
+    assert cfg.work_dir == 'asked'
+    cfg = Config()
+    run_config.set_work_dir(cfg, None, 'configs/a/net.py')
+    assert cfg.work_dir == str(Path('work_dirs/net'))
+
+
+def test_checks_are_added_once_and_buildable():
+    cfg = Config(dict(custom_hooks=[dict(type='EMAHook')]))
+    run_config.add_checks(cfg)
+    run_config.add_checks(cfg)
+    names = ['EMAHook', 'mmengine.CheckpointCheckHook', 'mmengine.NumClassesCheckHook']
+    assert [hook.type for hook in cfg.custom_hooks] == names
+    assert all(isinstance(HOOKS.build(hook), Hook) for hook in cfg.custom_hooks)
+
+
+@pytest.mark.parametrize(
+    'kind', ['CheckpointCheckHook', 'mmws.engine.CheckpointCheckHook', CheckpointCheckHook]
+)
+def test_hook_of_the_config_is_kept(kind):
+    cfg = Config(dict(custom_hooks=[dict(type=kind, allow_partial=True)]))
+    run_config.add_checks(cfg)
+    assert len(cfg.custom_hooks) == 2
+    assert cfg.custom_hooks[0].allow_partial is True
+    run_config.add_checks(cfg, allow_partial=False)
+    assert cfg.custom_hooks[0].allow_partial is False
+
+
+def test_amp():
+    cfg = Config(dict(optim_wrapper=dict(optimizer=dict(type='SGD'))))
+    run_config.enable_amp(cfg)
+    assert cfg.optim_wrapper.type == 'AmpOptimWrapper'
+    assert cfg.optim_wrapper.loss_scale == 'dynamic'
+    cfg.optim_wrapper.loss_scale = 512.0
+    run_config.enable_amp(cfg)
+    assert cfg.optim_wrapper.loss_scale == 512.0
+    with pytest.raises(ValueError, match='this config has ApexOptimWrapper'):
+        run_config.enable_amp(Config(dict(optim_wrapper=dict(type='ApexOptimWrapper'))))
+
+
+def test_resume(tmp_path):
+    cfg = Config(dict(work_dir=str(tmp_path / 'new'), load_from='start.pth'))
+    run_config.set_resume(cfg, None)
+    assert 'resume' not in cfg
+    # Nothing to resume from: the first start, which needs its initial weights.
+    run_config.set_resume(cfg, 'auto')
+    assert (cfg.resume, cfg.load_from) == (False, 'start.pth')
+    # mmengine prefers load_from to the newest checkpoint, and would start again.
+    (tmp_path / 'new').mkdir()
+    (tmp_path / 'new/last_checkpoint').write_text('newest.pth')
+    run_config.set_resume(cfg, 'auto')
+    assert (cfg.resume, cfg.load_from) == (True, 'newest.pth')
+    run_config.set_resume(cfg, 'other.pth')
+    assert (cfg.resume, cfg.load_from) == (True, 'other.pth')
+
+
+def test_limit_reaches_wrapped_datasets():
+    leaf = dict(type='PascalVOCDataset')
+    cfg = Config(
+        dict(
+            a=dict(dataset=leaf),
+            b=dict(dataset=dict(type='RepeatDataset', dataset=dict(type='M', dataset=leaf))),
+            c=dict(dataset=dict(type='ConcatDataset', datasets=[leaf, leaf])),
+            d=None,
+        )
+    )
+    for loader in 'abcd':
+        run_config.limit_dataset(cfg, loader, 3)
+    assert cfg.a.dataset.indices == 3
+    assert cfg.b.dataset.dataset.dataset.indices == 3
+    assert [dataset.indices for dataset in cfg.c.dataset.datasets] == [3, 3]
+    with pytest.raises(ValueError, match='must be >= 1; got 0'):
+        run_config.limit_dataset(cfg, 'a', 0)

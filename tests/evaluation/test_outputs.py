@@ -1,0 +1,119 @@
+import tarfile
+
+import pytest
+from mmengine.config import Config
+
+from mmws.evaluation import outputs
+
+
+def _config(**options):
+    pipeline = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='Pack')]
+    return Config(
+        dict(
+            model=dict(type='EncoderDecoder'),
+            test_dataloader=dict(dataset=dict(pipeline=pipeline)),
+            test_evaluator=dict(type='IoUMetric', iou_metrics=['mIoU']),
+            **options,
+        )
+    )
+
+
+def test_nothing_asked_changes_nothing():
+    cfg = _config()
+    outputs.set_test_outputs(cfg)
+    assert cfg.test_evaluator == dict(type='IoUMetric', iou_metrics=['mIoU'])
+
+
+def test_out_and_crf():
+    cfg = _config()
+    outputs.set_test_outputs(cfg, out='there')
+    assert cfg.test_evaluator.type == 'mmseg.PaletteIoUMetric'
+    assert cfg.test_evaluator.output_dir == 'there'
+    outputs.set_test_outputs(cfg, crf=True)
+    assert cfg.test_evaluator.type == 'mmseg.CRFIoUMetric'
+    assert cfg.test_evaluator.iou_metrics == ['mIoU']
+    outputs.set_test_outputs(cfg, out='there')
+    assert cfg.test_evaluator.type == 'mmseg.CRFIoUMetric'
+
+
+def test_format_only_reads_no_ground_truth():
+    cfg = _config()
+    cfg.test_evaluator = [dict(type='IoUMetric'), dict(type='CityscapesMetric')]
+    outputs.set_test_outputs(cfg, out='there', format_only=True)
+    assert [metric.type for metric in cfg.test_evaluator] == ['mmseg.PaletteIoUMetric']
+    assert cfg.test_evaluator[0].format_only is True
+    steps = cfg.test_dataloader.dataset.pipeline
+    assert [step.type for step in steps] == ['LoadImageFromFile', 'Pack']
+
+
+def test_format_only_looks_into_test_time_augmentation():
+    inner = [[dict(type='RandomFlip')], [dict(type='LoadAnnotations')], [dict(type='Pack')]]
+    cfg = _config(
+        tta_model=dict(type='SegTTAModel'),
+        tta_pipeline=[dict(type='LoadImageFromFile'), dict(type='TestTimeAug', transforms=inner)],
+    )
+    outputs.set_tta(cfg)
+    outputs.set_test_outputs(cfg, out='there', format_only=True)
+    transforms = cfg.test_dataloader.dataset.pipeline[1].transforms
+    assert [[step.type for step in steps] for steps in transforms] == [['RandomFlip'], ['Pack']]
+
+
+def test_format_only_needs_a_folder_and_an_iou_metric():
+    with pytest.raises(ValueError, match='needs --out DIR'):
+        outputs.set_test_outputs(_config(), format_only=True)
+    cfg = _config()
+    cfg.test_evaluator = [dict(type='MultiLabelMetric')]
+    with pytest.raises(ValueError, match='its test_evaluator has MultiLabelMetric'):
+        outputs.set_test_outputs(cfg, crf=True)
+
+
+def test_tta_wraps_the_model():
+    cfg = _config(tta_model=dict(type='SegTTAModel'), tta_pipeline=[dict(type='TestTimeAug')])
+    outputs.set_tta(cfg)
+    assert cfg.model == dict(type='SegTTAModel', module=dict(type='EncoderDecoder'))
+    assert cfg.test_dataloader.dataset.pipeline[0].type == 'TestTimeAug'
+    with pytest.raises(ValueError, match='needs tta_pipeline and tta_model in the config'):
+        outputs.set_tta(_config())
+
+
+def test_tta_gives_fused_scores_where_they_are_needed():
+    cfg = _config(tta_model=dict(type='SegTTAModel'), tta_pipeline=[dict(type='TestTimeAug')])
+    outputs.set_tta(cfg, scores=True)
+    assert cfg.model.type == 'mmseg.MultiScaleFusionTTA'
+    assert (cfg.model.fuse, cfg.model.append_max) == ('probabilities', False)
+
+
+def test_visualization_in_both_hosts_words():
+    cfg = _config(
+        default_hooks=dict(visualization=dict(type='SegVisualizationHook')),
+        visualizer=dict(type='SegLocalVisualizer'),
+    )
+    outputs.set_visualization(cfg, show_dir='painted')
+    assert cfg.default_hooks.visualization.draw is True
+    assert cfg.visualizer.save_dir == 'painted'
+    cfg = _config(default_hooks=dict(visualization=dict(type='VisualizationHook')))
+    outputs.set_visualization(cfg, show_dir='painted')
+    assert cfg.default_hooks.visualization.enable is True
+    assert cfg.default_hooks.visualization.out_dir == 'painted'
+    with pytest.raises(ValueError, match='need a visualization hook'):
+        outputs.set_visualization(_config(), show=True)
+
+
+def test_submission_has_the_servers_layout(tmp_path):
+    folder = outputs.submission_dir(tmp_path, 'comp6')
+    assert folder == tmp_path / 'results/VOC2012/Segmentation/comp6_test_cls'
+    folder.mkdir(parents=True)
+    for name in 'ab':
+        (folder / f'{name}.png').write_bytes(name.encode())
+    archive = outputs.pack_submission(folder, 2)
+    assert archive == tmp_path / 'results.tar.gz'
+    with tarfile.open(archive) as tar:
+        names = [f'results/VOC2012/Segmentation/comp6_test_cls/{name}.png' for name in 'ab']
+        assert tar.getnames() == names
+        assert tar.extractfile(names[1]).read() == b'b'
+    with pytest.raises(ValueError, match='holds 2 predictions of 3 images'):
+        outputs.pack_submission(folder, 3)
+    with pytest.raises(FileExistsError, match='earlier run'):
+        outputs.submission_dir(tmp_path, 'comp6')
+    with pytest.raises(ValueError, match="got 'comp7'"):
+        outputs.submission_dir(tmp_path, 'comp7')

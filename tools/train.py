@@ -1,0 +1,73 @@
+"""Trains a model: python tools/train.py CONFIG [--work-dir DIR] [--resume] [--amp] ..."""
+
+import argparse
+import os
+
+from mmengine.config import Config, DictAction
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+
+from mmws.engine import run_config
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description='Train a segmentor, a CAM classifier, or any model of an OpenMMLab config.'
+    )
+    parser.add_argument('config', help='config file')
+    parser.add_argument(
+        '--work-dir', help='folder for logs and checkpoints (work_dirs/<name of the config>)'
+    )
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+        help='continue from the newest checkpoint in the work dir, or from the one named',
+    )
+    parser.add_argument('--amp', action='store_true', help='automatic mixed precision')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override settings of the config; a list is "[a,b]" or a,b, in quotes where it is '
+        'nested: key="[(a,b),(c,d)]"',
+    )
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    parser.add_argument(
+        '--limit', type=int, metavar='N', help='a trial run on the first N images of each split'
+    )
+    parser.add_argument(
+        '--allow-partial',
+        action='store_true',
+        default=None,
+        help='load_from may hold a part of the model; the rest keeps its initial weights',
+    )
+    # torch.distributed.launch passes it, torchrun sets the variable.
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    args = parser.parse_args()
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return args
+
+
+def main() -> None:
+    args = parse_args()
+    cfg = Config.fromfile(args.config)
+    cfg.launcher = args.launcher
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    run_config.set_work_dir(cfg, args.work_dir, args.config)
+    run_config.set_resume(cfg, args.resume)
+    run_config.add_checks(cfg, allow_partial=args.allow_partial)
+    if args.amp:
+        run_config.enable_amp(cfg)
+    if args.limit is not None:
+        for loader in ('train_dataloader', 'val_dataloader'):
+            run_config.limit_dataset(cfg, loader, args.limit)
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    runner.train()
+
+
+if __name__ == '__main__':
+    main()
