@@ -19,9 +19,9 @@ from .hand_over import UNKNOWN_LABEL, handed_seeds
 UNKNOWN = ('keep', 'drop')
 AVERAGE = ('labelled', 'all', 'seed')
 
-# Up to this many labels the K seeds are processed at once (few kernels); above it in slices, so
-# that their int64 indices never outweigh the logits.
-_AT_ONCE = 2**20
+# The seeds are counted class by class, as many classes at once as keep the comparison of all seeds
+# with them below this many bytes: one kernel on small grids, no memory worth naming on large ones.
+_AT_ONCE = 2**23
 
 
 def wst_weights(
@@ -49,10 +49,13 @@ def wst_weights(
     Returns:
         (N, K, H, W) float32 in [0, 1], without gradient.
     """
-    seeds = _check_seeds(seg_logits, seeds, ignore_index)
+    seeds, ignore_index = _check_seeds(seg_logits, seeds, ignore_index)
     with torch.no_grad():
-        terms = _pixel_terms(seg_logits.float(), seeds, scale, ignore_index, present, unknown)
-        weights = torch.where(_matches(seeds, terms.predicted), terms.hit, terms.miss)
+        logits = seg_logits.float()
+        terms = _pixel_terms(
+            logits, seeds, scale, ignore_index, present, unknown, torch.empty_like(logits)
+        )
+        weights = torch.where(_equal(seeds, terms.predicted).bool(), terms.hit, terms.miss)
         if unknown == 'drop':
             weights = weights.masked_fill(seeds == ignore_index, 0.0)
         if present is not None:
@@ -96,20 +99,18 @@ def wst_pixel_loss(
     Raises:
         ValueError: Shapes that do not fit, or a label outside [0, C).
     """
-    seeds = _check_seeds(seg_logits, seeds, ignore_index)
+    seeds, ignore_index = _check_seeds(seg_logits, seeds, ignore_index)
     logits = seg_logits.float()
-    with torch.no_grad():
-        terms = _pixel_terms(logits, seeds, scale, ignore_index, present, unknown)
-        label_weight = _label_weight(seeds.shape[1], logits.shape[1], class_weight, seed_weight)
-        mass = (terms.known > 0).float()
-        if class_weight is not None:
-            of_labels, of_matching = _label_weight_sums(
-                seeds, class_weight.expand(seeds.shape[1], -1), terms.predicted, ignore_index
-            )
-            extra = terms.hit - terms.miss
-            weights = terms.miss * terms.known + extra * terms.matching
-            mass = mass * (terms.miss * of_labels + extra * of_matching) / weights.clamp(min=1e-12)
-    loss = _SoftLabelNLL.apply(logits, seeds, terms, label_weight, ignore_index, use_sigmoid)
+    loss, mass = _SoftLabelNLL.apply(
+        logits,
+        seeds,
+        lambda workspace: _pixel_terms(
+            logits, seeds, scale, ignore_index, present, unknown, workspace
+        ),
+        class_weight,
+        seed_weight,
+        use_sigmoid,
+    )
     return loss.squeeze(1), mass.squeeze(1)
 
 
@@ -271,56 +272,67 @@ class _SoftLabelNLL(torch.autograd.Function):
     Q * logsumexp(z) - sum_c q_c z_c and its gradient Q * softmax(z) - q. Written out by hand
     because autograd would keep K gathered tensors, and the naive loop K log-softmaxes.
 
-    A seed's weight is ``miss``, and ``hit - miss`` more where it says the predicted class. So the
-    sums over k need one gather per seed with a weight that is the same for all seeds, and one term
-    at the predicted class for all that match.
+    A seed's weight is ``miss``, and ``hit - miss`` more where it says the predicted class. So q is
+    ``miss`` times a count of the seeds per class, and one term at the predicted class.
     """
 
     @staticmethod
-    def forward(ctx, logits, seeds, terms, label_weight, ignore_index, use_sigmoid):
+    def forward(ctx, logits, seeds, find_terms, class_weight, seed_weight, use_sigmoid):
+        # One buffer of the logits' size serves twice: filling fresh memory is what costs on a CPU.
+        buffer = torch.empty_like(logits)
+        terms = find_terms(buffer)
+        predicted, miss = terms.predicted, terms.miss
         if use_sigmoid:
-            probability = logits.sigmoid()
+            probability = torch.sigmoid(logits, out=buffer)
             normaliser = F.softplus(logits).sum(1, keepdim=True)
         else:
-            probability = logits.softmax(1)
+            probability = torch.softmax(logits, 1, out=buffer)
             # The winner's probability is at least 1/C: its logarithm loses nothing, and the
             # normaliser is right for logits of any size.
-            normaliser = terms.highest - probability.gather(1, terms.predicted).log()
+            normaliser = terms.highest - probability.amax(1, keepdim=True).log()
 
-        label_score = torch.zeros_like(terms.hit)
-        for index, unknown, weight in _slices(seeds, label_weight, ignore_index, logits.shape[1]):
-            score = logits.gather(1, index).masked_fill_(unknown, 0.0)
-            label_score += _sum_over_seeds(score if weight is None else score * weight)
-        known, matching = terms.known, terms.matching
-        if label_weight is not None:
-            known, matching = _label_weight_sums(seeds, label_weight, terms.predicted, ignore_index)
-        extra = (terms.hit - terms.miss) * matching
-        total = terms.miss * known + extra
-        loss = total * normaliser - (terms.miss * label_score + extra * terms.highest)
+        matching = terms.matching
+        if seed_weight is not None:
+            matching = _count(_equal(seeds, predicted), seed_weight).float()
+        extra = (terms.hit - miss) * matching
+        if class_weight is not None:
+            extra = extra * class_weight[predicted]
+        score, known, counts = torch.zeros_like(miss), torch.zeros_like(miss), []
+        for classes, count in _class_counts(seeds, logits.shape[1], seed_weight):
+            counts += [classes, count]
+            count = _weighted(count, classes, class_weight)
+            score += (count * logits[:, classes]).sum(1, keepdim=True)
+            known += count.sum(1, keepdim=True)
+        total = miss * known + extra
+        loss = total * normaliser - (miss * score + extra * terms.highest)
         if use_sigmoid:
             loss = loss / logits.shape[1]
         else:
             # A difference of large numbers can fall a rounding error below zero.
             loss = loss.clamp_(min=0)
+        mass = (terms.known > 0).float()
+        if class_weight is not None:
+            unweighted = miss * terms.known + (terms.hit - miss) * terms.matching
+            mass = mass * total / unweighted.clamp(min=1e-12)
+        ctx.classes = counts[::2]
         ctx.save_for_backward(
-            probability, seeds, terms.predicted, terms.miss, extra, total, label_weight
+            probability, predicted, miss, extra, total, class_weight, *counts[1::2]
         )
-        ctx.ignore_index, ctx.use_sigmoid = ignore_index, use_sigmoid
-        return loss
+        ctx.use_sigmoid = use_sigmoid
+        ctx.mark_non_differentiable(mass)
+        return loss, mass
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad_loss):
-        probability, seeds, predicted, miss, extra, total, label_weight = ctx.saved_tensors
-        num_classes = probability.shape[1]
+    def backward(ctx, grad_loss, _):
+        probability, predicted, miss, extra, total, class_weight, *counts = ctx.saved_tensors
         if ctx.use_sigmoid:
-            grad_loss = grad_loss / num_classes
+            grad_loss = grad_loss / probability.shape[1]
         grad = probability * (grad_loss * total)
         grad.scatter_add_(1, predicted, -grad_loss * extra)
-        shared = -grad_loss * miss
-        for index, unknown, weight in _slices(seeds, label_weight, ctx.ignore_index, num_classes):
-            source = shared.expand_as(index) if weight is None else shared * weight
-            grad.scatter_add_(1, index, source.masked_fill(unknown, 0.0))
+        shared = grad_loss * miss
+        for classes, count in zip(ctx.classes, counts, strict=True):
+            grad[:, classes].addcmul_(_weighted(count, classes, class_weight), shared, value=-1)
         return grad, None, None, None, None, None
 
 
@@ -346,14 +358,15 @@ def _pixel_terms(
     ignore_index: int,
     present: Tensor | None,
     unknown: str,
+    workspace: Tensor,
 ) -> _PixelTerms:
     """With m of n seeds matching: hit = e^s / (m e^s + n - m), miss = 1 / (m e^s + n - m).
 
     Both are divided through by e^s, so that no scale overflows.
     """
-    highest, predicted = logits.max(1, keepdim=True)
-    matching = _count(_matches(seeds, predicted))
-    known = _count(seeds != ignore_index)
+    highest, predicted = _winner(logits, workspace)
+    matching = _count(_equal(seeds, predicted)).float()
+    known = seeds.shape[1] - _count(_equal(seeds, ignore_index)).float()
     if unknown == 'drop':
         counted = known
     elif present is not None:
@@ -369,67 +382,68 @@ def _pixel_terms(
     return _PixelTerms(highest, predicted, hit, miss, matching, known)
 
 
-def _slices(
-    seeds: Tensor, label_weight: Tensor | None, ignore_index: int, num_classes: int
-) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
-    """Walks the seeds in slices of k: the labels as indices (N, k, H, W) int64, with unknown ones
-    at class 0; where they are unknown; and the weights of the labels, if there are any.
+def _winner(logits: Tensor, workspace: Tensor) -> tuple[Tensor, Tensor]:
+    """The highest logit (N, 1, H, W) float32 and the first class that has it (N, 1, H, W) int64.
+
+    On a CPU ``max(1)`` takes twice the time of this and ``argmax(1)`` five times.
+
+    Args:
+        workspace: (N, C, H, W) float32, overwritten.
     """
-    num_seeds = seeds.shape[1]
-    step = num_seeds if seeds.numel() <= _AT_ONCE else max(1, num_classes // 16)
-    for first in range(0, num_seeds, step):
-        some = seeds[:, first : first + step]
-        unknown = some == ignore_index
-        index = some.masked_fill(unknown, 0).long()
-        weight = None
-        if label_weight is not None:
-            seed = torch.arange(first, first + some.shape[1], device=seeds.device)
-            weight = label_weight[seed[:, None, None], index]
-        yield index, unknown, weight
+    num_classes = logits.shape[1]
+    highest = logits.amax(1, keepdim=True)
+    downwards = torch.arange(num_classes, 0, -1, device=logits.device, dtype=logits.dtype)
+    is_highest = torch.eq(logits, highest, out=workspace)
+    first = is_highest.mul_(downwards[:, None, None]).amax(1, keepdim=True)
+    # Where logits are NaN none equals the highest; the index stays in range, the loss is NaN.
+    return highest, (num_classes - first.clamp(min=1)).long()
 
 
-def _label_weight(
-    num_seeds: int, num_classes: int, class_weight: Tensor | None, seed_weight: Tensor | None
-) -> Tensor | None:
-    """(K, C) floats by which the label of a seed counts, or None where all count alike."""
-    if class_weight is None and seed_weight is None:
-        return None
-    given = class_weight if seed_weight is None else seed_weight
-    table = torch.ones(num_seeds, num_classes, device=given.device)
-    if class_weight is not None:
-        table = table * class_weight
+def _class_counts(
+    seeds: Tensor, num_classes: int, seed_weight: Tensor | None
+) -> Iterator[tuple[slice, Tensor]]:
+    """How many of the seeds say each class, (N, c, H, W), for slices of c classes.
+
+    Comparing bytes with every class is faster than one scatter per seed, and needs no int64
+    indices.
+    """
+    step = max(1, _AT_ONCE // max(1, seeds.numel()))
+    for first in range(0, num_classes, step):
+        classes = slice(first, min(first + step, num_classes))
+        label = torch.arange(classes.start, classes.stop, device=seeds.device, dtype=seeds.dtype)
+        count = _count(_equal(seeds.unsqueeze(2), label[:, None, None]), seed_weight).squeeze(1)
+        # Most classes occur in no seed of a crop. On a GPU asking would cost more than counting.
+        if seeds.device.type == 'cpu' and step == 1 and not count.amax():
+            continue
+        yield classes, count
+
+
+def _weighted(count: Tensor, classes: slice, class_weight: Tensor | None) -> Tensor:
+    count = count.float()
+    return count if class_weight is None else count * class_weight[classes, None, None]
+
+
+def _equal(a: Tensor, b: Tensor | int) -> Tensor:
+    """``a == b`` as uint8. An unknown label equals no class, since no class has its number.
+
+    With bytes as output the comparison is vectorised on a CPU; with bools it is 20 times slower.
+    """
+    if isinstance(b, int):
+        shape = a.shape
+    else:
+        shape, b = torch.broadcast_shapes(a.shape, b.shape), b.to(a.dtype)
+    return torch.eq(a, b, out=torch.empty(shape, dtype=torch.uint8, device=a.device))
+
+
+def _count(says: Tensor, seed_weight: Tensor | None = None) -> Tensor:
+    """(N, K, ...) uint8 of 0 and 1 -> their sum over K, (N, 1, ...) integers; with weights (K,) the
+    sum of the weights where it is 1, float32."""
     if seed_weight is not None:
-        table = table * seed_weight[:, None]
-    return table
-
-
-def _label_weight_sums(
-    seeds: Tensor, label_weight: Tensor, predicted: Tensor, ignore_index: int
-) -> tuple[Tensor, Tensor]:
-    """The sums of the label weights over the known and over the matching seeds, (N, 1, H, W)."""
-    known = torch.zeros_like(predicted, dtype=torch.float32)
-    matching = torch.zeros_like(known)
-    for index, unknown, weight in _slices(seeds, label_weight, ignore_index, label_weight.shape[1]):
-        weight = weight.masked_fill(unknown, 0.0)
-        known += _sum_over_seeds(weight)
-        matching += _sum_over_seeds(weight * (index == predicted))
-    return known, matching
-
-
-def _count(mask: Tensor) -> Tensor:
-    """(N, K, H, W) bool -> how many of the K, (N, 1, H, W) float32."""
-    # A sum in bytes is 50 times as fast on a CPU as the sum of bools, which goes through int64.
-    dtype = torch.uint8 if mask.shape[1] < 256 else torch.int64
-    return mask.to(dtype).sum(1, keepdim=True, dtype=dtype).float()
-
-
-def _sum_over_seeds(values: Tensor) -> Tensor:
-    return values if values.shape[1] == 1 else values.sum(1, keepdim=True)
-
-
-def _matches(seeds: Tensor, predicted: Tensor) -> Tensor:
-    """Eq. 7. An unknown label matches no prediction, since no class has its number."""
-    return seeds == predicted.to(seeds.dtype)
+        weight = seed_weight.reshape(-1, *[1] * (says.dim() - 2))
+        return (says * weight).sum(1, keepdim=True)
+    # A sum in bytes is far faster than one that goes through int64.
+    dtype = torch.uint8 if says.shape[1] < 256 else torch.int64
+    return says.sum(1, keepdim=True, dtype=dtype)
 
 
 def _inverse_counts(seeds: Tensor, ignore_index: int) -> Tensor:
@@ -448,8 +462,9 @@ def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
         raise ValueError(f'{name} must be one of {", ".join(choices)}; got {value!r}.')
 
 
-def _check_seeds(seg_logits: Tensor, seeds: Tensor, ignore_index: int) -> Tensor:
-    """Refuses what does not fit, and returns the seeds in the smallest dtype that holds them."""
+def _check_seeds(seg_logits: Tensor, seeds: Tensor, ignore_index: int) -> tuple[Tensor, int]:
+    """Refuses what does not fit; the seeds in the smallest dtype that holds them, and the label of
+    unknown pixels, which is none of the classes."""
     if seg_logits.dim() != 4 or seeds.dim() != 4 or _grid(seeds) != _grid(seg_logits):
         raise ValueError(
             f'seeds must be (N, K, H, W) matching logits {tuple(seg_logits.shape)}; got '
@@ -460,15 +475,20 @@ def _check_seeds(seg_logits: Tensor, seeds: Tensor, ignore_index: int) -> Tensor
     num_classes = seg_logits.shape[1]
     # On a GPU the check would wait for the device; there the dataset's own check has to do.
     if seeds.device.type == 'cpu' and seeds.numel():
-        wrong = (seeds >= num_classes) & (seeds != ignore_index)
-        if seeds.dtype != torch.uint8:
-            wrong |= (seeds < 0) & (seeds != ignore_index)
-        if wrong.any():
+        if seeds.dtype == torch.uint8 and ignore_index == 255:
+            in_range = int((seeds + 1).amax()) <= num_classes  # 255 wraps to 0
+        else:
+            wrong = ((seeds >= num_classes) | (seeds < 0)) & (seeds != ignore_index)
+            in_range = not wrong.any()
+        if not in_range:
+            wrong = ((seeds >= num_classes) | (seeds < 0)) & (seeds != ignore_index)
             found = sorted(seeds[wrong].unique().tolist())[:5]
             raise ValueError(
                 f'seed labels must be in [0, {num_classes}) or {ignore_index} (unknown); found '
                 f'{found}. Do the classes of the seeds and num_classes agree?'
             )
+    if 0 <= ignore_index < num_classes:  # a class that does not count
+        return seeds.long().masked_fill(seeds == ignore_index, -1), -1
     if num_classes <= 255 and 0 <= ignore_index <= 255:
         seeds = seeds.to(torch.uint8)
-    return seeds
+    return seeds, ignore_index
