@@ -19,9 +19,10 @@ from .hand_over import UNKNOWN_LABEL, handed_seeds
 UNKNOWN = ('keep', 'drop')
 AVERAGE = ('labelled', 'all', 'seed')
 
-# The seeds are counted class by class, as many classes at once as keep the comparison of all seeds
-# with them below this many bytes: one kernel on small grids, no memory worth naming on large ones.
-_AT_ONCE = 2**23
+# The seeds are counted class by class, as many classes at once as keep the temporary tensors (K
+# bytes and two floats per class and pixel) below this many bytes: few kernels on small grids, no
+# memory worth naming on large ones.
+_AT_ONCE = 2**22
 
 
 def wst_weights(
@@ -407,7 +408,8 @@ def _class_counts(
     Comparing bytes with every class is faster than one scatter per seed, and needs no int64
     indices.
     """
-    step = max(1, _AT_ONCE // max(1, seeds.numel()))
+    pixels = seeds.shape[0] * seeds.shape[2] * seeds.shape[3]
+    step = max(1, _AT_ONCE // max(1, pixels * (seeds.shape[1] + 8)))
     for first in range(0, num_classes, step):
         classes = slice(first, min(first + step, num_classes))
         label = torch.arange(classes.start, classes.stop, device=seeds.device, dtype=seeds.dtype)
