@@ -1,0 +1,137 @@
+"""One sample through the training pipeline with K seeds against mmseg's with one label.
+
+    python benchmarks/loader.py VOC_ROOT [--seeds 12] [--rounds 10]
+
+VOC_ROOT holds JPEGImages, SegmentationClassAug and ImageSets/Segmentation/train.txt. The seeds are
+the masks with blocks of other labels, written as palette PNGs to a temporary folder. Prints, as a
+Markdown table, the time of one sample as a ratio within each round, and how long a dataset over
+12 x 10,582 seed files takes to start.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from mmengine.registry import init_default_scope
+from mmseg.registry import DATASETS
+from paired import ratio, seconds_in_turn
+from PIL import Image
+
+import mmws
+
+AUGMENT = [
+    dict(type='RandomRelativeResize', ratio_range=(0.5, 1.5)),
+    dict(type='RandomCrop', crop_size=(321, 321)),
+    dict(type='RandomFlip', prob=0.5),
+]
+PIPELINE = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations'),
+    *AUGMENT,
+    dict(type='PackSegInputs'),
+]
+
+
+def write_seeds(root: Path, ids: list[str], out: Path, num_seeds: int) -> list[str]:
+    """K folders of the masks with blocks of other labels."""
+    rng = np.random.default_rng(0)
+    folders = [out / f'draw{k:02d}' for k in range(num_seeds)]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        for image_id in ids:
+            with Image.open(root / 'SegmentationClassAug' / f'{image_id}.png') as mask:
+                labels = np.array(mask)
+                for label in (0, 255, *np.unique(labels)):
+                    top, left = (rng.integers(0, size) for size in labels.shape)
+                    labels[top : top + 60, left : left + 60] = label
+                seed = Image.fromarray(labels).convert('P')
+                seed.putpalette(mask.getpalette() or list(range(256)) * 3)
+                seed.save(folder / f'{image_id}.png')
+    return [str(folder) for folder in folders]
+
+
+def start_seconds(out: Path, num_images: int = 10_582, num_seeds: int = 12) -> float:
+    """Seconds until a dataset over K x N files is ready; the files are links to one map."""
+    (out / 'images').mkdir(parents=True)
+    source = out / 'one.png'
+    Image.fromarray(np.zeros((4, 4), np.uint8)).save(source)
+    ids = [f'2007_{i:06d}' for i in range(num_images)]
+    folders = [out / f's{k}' for k in range(num_seeds)]
+    for folder, suffix in [(out / 'images', '.jpg'), *((f, '.png') for f in folders)]:
+        folder.mkdir(exist_ok=True)
+        for image_id in ids:
+            os.symlink(source, folder / f'{image_id}{suffix}')
+    (out / 'list.txt').write_text('\n'.join(ids))
+    start = time.perf_counter()
+    mmws.MultiSeedDataset(
+        dict(
+            type='BaseSegDataset',
+            data_root=str(out),
+            ann_file='list.txt',
+            data_prefix=dict(img_path='images', seg_map_path='labels'),
+            metainfo=dict(classes=('a', 'b')),
+            pipeline=PIPELINE,
+        ),
+        seed_dirs=list(map(str, folders)),
+    )
+    return time.perf_counter() - start
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('root', type=Path)
+    parser.add_argument('--seeds', type=int, default=12)
+    parser.add_argument('--rounds', type=int, default=10)
+    args = parser.parse_args()
+    init_default_scope('mmseg')
+    ids = (args.root / 'ImageSets/Segmentation/train.txt').read_text().split()
+
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder)
+        seed_dirs = write_seeds(args.root, ids, out / 'seeds', args.seeds)
+        stock = dict(
+            type='PascalVOCDataset',
+            data_root=str(args.root),
+            ann_file='ImageSets/Segmentation/train.txt',
+            data_prefix=dict(img_path='JPEGImages', seg_map_path='SegmentationClassAug'),
+            pipeline=PIPELINE,
+        )
+        multi = dict(type='MultiSeedDataset', dataset=stock, seed_dirs=seed_dirs)
+        maps = [
+            *PIPELINE[:1],
+            dict(type='LoadMultiSeedAnnotations', layout='maps'),
+            *AUGMENT,
+            dict(type='PackMultiSeedInputs'),
+        ]
+        datasets = {
+            'one label, mmseg': DATASETS.build(stock),
+            f'{args.seeds} seeds, index map': DATASETS.build(multi),
+            f'{args.seeds} seeds, separate maps': DATASETS.build(
+                {**multi, 'dataset': {**stock, 'pipeline': maps}}
+            ),
+        }
+
+        def epoch(dataset):
+            np.random.seed(0)
+            for i in range(len(dataset)):
+                dataset[i]
+
+        seconds = seconds_in_turn(
+            {name: lambda d=d: epoch(d) for name, d in datasets.items()}, rounds=args.rounds
+        )
+        first = next(iter(seconds.values()))
+        print('| pipeline | time | ms a sample |\n|---|---|---|')
+        for name, values in seconds.items():
+            milliseconds = 1e3 * statistics.median(values) / len(ids)
+            print(f'| {name} | {ratio(values, first):.2f}x | {milliseconds:.1f} |')
+        print(f'\nStart over 12 x 10,582 files: {start_seconds(out / "scale"):.1f} s')
+
+
+if __name__ == '__main__':
+    main()
