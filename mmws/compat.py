@@ -6,12 +6,15 @@ Imported first by :mod:`mmws`; safe to import more than once.
 from __future__ import annotations
 
 import importlib.util
+import pickle
 import sys
 import types
 
 import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
+from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
+from mmengine.utils import digit_version
 
 # mmsegmentation 1.2 accepts this range itself; checked here so that the message names the cure.
 _HOSTS = {
@@ -50,16 +53,23 @@ def _stub_mmcv_ext() -> None:
     sys.modules['mmcv._ext'] = stub
 
 
-def _history_buffer_attribute(obj, name):
-    """What ``builtins.getattr`` may do while a checkpoint is read: reach HistoryBuffer's methods.
+def _checkpoint_attribute(obj, name):
+    """What ``builtins.getattr`` may do while a checkpoint is read.
 
-    mmengine's message hub pickles bound methods of :class:`HistoryBuffer` (its registered
-    statistics). Allowing the real ``getattr`` would let a checkpoint reach any attribute of
-    anything, which is what the safe loader is there to prevent.
+    mmengine pickles methods: those that :class:`HistoryBuffer` registers as statistics, and the
+    annealing of its one-cycle schedulers. pickle writes each as a getattr on the class. Allowing
+    the real ``getattr`` would let a checkpoint reach any attribute of anything, which is what the
+    safe loader is there to prevent.
     """
-    if obj is HistoryBuffer and not name.startswith('_') and hasattr(HistoryBuffer, name):
-        return getattr(HistoryBuffer, name)
-    raise ValueError(
+    if obj is HistoryBuffer:
+        allowed = not name.startswith('_')
+    elif obj is OneCycleParamScheduler:
+        allowed = name in ('_annealing_cos', '_annealing_linear')
+    else:
+        allowed = False
+    if allowed and hasattr(obj, name):
+        return getattr(obj, name)
+    raise pickle.UnpicklingError(
         f'a checkpoint asks for getattr({obj!r}, {name!r}), which mmengine never writes: '
         'refused. Load only files that you trust.'
     )
@@ -71,22 +81,22 @@ def _allow_mmengine_checkpoints() -> None:
     A checkpoint holds the message hub beside the weights: HistoryBuffers and numpy scalars, which
     torch's safe loader refuses unless they are named.
     """
-    if not hasattr(torch.serialization, 'add_safe_globals'):  # torch < 2.4: no safe default
+    # Older versions default to the other loader, and do not take the pairs below.
+    if digit_version(torch.__version__)[:2] < (2, 6):
         return
-    multiarray = getattr(np, '_core', np.core if not hasattr(np, '_core') else None).multiarray
-    dtypes = {type(np.dtype(t)) for t in ('f2', 'f4', 'f8', 'i1', 'i2', 'i4', 'i8', 'u1', 'b1')}
-    allowed = [HistoryBuffer, np.ndarray, np.dtype, *dtypes]
+    multiarray = (np._core if hasattr(np, '_core') else np.core).multiarray
+    integers = [f'{sign}{size}' for sign in 'iu' for size in (1, 2, 4, 8)]
+    dtypes = {type(np.dtype(t)) for t in ('f2', 'f4', 'f8', 'b1', *integers)}
+    allowed = [HistoryBuffer, OneCycleParamScheduler, np.ndarray, np.dtype, *dtypes]
     for function in (multiarray._reconstruct, multiarray.scalar):
         for module in ('numpy.core.multiarray', 'numpy._core.multiarray'):
             allowed.append((function, f'{module}.{function.__name__}'))
-    allowed.append((_history_buffer_attribute, 'builtins.getattr'))
+    allowed.append((_checkpoint_attribute, 'builtins.getattr'))
     torch.serialization.add_safe_globals(allowed)
 
 
 def _check_hosts() -> None:
     """Refuses a host outside the tested range, with the version found and the range wanted."""
-    from mmengine.utils import digit_version
-
     for name, (low, high) in _HOSTS.items():
         if importlib.util.find_spec(name) is None:
             raise ImportError(
