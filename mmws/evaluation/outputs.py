@@ -106,6 +106,7 @@ def set_visualization(
         hook.update(enable=True, show=show, wait_time=wait_time, out_dir=show_dir)
         return
     hook.update(draw=True, show=show, wait_time=wait_time)
+    hook.setdefault('interval', 1)  # the hook's own default paints one of fifty
     if show_dir is not None:
         cfg.visualizer['save_dir'] = show_dir
 

@@ -90,6 +90,7 @@ def test_visualization_in_both_hosts_words():
     )
     outputs.set_visualization(cfg, show_dir='painted')
     assert cfg.default_hooks.visualization.draw is True
+    assert cfg.default_hooks.visualization.interval == 1
     assert cfg.visualizer.save_dir == 'painted'
     cfg = _config(default_hooks=dict(visualization=dict(type='VisualizationHook')))
     outputs.set_visualization(cfg, show_dir='painted')
