@@ -17,3 +17,7 @@ randomness = dict(seed=0)
 
 # tools/test.py --tta
 tta_model = dict(type='MultiScaleFusionTTA')
+
+# A checkpoint of another model, and class counts that contradict the data, stop the run before its
+# first iteration. tools/train.py and tools/test.py add these checks to any config.
+custom_hooks = [dict(type='CheckpointCheckHook'), dict(type='NumClassesCheckHook')]

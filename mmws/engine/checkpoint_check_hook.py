@@ -85,10 +85,10 @@ class CheckpointCheckHook(Hook):
         if refused:
             raise ValueError(
                 f'{len(refused)} weights in {source} have another shape than in '
-                f'{type(model).__name__}: {_some(refused)}. If only the last layer of a head '
-                'differs, num_classes does: use the config that the checkpoint was made with. To '
-                "fine-tune, name the layers that may differ: dict(type='CheckpointCheckHook', "
-                "allow_partial=True, allow_mismatch=['conv_seg'])."
+                f'{type(model).__name__}: {_some(refused)}. Use the config that it was made with; '
+                'where only the last layer of a head differs, its num_classes does. To fine-tune, '
+                "name the layers that may differ: dict(type='CheckpointCheckHook', "
+                "allow_partial=True, allow_mismatch=['conv_seg']) in custom_hooks."
             )
         return [name for name, _, _ in found]
 

@@ -102,11 +102,11 @@ def set_visualization(
             '--show and --show-dir need a visualization hook in default_hooks of the config: '
             "visualization=dict(type='SegVisualizationHook')."
         )
+    hook.setdefault('interval', 1)  # the hooks' own defaults paint few of the images
     if type_name(hook) == 'VisualizationHook':  # mmpretrain's
         hook.update(enable=True, show=show, wait_time=wait_time, out_dir=show_dir)
         return
     hook.update(draw=True, show=show, wait_time=wait_time)
-    hook.setdefault('interval', 1)  # the hook's own default paints one of fifty
     if show_dir is not None:
         cfg.visualizer['save_dir'] = show_dir
 

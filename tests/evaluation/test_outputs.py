@@ -95,6 +95,7 @@ def test_visualization_in_both_hosts_words():
     cfg = _config(default_hooks=dict(visualization=dict(type='VisualizationHook')))
     outputs.set_visualization(cfg, show_dir='painted')
     assert cfg.default_hooks.visualization.enable is True
+    assert cfg.default_hooks.visualization.interval == 1
     assert cfg.default_hooks.visualization.out_dir == 'painted'
     with pytest.raises(ValueError, match='need a visualization hook'):
         outputs.set_visualization(_config(), show=True)
