@@ -12,6 +12,8 @@ PARTITION=$1
 JOB_NAME=$2
 CONFIG=$3
 CHECKPOINT=$4
+GPUS=${GPUS:-4}
+GPUS_PER_NODE=${GPUS_PER_NODE:-$((GPUS < 4 ? GPUS : 4))}
 HERE=$(cd "$(dirname "$0")" && pwd)
 
 # SRUN_ARGS holds several arguments, so it is not quoted.
@@ -19,9 +21,9 @@ HERE=$(cd "$(dirname "$0")" && pwd)
 PYTHONPATH="$HERE/..${PYTHONPATH:+:$PYTHONPATH}" \
 exec srun -p "$PARTITION" \
     --job-name="$JOB_NAME" \
-    --gres=gpu:"${GPUS_PER_NODE:-4}" \
-    --ntasks="${GPUS:-4}" \
-    --ntasks-per-node="${GPUS_PER_NODE:-4}" \
+    --gres=gpu:"$GPUS_PER_NODE" \
+    --ntasks="$GPUS" \
+    --ntasks-per-node="$GPUS_PER_NODE" \
     --cpus-per-task="${CPUS_PER_TASK:-5}" \
     --kill-on-bad-exit=1 \
     ${SRUN_ARGS:-} \
