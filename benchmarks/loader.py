@@ -52,7 +52,7 @@ def write_seeds(root: Path, ids: list[str], out: Path, num_seeds: int) -> list[s
                     labels[top : top + 60, left : left + 60] = label
                 seed = Image.fromarray(labels).convert('P')
                 seed.putpalette(mask.getpalette() or list(range(256)) * 3)
-                seed.save(folder / f'{image_id}.png')
+                seed.save(folder / f'{image_id}.png', compress_level=1)
     return [str(folder) for folder in folders]
 
 
