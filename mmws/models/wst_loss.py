@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from mmengine.dist import all_reduce
+from mmengine.dist import all_reduce, get_world_size
 from mmseg.models.losses.utils import get_class_weight
 from mmseg.registry import MODELS
 from torch import Tensor, nn
@@ -451,8 +451,14 @@ def _count(says: Tensor, seed_weight: Tensor | None = None) -> Tensor:
 def _inverse_counts(seeds: Tensor, ignore_index: int) -> Tensor:
     """(K,) 1 / the number of pixels that each seed knows, over all processes' batches."""
     counts = (seeds != ignore_index).sum((0, 2, 3)).float()
-    all_reduce(counts, 'mean')
-    return 1 / counts.clamp(min=1e-6)
+    num_seeds = len(counts)
+    if get_world_size() > 1:
+        # K is the largest of a batch, and processes hold different batches.
+        most = torch.tensor(num_seeds, device=counts.device)
+        all_reduce(most, 'max')
+        counts = F.pad(counts, (0, int(most) - num_seeds))
+        all_reduce(counts, 'mean')
+    return 1 / counts[:num_seeds].clamp(min=1e-6)
 
 
 def _grid(maps: Tensor) -> tuple[int, int, int]:
