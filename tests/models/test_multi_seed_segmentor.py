@@ -1,0 +1,298 @@
+"""How the seeds of a batch reach the losses of a stock model."""
+
+import copy
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from mmengine.config import ConfigDict
+from mmengine.model import ExponentialMovingAverage
+from mmengine.structures import PixelData
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.models.losses import CrossEntropyLoss
+from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
+from torch import nn
+
+from mmws.models import MultiSeedSegmentor, WSTLoss, handed_seeds, wst_weights
+from mmws.seeds.vote import vote
+
+CLASSES = 4
+SIZE = (8, 6)
+
+
+@MODELS.register_module()
+class OneConvBackbone(nn.Module):
+    """The image is the feature map, so that logits can be computed by hand."""
+
+    def forward(self, inputs):
+        return (inputs,)
+
+
+@MODELS.register_module()
+class OneConvHead(BaseDecodeHead):
+    """The logits are one 1x1 convolution of the image."""
+
+    def __init__(self, **kwargs):
+        options = dict(in_channels=3, channels=3, num_classes=CLASSES, dropout_ratio=0)
+        super().__init__(**{**options, **kwargs})
+
+    def forward(self, inputs):
+        return self.cls_seg(self._transform_inputs(inputs))
+
+
+@MODELS.register_module()
+class EdgeLikeHead(OneConvHead):
+    """Feeds its cross entropy a map of its own, on the grid of the label."""
+
+    def loss_by_feat(self, seg_logits, batch_data_samples):
+        changed = []
+        for sample in batch_data_samples:
+            label = sample.gt_sem_seg.data
+            edges = (label != label.roll(1, -1)).long()
+            changed.append(SegDataSample(gt_sem_seg=PixelData(data=edges)))
+        return super().loss_by_feat(seg_logits, changed)
+
+
+@MODELS.register_module()
+class HalfMaskingHead(OneConvHead):
+    """Takes the left half of the image out of its label."""
+
+    def loss_by_feat(self, seg_logits, batch_data_samples):
+        changed = []
+        for sample in batch_data_samples:
+            label = sample.gt_sem_seg.data.clone()
+            label[..., : label.shape[-1] // 2] = self.ignore_index
+            changed.append(SegDataSample(gt_sem_seg=PixelData(data=label)))
+        return super().loss_by_feat(seg_logits, changed)
+
+
+def model_cfg(**head):
+    head = {**dict(type='OneConvHead', loss_decode=dict(type='CrossEntropyLoss')), **head}
+    return dict(
+        type='EncoderDecoder',
+        backbone=dict(type='OneConvBackbone'),
+        decode_head=head,
+        train_cfg=dict(),
+        test_cfg=ConfigDict(mode='whole'),
+    )
+
+
+def build(cfg, **options):
+    """The stock model of a config, or with options the multi-seed one; the same weights."""
+    if options:
+        cfg = {**cfg, **options, 'type': 'MultiSeedSegmentor', 'base': cfg['type']}
+    torch.manual_seed(0)
+    return MODELS.build(copy.deepcopy(cfg)).train()
+
+
+def sample_of(seeds, present=None):
+    consensus = torch.from_numpy(vote(seeds.numpy())).long()[None]
+    sample = SegDataSample(gt_sem_seg=PixelData(data=consensus))
+    sample.gt_seeds = PixelData(data=seeds)
+    if present is not None:
+        sample.set_metainfo(dict(seed_present=present))
+    return sample
+
+
+def random_seeds(count, *, size=SIZE, seed=0, unknown=0.0):
+    generator = torch.Generator().manual_seed(seed)
+    seeds = torch.randint(0, CLASSES, (count, *size), generator=generator, dtype=torch.uint8)
+    return seeds.masked_fill(torch.rand(seeds.shape, generator=generator) < unknown, 255)
+
+
+def make_batch(counts=(3, 3), *, unknown=0.0):
+    generator = torch.Generator().manual_seed(7)
+    inputs = torch.randn(len(counts), 3, *SIZE, generator=generator)
+    samples = [sample_of(random_seeds(k, seed=i, unknown=unknown)) for i, k in enumerate(counts)]
+    return inputs, samples
+
+
+def test_every_seed_counts_with_its_weight():
+    inputs, samples = make_batch(unknown=0.2)
+    cfg = model_cfg(loss_decode=dict(type='CrossEntropyLoss', loss_weight=0.4, loss_name='loss_x'))
+    model = build(cfg, scale=2.0)
+    losses = model.loss(inputs, samples)
+
+    seeds = torch.stack([sample.gt_seeds.data for sample in samples]).long()
+    logits = model.decode_head.conv_seg(inputs)
+    weights = wst_weights(logits, seeds, 2.0)
+    expected = 0.0
+    for k in range(3):
+        entropy = F.cross_entropy(logits, seeds[:, k], ignore_index=255, reduction='none')
+        expected += (entropy * weights[:, k]).sum()
+    expected = 0.4 * expected / weights[:, 0].numel()
+    torch.testing.assert_close(losses['decode.loss_x'], expected)
+
+
+def test_a_model_is_the_stock_one_with_its_keys_and_its_inference():
+    inputs, samples = make_batch()
+    stock, model = build(model_cfg()), build(model_cfg(), scale=1.0)
+    assert list(model.state_dict()) == list(stock.state_dict())
+    assert type(model).__name__ == 'MultiSeedEncoderDecoder'
+    assert isinstance(model, type(stock)) and isinstance(model, MultiSeedSegmentor)
+    stock.load_state_dict(model.state_dict())
+    found, expected = (m.eval()(inputs, mode='tensor') for m in (model, stock))
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+    prediction = model.predict(inputs)[0].pred_sem_seg.data
+    torch.testing.assert_close(prediction[0], expected[0].argmax(0))
+
+
+def test_a_type_and_a_registry_name_are_the_same_base():
+    by_type = MultiSeedSegmentor(
+        base=MODELS.get('EncoderDecoder'),
+        **{k: v for k, v in model_cfg().items() if k != 'type'},
+    )
+    assert type(by_type) is type(build(model_cfg(), scale=1.0))
+
+
+def test_models_are_copied_pickled_and_averaged():
+    inputs, samples = make_batch()
+    model = build(model_cfg(), scale=0.5)
+    expected = model.loss(inputs, samples)['decode.loss_ce']
+    for other in (
+        copy.deepcopy(model),
+        pickle.loads(pickle.dumps(model)),
+        ExponentialMovingAverage(model).module,
+    ):
+        assert type(other) is type(model)
+        assert other.decode_head.loss_decode.wst.scale == 0.5
+        torch.testing.assert_close(other.loss(inputs, samples)['decode.loss_ce'], expected)
+
+
+def test_a_pickle_is_read_by_a_new_process(tmp_path):
+    # Without a backbone of this file, which the other process could not import.
+    cfg = dict(
+        model_cfg(type='FCNHead', in_channels=8, channels=4, num_classes=CLASSES, in_index=3),
+        backbone=dict(type='ResNet', depth=18, base_channels=1),
+    )
+    path = tmp_path / 'model.pkl'
+    path.write_bytes(pickle.dumps(build(cfg, scale=1.0)))
+    code = 'import mmws, pickle, sys; print(type(pickle.load(open(sys.argv[1], "rb"))).__mro__[2])'
+    repository = Path(__file__).resolve().parents[2]
+    done = subprocess.run(
+        [sys.executable, '-c', code, str(path)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, 'PYTHONPATH': str(repository)},
+    )
+    assert done.returncode == 0, done.stderr
+    assert 'EncoderDecoder' in done.stdout
+
+
+def test_seeds_are_let_go_after_every_step():
+    inputs, samples = make_batch()
+    model = build(model_cfg(), scale=1.0)
+    model.loss(inputs, samples)
+    assert handed_seeds() is None
+    with pytest.raises(RuntimeError):  # wrong number of channels
+        model.loss(inputs[:, :2], samples)
+    assert handed_seeds() is None
+
+
+def test_images_may_have_different_numbers_of_seeds():
+    """An image with 2 of 3 seeds weighs each by a half, as it would in a batch of its own."""
+    model = build(model_cfg(), scale=0.0)
+    inputs, samples = make_batch((3, 2))
+    logits = model.decode_head.conv_seg(inputs)
+    expected = 0.0
+    for i, sample in enumerate(samples):
+        seeds = sample.gt_seeds.data.long()
+        for seed in seeds:
+            expected += F.cross_entropy(logits[i : i + 1], seed[None], reduction='sum') / len(seeds)
+    found = model.loss(inputs, samples)['decode.loss_ce']
+    torch.testing.assert_close(found, expected / (2 * SIZE[0] * SIZE[1]))
+
+
+def test_a_seed_that_an_image_lacks_takes_no_part():
+    inputs, samples = make_batch((3, 2))
+    shorter = build(model_cfg(), scale=1.0).loss(inputs, samples)
+    seeds = samples[1].gt_seeds.data
+    padded = torch.cat([seeds[:1], torch.full_like(seeds[:1], 255), seeds[1:]])
+    samples[1] = sample_of(padded, present=(True, False, True))
+    longer = build(model_cfg(), scale=1.0).loss(inputs, samples)
+    torch.testing.assert_close(longer['decode.loss_ce'], shorter['decode.loss_ce'])
+
+
+def test_what_the_preprocessor_pads_is_unknown():
+    """Padding adds pixels to the average over all pixels and nothing to the sum."""
+    model = build(model_cfg(), scale=1.0)
+    inputs, samples = make_batch()
+    loss = model.loss(inputs, samples)['decode.loss_ce']
+    preprocess = MODELS.build(
+        dict(type='SegDataPreProcessor', size=(10, 12), pad_val=0, seg_pad_val=255)
+    )
+    padded = preprocess(dict(inputs=list(inputs), data_samples=samples), training=True)
+    assert padded['inputs'].shape[2:] == (10, 12)
+    assert samples[0].gt_seeds.data.shape[1:] == SIZE  # left as they were by mmseg
+    found = model.loss(padded['inputs'], padded['data_samples'])['decode.loss_ce']
+    torch.testing.assert_close(found, loss * (SIZE[0] * SIZE[1]) / 120)
+
+
+def test_a_loss_that_the_user_gave_is_kept():
+    inputs, samples = make_batch(unknown=0.2)
+    given = dict(type='WSTLoss', scale=3.0, unknown='drop')
+    model = build(model_cfg(loss_decode=given), scale=0.0)
+    assert isinstance(model.decode_head.loss_decode, WSTLoss)
+    seeds = torch.stack([sample.gt_seeds.data for sample in samples])
+    expected = WSTLoss(scale=3.0, unknown='drop')(model.decode_head.conv_seg(inputs), seeds)
+    torch.testing.assert_close(model.loss(inputs, samples)['decode.loss_wst'], expected)
+
+
+def test_pixels_that_a_head_masks_stay_masked():
+    inputs, samples = make_batch()
+    model = build(model_cfg(type='HalfMaskingHead'), scale=1.0)
+    found = model.loss(inputs, samples)['decode.loss_ce']
+    half = SIZE[1] // 2
+    seeds = torch.stack([sample.gt_seeds.data for sample in samples])[..., half:]
+    logits = model.decode_head.conv_seg(inputs)[..., half:]
+    torch.testing.assert_close(found, WSTLoss()(logits, seeds) / 2)
+
+
+def test_samples_without_seeds_are_refused():
+    inputs, samples = make_batch()
+    del samples[1].gt_seeds
+    samples[1].set_metainfo(dict(img_path='images/b.jpg'))
+    with pytest.raises(KeyError, match=r'images/b\.jpg has no gt_seeds.*PackMultiSeedInputs'):
+        build(model_cfg(), scale=1.0).loss(inputs, samples)
+
+
+@MODELS.register_module()
+class SmallLabelHead(OneConvHead):
+    """Computes its loss at a quarter of the label's size."""
+
+    def loss_by_feat(self, seg_logits, batch_data_samples):
+        label = self._stack_batch_gt(batch_data_samples)[:, 0, ::2, ::2]
+        return dict(loss=self.loss_decode(seg_logits[..., ::2, ::2], label))
+
+
+def test_a_step_that_uses_no_seed_is_an_error():
+    inputs, samples = make_batch()
+    model = build(model_cfg(type='SmallLabelHead'), scale=1.0)
+    with pytest.raises(RuntimeError, match=r'no loss .* used the seeds.*decode_head\.loss_decode'):
+        model.loss(inputs, samples)
+
+
+@pytest.mark.parametrize('loss', ['DiceLoss', 'LovaszLoss', 'FocalLoss'])
+def test_a_model_without_a_loss_for_seeds_is_refused(loss):
+    options = dict(reduction='none') if loss == 'LovaszLoss' else {}
+    with pytest.raises(ValueError, match=f'no loss that can take seeds.*{loss}'):
+        build(model_cfg(loss_decode=dict(type=loss, **options)), scale=1.0)
+
+
+def test_an_unknown_base_is_refused():
+    with pytest.raises(KeyError, match='EncoderDecodr.*registry of models'):
+        build(dict(model_cfg(), type='EncoderDecodr'), scale=1.0)
+
+
+def test_heads_with_other_classes_keep_their_losses():
+    """An auxiliary head with two classes learns something else than the seeds say."""
+    cfg = model_cfg()
+    cfg['auxiliary_head'] = dict(cfg['decode_head'], num_classes=2)
+    model = build(cfg, scale=1.0)
+    assert type(model.auxiliary_head.loss_decode) is CrossEntropyLoss
