@@ -1,0 +1,88 @@
+"""Worker processes that a producer can neither overrun nor leave behind."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait
+
+# Jobs under way or waiting, for each worker: enough that none waits for the producer, and few
+# enough that what they hold does not fill the memory.
+_JOBS_PER_WORKER = 4
+
+
+def map_unordered(
+    function: Callable, jobs: Iterable, *, workers: int, preload: str | None = None
+) -> Iterator:
+    """Applies a function to jobs in worker processes and yields results as they are ready.
+
+    Jobs are taken from the iterable only as fast as workers finish them, so it may compute them on
+    the way (a GPU that feeds the workers). The workers are forked from a clean server process and
+    not from this one, whose threads and CUDA context would not survive that; they end when this
+    process ends, even if it is killed.
+
+    Args:
+        function: Importable, takes one job.
+        jobs: Picklable things.
+        workers: Number of processes; 0 runs everything here.
+        preload: Module that the server process imports once for all workers.
+
+    Raises:
+        RuntimeError: A worker died.
+        Exception: What ``function`` raised in a worker.
+    """
+    if not workers:
+        yield from map(function, jobs)
+        return
+    methods = multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context('forkserver' if 'forkserver' in methods else 'spawn')
+    if preload and context.get_start_method() == 'forkserver':
+        context.set_forkserver_preload([preload])
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+    pending = set()
+    try:
+        for job in jobs:
+            pending.add(pool.submit(function, job))
+            while len(pending) >= workers * _JOBS_PER_WORKER:
+                done, pending = concurrent.futures.wait(pending, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield future.result()
+        for future in concurrent.futures.as_completed(pending):
+            yield future.result()
+    except BrokenProcessPool as error:
+        raise RuntimeError(
+            f'A worker process died (of {workers}): killed from outside, most often because '
+            'memory ran out, or crashed. What is finished is kept; run the same command again, '
+            'with fewer --workers if memory was short.'
+        ) from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def available_cores() -> int:
+    """Number of cores that this process may use."""
+    if hasattr(os, 'sched_getaffinity'):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _start_worker() -> None:
+    import cv2
+
+    cv2.setNumThreads(0)  # as many processes as cores are running already
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which shuts us down
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_with(sentinel) -> None:
+    """Ends this process when its parent is gone, which a queue alone would never tell it."""
+    wait([sentinel])
+    os._exit(1)

@@ -1,0 +1,64 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmws.seeds.label_map import read_label_map
+
+
+@pytest.fixture
+def run(tool, tmp_path):
+    return lambda *args: tool('make_noisy_labels.py', *args, '--workers', '0', cwd=tmp_path)
+
+
+@pytest.fixture
+def masks(tmp_path):
+    folder = tmp_path / 'masks'
+    folder.mkdir()
+    for i in range(3):
+        labels = np.zeros((90, 80), np.uint8)
+        labels[10:80, 10 + i : 70] = i + 1
+        Image.fromarray(labels).save(folder / f'im{i}.png')
+    return folder
+
+
+def contents(out: Path) -> dict[str, bytes]:
+    return {p.relative_to(out).as_posix(): p.read_bytes() for p in sorted(out.rglob('*.png'))}
+
+
+def test_folders_are_complete_and_a_second_run_finishes_what_is_missing(run, masks, tmp_path):
+    out = tmp_path / 'out'
+    done = run(masks, '--ratio', 0.3, '--draws', 2, '--out', out)
+    assert done.returncode == 0, done.stderr
+    assert '2 x 3 label maps' in done.stdout and '30.' in done.stdout
+    first = contents(out)
+    assert len(first) == 6 and first['noise0.3_00/im0.png'] != first['noise0.3_01/im0.png']
+    manifest = json.loads((out / 'noise0.3_01' / 'seed.json').read_text())
+    assert manifest['recipe']['draw'] == 1 and manifest['recipe']['ratio'] == 0.3
+    labels = read_label_map(out / 'noise0.3_00' / 'im2.png')
+    assert np.unique(labels).tolist() == [0, 3]
+
+    (out / 'noise0.3_01' / 'im1.png').unlink()
+    again = run(masks, '--ratio', 0.3, '--draws', 2, '--out', out)
+    assert '1 images drawn now' in again.stdout
+    assert contents(out) == first
+
+
+def test_another_recipe_is_refused(run, masks, tmp_path):
+    out = tmp_path / 'out'
+    run(masks, '--draws', 1, '--out', out)
+    other = run(masks, '--draws', 1, '--out', out, '--seed', 5)
+    assert other.returncode and 'seed is 0 there and 5 here' in other.stderr
+    assert run(masks, '--draws', 1, '--out', out, '--seed', 5, '--overwrite').returncode == 0
+
+
+def test_bad_input_is_named(run, masks, tmp_path):
+    assert 'is no folder' in run(tmp_path / 'nope', '--out', tmp_path / 'o').stderr
+    ids = tmp_path / 'ids.txt'
+    ids.write_text('im0\nim9\n')
+    wrong = run(masks, '--out', tmp_path / 'o', '--list', ids)
+    assert wrong.returncode and '1 of 2 ids' in wrong.stderr and 'im9.png' in wrong.stderr
+    Image.new('RGB', (9, 9)).save(masks / 'im0.png')
+    assert 'colours, not class ids' in run(masks, '--out', tmp_path / 'p').stderr
