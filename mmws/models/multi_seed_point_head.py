@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from mmcv.ops import point_sample
-from mmseg.models.decode_heads import PointHead
 from mmseg.utils import SampleList
 from torch import Tensor
 
 from .hand_over import hand_over, handed_seeds
 
 
-class MultiSeedPointHead(PointHead):
-    """A ``PointHead`` whose loss is computed at points instead of pixels.
+class SeedsAtPoints:
+    """What a ``PointHead`` needs beside its own: its loss is computed at points, not at pixels.
 
     The label at the points is sampled by mmseg; this samples the handed-over seeds there too.
     """

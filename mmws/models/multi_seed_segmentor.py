@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
-from mmseg.models.decode_heads import PointHead, STDCHead
+import contextlib
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+import torch
+from mmseg.models.decode_heads import (
+    Mask2FormerHead,
+    MaskFormerHead,
+    PointHead,
+    STDCHead,
+)
+from mmseg.models.decode_heads.san_head import SideAdapterCLIPHead
 from mmseg.models.losses import CrossEntropyLoss, OhemCrossEntropy
 from mmseg.registry import MODELS
 from mmseg.utils import SampleList
 from torch import Tensor, nn
 
 from .hand_over import UNKNOWN_LABEL, SeedBatch, hand_over
-from .multi_seed_point_head import MultiSeedPointHead
+from .multi_seed_point_head import SeedsAtPoints
+from .multi_seed_query_head import SeedsOnSemanticMap
+from .reclass import reclass
 from .seed_losses import SeedCrossEntropyLoss, SeedOhemCrossEntropy
 from .wst_loss import WSTLoss
 
 _CLASSES: dict[str, type] = {}
 _PREFIX = 'MultiSeed'
+
+_SEED_LOSSES = (WSTLoss, SeedCrossEntropyLoss, SeedOhemCrossEntropy)
+_QUERY_HEADS = (MaskFormerHead, Mask2FormerHead, SideAdapterCLIPHead)
+
+# In how many steps of a run the labels that reach the losses are compared with the vote: a head
+# that makes labels of its own does so from the start, and on a GPU a comparison waits for it.
+_CHECKED_STEPS = 10
 
 
 @MODELS.register_module()
@@ -32,12 +52,22 @@ class MultiSeedSegmentor:
     All other losses (Dice, Lovasz, boundaries, class presence), accuracy, samplers and hard-pixel
     selection see ``gt_sem_seg``, the seeds' majority vote.
 
+    The heads of MaskFormer, Mask2Former and SAN match queries to the masks of one label map, the
+    vote; for them ``dense_loss`` adds a loss of their semantic map that sees every seed.
+
     Args:
         base: The stock segmentor's type.
         scale: The factor s of Eq. 6 for the losses that are converted.
         unknown: See :class:`WSTLoss`, for the losses that are converted.
         average: See :class:`WSTLoss`; None keeps each stock loss's own.
+        dense_loss: The config of a ``WSTLoss``, for query heads only.
+        keep_stock: Names of modules, such as ``auxiliary_head.1``, whose losses stay as they are:
+            those of a head that makes labels of its own.
         **model: The stock segmentor's config.
+
+    Raises:
+        ValueError: No loss can take seeds, a query head has no ``dense_loss``, or another model has
+            one.
 
     Example:
         >>> _base_ = '<any mmseg config>.py'
@@ -57,29 +87,44 @@ class MultiSeedSegmentor:
         scale: float = 1.0,
         unknown: str = 'keep',
         average: str | None = None,
+        dense_loss: dict | None = None,
+        keep_stock: Sequence[str] = (),
         **model,
     ):
         super().__init__(**model)
+        kept = {_module_named(self, name) for name in keep_stock}
+        if _add_dense_losses(self, dense_loss, kept):
+            kept.update(m for m in self.modules() if isinstance(m, _QUERY_HEADS))
         num_classes = getattr(self, 'num_classes', None)
-        converted = _convert(
-            self, num_classes, num_classes, dict(scale=scale, unknown=unknown, average=average)
+        _convert(
+            self,
+            num_classes,
+            num_classes,
+            dict(scale=scale, unknown=unknown, average=average),
+            kept,
         )
-        if not converted and not any(isinstance(m, WSTLoss) for m in self.modules()):
+        if not any(isinstance(m, _SEED_LOSSES) for m in self.modules()):
             raise ValueError(
                 f'{type(self).__name__} has no loss that can take seeds: mmws needs a WSTLoss, a '
                 "CrossEntropyLoss or an OhemCrossEntropy in a head with the model's "
                 f'{num_classes} classes. Its losses are: '
                 f'{_losses(self) or "none"}.'
             )
+        self._steps_to_check = _CHECKED_STEPS
 
     def loss(self, inputs: Tensor, data_samples: SampleList) -> dict:
         """The stock losses, with the seeds in the data samples' ``gt_seeds`` handed over.
 
         Raises:
             KeyError: The data samples hold no seeds.
-            RuntimeError: No loss has used the seeds.
+            RuntimeError: No loss has used the seeds, or a head gives a loss that takes them a label
+                map of its own.
         """
-        with hand_over(_stack_seeds(inputs, data_samples)) as batch:
+        with contextlib.ExitStack() as stack:
+            batch = stack.enter_context(hand_over(_stack_seeds(inputs, data_samples)))
+            if self._steps_to_check:
+                self._steps_to_check -= 1
+                stack.enter_context(_only_the_vote(self, data_samples))
             losses = super().loss(inputs, data_samples)
         if not batch.uses:
             raise RuntimeError(
@@ -114,26 +159,92 @@ def __getattr__(name: str) -> type:
     return _multi_seed_class(stock, name)
 
 
-def _convert(module: nn.Module, num_classes: int, of_model: int, options: dict) -> int:
-    """Makes the cross entropies below a module take seeds; their number."""
-    if isinstance(module, STDCHead):  # its labels are edges
-        return 0
-    if type(module) is PointHead:
-        module.__class__ = MultiSeedPointHead
+def _module_named(model: nn.Module, name: str) -> nn.Module:
+    try:
+        return model.get_submodule(name)
+    except AttributeError:
+        raise ValueError(
+            f'keep_stock names {name!r}, which {type(model).__name__} does not have. Losses are '
+            f'in: {_losses(model)}.'
+        ) from None
+
+
+def _add_dense_losses(model: nn.Module, dense_loss: dict | None, kept: set[nn.Module]) -> bool:
+    """Gives the query heads of a model their loss for seeds; whether there are any."""
+    heads = [m for m in model.modules() if isinstance(m, _QUERY_HEADS) and m not in kept]
+    if heads and dense_loss is None:
+        raise ValueError(
+            f'{type(heads[0]).__name__} matches each query to a mask of one label map, so its '
+            'losses cannot take several seeds; they learn from the majority vote. Add a loss of '
+            "its semantic map that sees every seed: model = dict(dense_loss=dict(type='WSTLoss'))."
+        )
+    if dense_loss is not None and not heads:
+        raise ValueError(
+            f'dense_loss is for the query heads of MaskFormer, Mask2Former and SAN; '
+            f'{type(model).__name__} has none. Leave it out: its cross entropies take the seeds.'
+        )
+    for head in heads:
+        loss = MODELS.build(dense_loss)
+        if not isinstance(loss, WSTLoss):
+            raise ValueError(f'dense_loss must be a WSTLoss; got {dense_loss["type"]!r}.')
+        reclass(head, SeedsOnSemanticMap)
+        head.dense_loss = loss
+    return bool(heads)
+
+
+def _convert(
+    module: nn.Module, num_classes: int, of_model: int, options: dict, kept: set[nn.Module]
+) -> None:
+    """Makes the cross entropies below a module take seeds."""
+    if module in kept or isinstance(module, STDCHead):  # STDC's labels are edges
+        return
+    if isinstance(module, PointHead):
+        reclass(module, SeedsAtPoints)
     num_classes = getattr(module, 'num_classes', num_classes)
-    converted = 0
     for name, child in module.named_children():
-        loss = None
+        if child in kept:
+            continue
         if num_classes == of_model and type(child) is CrossEntropyLoss and not child.use_mask:
-            loss = SeedCrossEntropyLoss(child, **options)
+            setattr(module, name, SeedCrossEntropyLoss(child, **options))
         elif num_classes == of_model and type(child) is OhemCrossEntropy:
             loss = SeedOhemCrossEntropy(child, scale=options['scale'], unknown=options['unknown'])
-        if loss is None:
-            converted += _convert(child, num_classes, of_model, options)
-        else:
             setattr(module, name, loss)
-            converted += 1
-    return converted
+        else:
+            _convert(child, num_classes, of_model, options, kept)
+
+
+@contextlib.contextmanager
+def _only_the_vote(model: nn.Module, data_samples: SampleList) -> Iterator[None]:
+    """Refuses a label map that is not the vote, where a loss would take the seeds in its place.
+
+    A third-party head may compute labels of its own (edges, say) on the grid of the label, for
+    which the seeds mean nothing.
+    """
+    vote = torch.stack([sample.gt_sem_seg.data for sample in data_samples]).squeeze(1)
+
+    def check(name: str, loss: nn.Module, args: tuple, kwargs: dict) -> None:
+        label = args[1] if len(args) > 1 else None
+        if not isinstance(label, Tensor) or label.shape != vote.shape:
+            return
+        ignored = kwargs.get('ignore_index', UNKNOWN_LABEL)
+        if ((label == vote) | (label == ignored) | (label == UNKNOWN_LABEL)).all():
+            return
+        raise RuntimeError(
+            f"{name} was given a label map that is not the seeds' majority vote: its head makes "
+            'labels of its own, for which the seeds mean nothing. Leave this loss the stock '
+            f'CrossEntropyLoss: model = dict(keep_stock=[{name!r}]).'
+        )
+
+    hooks = [
+        module.register_forward_pre_hook(partial(check, name), with_kwargs=True)
+        for name, module in model.named_modules()
+        if isinstance(module, _SEED_LOSSES)
+    ]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def _stack_seeds(inputs: Tensor, data_samples: SampleList) -> SeedBatch:

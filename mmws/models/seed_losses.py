@@ -61,15 +61,18 @@ class SeedCrossEntropyLoss(nn.Module):
         **kwargs,
     ) -> Tensor:
         """As the stock loss; of images (N, C, H, W) or of points (N, C, P)."""
-        options = dict(
-            avg_factor=avg_factor, reduction_override=reduction_override, ignore_index=ignore_index
-        )
+        options = dict(avg_factor=avg_factor, reduction_override=reduction_override)
         of_points = cls_score.dim() == 3
         logits, labels = (
             (cls_score.unsqueeze(-1), label.unsqueeze(-1)) if of_points else (cls_score, label)
         )
         if not _behind_are_seeds(logits, labels):
-            return self.stock(cls_score, label, weight, **options, **kwargs)
+            return self.stock(
+                cls_score, label, weight, ignore_index=ignore_index, **options, **kwargs
+            )
+        # Some heads (DDRNet's, PIDNet's) name no ignored label, and then -100 reaches a stock loss,
+        # which fails on the 255 of unknown pixels.
+        options['ignore_index'] = UNKNOWN_LABEL if ignore_index < 0 else ignore_index
         if weight is not None and of_points:
             weight = weight.unsqueeze(-1)
         wst = self.wst
@@ -138,7 +141,8 @@ class SeedOhemCrossEntropy(nn.Module):
             # The kept-th smallest, as mmseg reads it out of the sorted list.
             threshold = probability.kthvalue(kept + 1).values.clamp(min=stock.thresh)
             hard = probability < threshold
-        return stock.loss_weight * loss[chosen_from][hard].mean()
+        # None is below the threshold where a single pixel is left; mmseg's mean is NaN there.
+        return stock.loss_weight * loss[chosen_from][hard].sum() / hard.sum().clamp(min=1)
 
 
 def _behind_are_seeds(logits: Tensor, labels: Tensor) -> bool:

@@ -290,6 +290,40 @@ def test_an_unknown_base_is_refused():
         build(dict(model_cfg(), type='EncoderDecodr'), scale=1.0)
 
 
+def test_a_head_with_labels_of_its_own_is_found_out():
+    inputs, samples = make_batch()
+    cfg = model_cfg()
+    cfg['auxiliary_head'] = dict(cfg['decode_head'], type='EdgeLikeHead')
+    with pytest.raises(RuntimeError, match=r'auxiliary_head\.loss_decode.*keep_stock='):
+        build(cfg, scale=1.0).loss(inputs, samples)
+
+    model, stock = build(cfg, keep_stock=['auxiliary_head.loss_decode']), build(cfg)
+    assert type(model.auxiliary_head.loss_decode) is CrossEntropyLoss
+    found, expected = (m.loss(inputs, samples) for m in (model, stock))
+    torch.testing.assert_close(found['aux.loss_ce'], expected['aux.loss_ce'])
+    assert found['decode.loss_ce'] != expected['decode.loss_ce']
+
+
+def test_labels_are_compared_with_the_vote_in_the_first_steps_only():
+    inputs, samples = make_batch()
+    model = build(model_cfg(), scale=1.0)
+    for _ in range(10):
+        model.loss(inputs, samples)
+    assert not any(m._forward_pre_hooks for m in model.modules())
+    model.decode_head.__class__ = EdgeLikeHead
+    model.loss(inputs, samples)
+
+
+def test_a_name_to_keep_must_exist():
+    with pytest.raises(ValueError, match=r"'auxiliary_hed'.*decode_head\.loss_decode"):
+        build(model_cfg(), keep_stock=['auxiliary_hed'])
+
+
+def test_a_dense_loss_is_for_query_heads():
+    with pytest.raises(ValueError, match='MultiSeedEncoderDecoder has none'):
+        build(model_cfg(), dense_loss=dict(type='WSTLoss'))
+
+
 def test_heads_with_other_classes_keep_their_losses():
     """An auxiliary head with two classes learns something else than the seeds say."""
     cfg = model_cfg()
