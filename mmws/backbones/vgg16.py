@@ -44,6 +44,8 @@ class VGG16LargeFOV(BaseModule):
     Args:
         base_channels: Width of the first stage; the others are 2, 4, 8 and 8 times as wide. Weight
             files have 64; less makes a small model to train from scratch.
+        batch_norm: Normalise after each convolution (``bn1_1`` and so on). DeepLab's VGG16 does
+            not, and no weight file has it; training from scratch wants it.
         init_cfg: mmengine's initialisation config. None: He's normal initialisation, with which
             the trunk trains from scratch.
 
@@ -54,6 +56,7 @@ class VGG16LargeFOV(BaseModule):
         self,
         base_channels: int = 64,
         *,
+        batch_norm: bool = False,
         init_cfg: dict | list[dict] | None = None,
     ):
         super().__init__(init_cfg or dict(type='Kaiming', layer='Conv2d'))
@@ -69,9 +72,13 @@ class VGG16LargeFOV(BaseModule):
                 # Plain convolutions, not BaseModules: nothing re-initialises them after the
                 # `init_cfg` of the trunk has loaded a file.
                 conv = nn.Conv2d(in_channels, out_channels, 3, padding=dilation, dilation=dilation)
-                self.add_module(next(names), conv)
+                name = next(names)
+                self.add_module(name, conv)
+                if batch_norm:
+                    self.add_module(name.replace('conv', 'bn'), nn.BatchNorm2d(out_channels))
                 in_channels = out_channels
         self.out_channels = in_channels
+        self.batch_norm = batch_norm
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor]:
         """Computes the features.
@@ -85,7 +92,10 @@ class VGG16LargeFOV(BaseModule):
         """
         for stage, (depth, _, _, stride) in enumerate(_STAGES, 1):
             for index in range(1, depth + 1):
-                x = F.relu(getattr(self, f'conv{stage}_{index}')(x), inplace=True)
+                x = getattr(self, f'conv{stage}_{index}')(x)
+                if self.batch_norm:
+                    x = getattr(self, f'bn{stage}_{index}')(x)
+                x = F.relu(x, inplace=True)
             x = F.max_pool2d(x, 3, stride, padding=1)
         # pool5a counts its padding, as Caffe and MXNet do: the border is drawn towards 0.
         return (F.avg_pool2d(x, 3, 1, padding=1),)

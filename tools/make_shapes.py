@@ -1,0 +1,131 @@
+"""Writes the synthetic Shapes data in VOC layout: images, masks, XML, lists, saliency maps.
+
+    python tools/make_shapes.py --out data/shapes
+    python tools/make_shapes.py --out data/rendered --from-masks MASK_DIR --size 96
+
+With --from-masks the objects of real label maps (VOC's, for example) wear the textures of Shapes.
+Everything follows from --seed; a second run finishes what the first left.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from mmws.datasets.shapes import SHAPES_CLASSES, Scene, make_scene, render_masks
+from mmws.engine.progress_bar import ProgressBar
+from mmws.engine.worker_pool import available_cores, map_unordered
+from mmws.seeds.bank import SeedFolder, encode_seed, write_atomically
+from mmws.seeds.label_map import read_label_map
+
+from mmseg.utils import get_classes  # isort: skip  (after mmws, for mmcv-lite)
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--out', type=Path, default=Path('data/shapes'), help='root of the data')
+    parser.add_argument('--train', type=int, default=600, help='number of training images')
+    parser.add_argument('--val', type=int, default=150, help='number of validation images')
+    parser.add_argument('--size', type=int, default=96, help='height and width in pixels')
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--from-masks', type=Path, help='folder of label maps to render instead')
+    parser.add_argument('--limit', type=int, help='only the first N images')
+    parser.add_argument('--workers', type=int, default=available_cores())
+    parser.add_argument('--overwrite', action='store_true', help='replace data made otherwise')
+    return parser.parse_args()
+
+
+def write_image(number: int, *, ids, out: Path, size: int, seed: int, masks: Path | None) -> None:
+    """Writes everything about one image; the JPEG last, which marks it as finished."""
+    image_id = ids[number]
+    rng = np.random.default_rng([seed, number])
+    if masks is None:
+        scene, names = make_scene(rng, size), SHAPES_CLASSES
+    else:
+        labels = read_label_map(masks / f'{image_id}.png')
+        labels = cv2.resize(labels, (size, size), interpolation=cv2.INTER_NEAREST)
+        scene, names = render_masks(rng, labels), get_classes('voc')
+    write_atomically(out / 'SegmentationClassAug' / f'{image_id}.png', encode_seed(scene.labels))
+    saliency = cv2.imencode('.png', scene.saliency)[1].tobytes()
+    write_atomically(out / 'saliency' / f'{image_id}.png', saliency)
+    write_atomically(
+        out / 'Annotations' / f'{image_id}.xml', to_xml(image_id, scene, names).encode()
+    )
+    jpeg = cv2.imencode('.jpg', scene.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
+    write_atomically(out / 'JPEGImages' / f'{image_id}.jpg', jpeg)
+
+
+def to_xml(image_id: str, scene: Scene, names: tuple[str, ...]) -> str:
+    """The objects as VOC annotates them; coordinates count from 1."""
+    height, width = scene.labels.shape
+    objects = ''.join(
+        f'<object><name>{names[label]}</name><difficult>0</difficult><bndbox>'
+        f'<xmin>{left + 1}</xmin><ymin>{top + 1}</ymin><xmax>{right + 1}</xmax>'
+        f'<ymax>{bottom + 1}</ymax></bndbox></object>\n'
+        for label, (left, top, right, bottom) in scene.objects
+    )
+    return (
+        f'<annotation><filename>{image_id}.jpg</filename><size><width>{width}</width>'
+        f'<height>{height}</height><depth>3</depth></size>\n{objects}</annotation>\n'
+    )
+
+
+def choose_ids(args) -> list[str]:
+    """Names of the images, training first."""
+    total = args.train + args.val
+    if args.from_masks is None:
+        return [f'shapes_{number:06d}' for number in range(total)][: args.limit]
+    if not args.from_masks.is_dir():
+        sys.exit(f'{args.from_masks} is no folder: name a folder of label maps (PNG).')
+    found = sorted(path.stem for path in args.from_masks.glob('*.png'))
+    if len(found) < total:
+        sys.exit(f'{args.from_masks} holds {len(found)} PNGs; --train and --val ask for {total}.')
+    # Spread over the folder, and in an order that has nothing to do with names.
+    order = np.random.default_rng(args.seed).permutation(len(found))[:total]
+    return [found[i] for i in order][: args.limit]
+
+
+def main():
+    args = parse_args()
+    ids = choose_ids(args)
+    recipe = dict(
+        seed=args.seed,
+        size=args.size,
+        train=args.train,
+        val=args.val,
+        masks=None if args.from_masks is None else args.from_masks.name,
+    )
+    folder = SeedFolder(args.out / 'JPEGImages', recipe, suffix='.jpg', manifest='shapes.json')
+    if args.overwrite:
+        folder.clear()
+    folder.prepare()
+    finished = folder.finished()
+    jobs = [number for number, image_id in enumerate(ids) if image_id not in finished]
+    if jobs:
+        folder.reopen()
+    for name, part in (
+        ('train', ids[: args.train]),
+        ('train_aug', ids[: args.train]),
+        ('val', ids[args.train :]),
+    ):
+        path = args.out / 'ImageSets' / 'Segmentation' / f'{name}.txt'
+        write_atomically(path, ''.join(f'{image_id}\n' for image_id in part).encode())
+
+    work = partial(
+        write_image, ids=ids, out=args.out, size=args.size, seed=args.seed, masks=args.from_masks
+    )
+    bar = ProgressBar(len(jobs))
+    for _ in map_unordered(work, jobs, workers=args.workers):
+        bar.advance()
+    bar.close()
+    folder.complete(ids)
+    print(f'{len(ids)} images in {args.out}, {len(jobs)} of them made now.')
+
+
+if __name__ == '__main__':
+    main()
