@@ -132,11 +132,11 @@ class SeedOhemCrossEntropy(nn.Module):
             if stock.class_weight is None
             else score.new_tensor(stock.class_weight, dtype=torch.float32),
         )
+        if not chosen_from.any():
+            return loss.sum() * 0
         with torch.no_grad():
             label = target.masked_fill(~chosen_from, 0).unsqueeze(1)
             probability = score.float().softmax(1).gather(1, label).squeeze(1)[chosen_from]
-            if not probability.numel():
-                return loss.sum() * 0
             kept = min(stock.min_kept, probability.numel() - 1)
             # The kept-th smallest, as mmseg reads it out of the sorted list.
             threshold = probability.kthvalue(kept + 1).values.clamp(min=stock.thresh)
