@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import re
 import sys
 import traceback
 import warnings
@@ -76,7 +77,7 @@ FAMILIES = {
     'PSANet': 'psanet/psanet_r50-d8_4xb4-20k_voc12aug-512x512',
     'PSPNet': 'pspnet/pspnet_r50-d8_4xb4-20k_voc12aug-512x512',
     'ResNeSt': 'resnest/resnest_s101-d8_fcn_4xb4-160k_ade20k-512x512',
-    'SAN': 'san/san-vit-b16_voc12aug-640x640',
+    'SAN': 'san/san-vit-b16_coco-stuff164k-640x640',
     'SegFormer': 'segformer/segformer_mit-b0_8xb2-160k_ade20k-512x512',
     'Segmenter': 'segmenter/segmenter_vit-t_mask_8xb1-160k_ade20k-512x512',
     'Segmenter FCN': 'segmenter/segmenter_vit-s_fcn_8xb1-160k_ade20k-512x512',
@@ -95,6 +96,8 @@ FAMILIES = {
     'ViT': 'vit/vit_deit-s16_upernet_8xb2-160k_ade20k-512x512',
     'VPD': 'vpd/vpd_sd_4xb8-25k_nyu-480x480',
 }
+# Where a fixed pooling window asks for more than --size.
+LEAST_SIZE = {'MobileNetV3': 448}
 QUERY = {'Mask2Former', 'MaskFormer', 'SAN'}
 NUM_SEEDS = 12
 
@@ -152,6 +155,7 @@ def run(name: str, size: int, device: str, rounds: int) -> Result:
     known = _cannot(name)
     if known:
         return known
+    size = max(size, LEAST_SIZE.get(name, size))
     options = dict(dense_loss=dict(type='WSTLoss')) if name in QUERY else {}
     stock, model = build_pair(
         load(name, size),
@@ -251,7 +255,9 @@ def table(results: dict[str, Result]) -> str:
 
 
 def _names(losses: tuple[str, ...]) -> str:
-    return ', '.join(f'`{name}`' for name in losses)
+    # A query head has the same losses in every decoder layer.
+    shortened = dict.fromkeys(re.sub(r'\.d\d+\.', '.d*.', name) for name in losses)
+    return ', '.join(f'`{name}`' for name in shortened)
 
 
 _START, _END = '<!-- families.py: begin -->', '<!-- families.py: end -->'

@@ -10,6 +10,8 @@ import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import mmws  # noqa: F401  # isort: skip  (stands in for the ops that mmcv-lite lacks)
+
 import numpy as np
 import torch
 from mmengine.structures import PixelData
@@ -112,6 +114,9 @@ def build_pair(
     of_stock = MODELS.build(copy.deepcopy(stock)).train().to(device)
     if initialise:
         of_stock.init_weights()
+    else:
+        for parameter in of_stock.parameters():
+            nn.init.normal_(parameter, std=0.02)
     # As after some training: the first logits are so near 0 that all labels cost the same.
     for name, parameter in of_stock.named_parameters():
         if name.endswith('_seg.weight'):
