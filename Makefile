@@ -6,13 +6,16 @@ STAMP := $(VENV)/.installed
 # pydensecrf2 does not build on Python 3.13; the package itself leaves it out there.
 EXTRAS := lite,cam,crf,test
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint clean
 
 $(STAMP): pyproject.toml setup.py requirements/constraints.txt
 	@$(PYTHON) -c 'import sys; ok = (3, 10) <= sys.version_info[:2] <= (3, 13); sys.exit(None if ok else "mmws needs Python 3.10 to 3.13, found " + sys.version.split()[0] + ": run make PYTHON=python3.11")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements/constraints.txt -e '.[$(EXTRAS)]'
 	@touch $@
+
+demo: $(STAMP)
+	$(BIN)/python -W ignore tools/demo.py
 
 test: $(STAMP)
 	$(BIN)/ruff check .

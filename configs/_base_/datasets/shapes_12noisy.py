@@ -1,0 +1,25 @@
+# Shapes with twelve draws of the pilot experiment's noise (tools/make_noisy_labels.py).
+_base_ = './shapes.py'
+
+train_dataloader = dict(
+    dataset=dict(
+        _delete_=True,
+        type='MultiSeedDataset',
+        dataset={{_base_.train_dataloader.dataset}},
+        seed_root='data/shapes/noisy',
+        seed_dirs=[
+            'noise0.3_00',
+            'noise0.3_01',
+            'noise0.3_02',
+            'noise0.3_03',
+            'noise0.3_04',
+            'noise0.3_05',
+            'noise0.3_06',
+            'noise0.3_07',
+            'noise0.3_08',
+            'noise0.3_09',
+            'noise0.3_10',
+            'noise0.3_11',
+        ],
+    )
+)

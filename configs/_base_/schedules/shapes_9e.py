@@ -1,0 +1,24 @@
+# Nine epochs from scratch: two to three minutes on one core.
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=9, val_interval=9)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=3e-3, weight_decay=1e-4))
+param_scheduler = [
+    dict(
+        type='OneCycleLR',
+        eta_max=3e-3,
+        pct_start=0.2,
+        by_epoch=True,
+        total_steps=9,
+        convert_to_iter_based=True,
+    )
+]
+default_hooks = dict(
+    timer=dict(type='IterTimerHook'),
+    logger=dict(type='LoggerHook', interval=25),
+    param_scheduler=dict(type='ParamSchedulerHook'),
+    checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=1),
+    sampler_seed=dict(type='DistSamplerSeedHook'),
+    visualization=dict(type='SegVisualizationHook'),
+)
+log_processor = dict(by_epoch=True)

@@ -1,0 +1,80 @@
+"""Pictures side by side: images, label maps, predictions."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+_UNKNOWN_COLOUR = (224, 224, 192)
+
+
+def colour_labels(labels: np.ndarray, palette: Sequence[Sequence[int]]) -> np.ndarray:
+    """Paints a label map.
+
+    Args:
+        labels: (H, W) uint8; 255 is unknown and painted pale.
+        palette: RGB of each class.
+
+    Returns:
+        (H, W, 3) uint8, RGB.
+    """
+    table = np.zeros((256, 3), np.uint8)
+    table[: len(palette)] = palette
+    table[255] = _UNKNOWN_COLOUR
+    return table[labels]
+
+
+def prediction_sheet(
+    columns: Mapping[str, Sequence[np.ndarray]],
+    classes: Sequence[str],
+    palette: Sequence[Sequence[int]],
+    *,
+    cell_inches: float = 1.5,
+) -> np.ndarray:
+    """Draws one row per image and one titled column per source, with a legend of the classes.
+
+    Args:
+        columns: Title -> maps in the same order in every column: (H, W, 3) uint8 RGB images, or
+            (H, W) uint8 label maps.
+        classes: Names, for the legend; those that occur in no map are left out.
+        palette: RGB of each class.
+        cell_inches: Width of a cell; at 100 dots per inch.
+
+    Returns:
+        (height, width, 3) uint8, RGB.
+    """
+    rows = len(next(iter(columns.values())))
+    if any(len(maps) != rows for maps in columns.values()):
+        lengths = {title: len(maps) for title, maps in columns.items()}
+        raise ValueError(f'columns must be equally long; got {lengths}.')
+    figure = Figure(figsize=(cell_inches * len(columns), cell_inches * rows + 0.9), dpi=100)
+    axes = figure.subplots(rows, len(columns), squeeze=False)
+    occurring: set[int] = set()
+    for column, (title, maps) in enumerate(columns.items()):
+        axes[0, column].set_title(textwrap.fill(title, 18), fontsize=8)
+        for row, picture in enumerate(maps):
+            if picture.ndim == 2:
+                occurring |= set(np.unique(picture).tolist())
+                picture = colour_labels(picture, palette)
+            axes[row, column].imshow(picture, interpolation='nearest')
+            axes[row, column].set_axis_off()
+    handles = [
+        Patch(facecolor=np.array(palette[i]) / 255, edgecolor='grey', label=name)
+        for i, name in enumerate(classes)
+        if i in occurring
+    ]
+    if 255 in occurring:
+        handles.append(
+            Patch(facecolor=np.array(_UNKNOWN_COLOUR) / 255, edgecolor='grey', label='unknown')
+        )
+    height = figure.get_figheight()
+    figure.subplots_adjust(0.005, 0.4 / height, 0.995, 1 - 0.5 / height, wspace=0.03, hspace=0.03)
+    figure.legend(handles=handles, loc='lower center', ncols=min(len(handles), 11), fontsize=8)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
