@@ -113,7 +113,7 @@ def render_masks(rng: np.random.Generator, labels: np.ndarray) -> Scene:
 def _silhouette(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]:
     """A body and the part at one of its ends, (H, W) bool each; partly outside the image."""
     # Sizes are spread evenly over scales, a factor of five from the smallest to the largest.
-    length = size * np.exp(rng.uniform(np.log(0.11), np.log(0.45)))
+    length = size * np.exp(rng.uniform(np.log(0.13), np.log(0.45)))
     breadth = length * rng.uniform(0.45, 0.85)
     angle = rng.uniform(0, 360)
     centre = rng.uniform(0.15 * size, 0.85 * size, 2)
@@ -129,7 +129,7 @@ def _silhouette(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.nda
     direction = np.array([np.cos(np.radians(angle)), np.sin(np.radians(angle))])
     end = centre + rng.choice([-1, 1]) * rng.uniform(0.5, 0.9) * length * direction
     part = np.zeros_like(body)
-    cv2.circle(part, tuple(int(v) for v in end), int(max(3, 0.55 * breadth)), 1, -1)
+    cv2.circle(part, tuple(int(v) for v in end), int(max(4, 0.7 * breadth)), 1, -1)
     return body.astype(bool), part.astype(bool)
 
 
