@@ -9,7 +9,7 @@ What a config may name by its full path (``type='mmws.WSTLoss'``, which needs no
 """
 
 from . import compat  # isort: skip  (must run before anything imports mmseg.models)
-from . import backbones, datasets, engine, evaluation, models, visualization
+from . import backbones, datasets, engine, evaluation, models, saliency, visualization
 from .datasets import LoadMultiSeedAnnotations, MultiSeedDataset, PackMultiSeedInputs
 from .models import MultiSeedSegmentor, WSTLoss
 from .version import __version__
@@ -27,5 +27,6 @@ __all__ = [
     'engine',
     'evaluation',
     'models',
+    'saliency',
     'visualization',
 ]

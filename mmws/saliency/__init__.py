@@ -1,0 +1,8 @@
+"""DSS, the saliency model whose maps tell the seeds what is background; registered in mmseg."""
+
+from .dss import DSS
+from .dss_head import DSSHead
+from .dss_resnet import DSSResNet
+from .dss_vgg16 import DSSVGG16
+
+__all__ = ['DSS', 'DSSHead', 'DSSResNet', 'DSSVGG16']

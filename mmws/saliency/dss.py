@@ -1,0 +1,95 @@
+"""DSS as a model of mmseg."""
+
+from __future__ import annotations
+
+import torch
+from mmengine.structures import PixelData
+from mmseg.models.segmentors import EncoderDecoder
+from mmseg.models.utils import resize
+from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
+from mmseg.utils import OptSampleList, SampleList
+
+from .dss_head import Taps
+from .fusion import PAPER_OUTPUTS, check_outputs, fuse_outputs
+
+
+@MODELS.register_module()
+class DSS(EncoderDecoder):
+    """Deeply supervised salient object detection with short connections (Hou et al., CVPR 2017).
+
+    A trunk (:class:`DSSVGG16`, :class:`DSSResNet`) and :class:`DSSHead`. Predictions hold
+    ``pred_saliency`` (1, H, W), floats in [0, 1] at the image's own size, and for the tools of
+    mmseg the same as ``seg_logits`` and a mask ``pred_sem_seg``.
+
+    How the outputs become one map is set in ``test_cfg`` (:func:`fuse_outputs`)::
+
+        test_cfg=dict(mode='whole', outputs=('side3', 'side4', 'side5', 'fuse'), min_max=True)
+
+    Args:
+        *args: As in ``EncoderDecoder``, like all others.
+
+    Raises:
+        ValueError: ``test_cfg.outputs`` names an output that the head does not have, or the trunk
+            does not have as many maps as the head has sides.
+    """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if self.test_cfg is None:
+            raise ValueError("DSS: test_cfg is missing; the usual one is dict(mode='whole').")
+        check_outputs(self.test_cfg.get('outputs', PAPER_OUTPUTS), self.decode_head.names)
+        maps, sides = len(self.backbone.grids), len(self.decode_head.names) - 1
+        if maps != sides:
+            raise ValueError(
+                f'{type(self.backbone).__name__} has {maps} maps to tap, the head {sides} sides. '
+                'Name the channels of all maps in decode_head.in_channels.'
+            )
+
+    def extract_feat(self, inputs: torch.Tensor) -> Taps:
+        """The maps that the sides tap, with their place in the image."""
+        return Taps(self.backbone(inputs), self.backbone.grids, tuple(inputs.shape[2:]))
+
+    def postprocess_result(
+        self, seg_logits: torch.Tensor, data_samples: OptSampleList = None
+    ) -> SampleList:
+        """Fuses the outputs into saliency maps of the images' own sizes.
+
+        Args:
+            seg_logits: (N, S, H, W), all outputs of the head.
+            data_samples: Tell padding, flip and original sizes; None: as the logits are.
+
+        Returns:
+            The samples with the predictions.
+        """
+        if data_samples is None:
+            data_samples = [SegDataSample() for _ in seg_logits]
+        for logits, sample in zip(seg_logits, data_samples, strict=True):
+            probabilities = _restore(logits.sigmoid(), sample.metainfo)
+            saliency = fuse_outputs(
+                probabilities,
+                self.decode_head.names,
+                outputs=self.test_cfg.get('outputs', PAPER_OUTPUTS),
+                min_max=self.test_cfg.get('min_max', True),
+            )[None]
+            mask = (saliency >= self.decode_head.threshold).to(saliency)
+            sample.set_data(
+                dict(
+                    pred_saliency=PixelData(data=saliency),
+                    seg_logits=PixelData(data=saliency),
+                    pred_sem_seg=PixelData(data=mask),
+                )
+            )
+        return data_samples
+
+
+def _restore(maps: torch.Tensor, meta: dict) -> torch.Tensor:
+    """Undoes padding, flip and resizing: (S, h, w) to (S, H, W) of the image as it was read."""
+    left, right, top, bottom = meta.get('img_padding_size', meta.get('padding_size', (0,) * 4))
+    maps = maps[:, top : maps.shape[1] - bottom, left : maps.shape[2] - right]
+    if meta.get('flip'):
+        maps = maps.flip(2 if meta['flip_direction'] == 'horizontal' else 1)
+    size = tuple(meta.get('ori_shape', maps.shape[1:])[:2])
+    if maps.shape[1:] == size:
+        return maps
+    return resize(maps[None], size=size, mode='bilinear', align_corners=False)[0]
