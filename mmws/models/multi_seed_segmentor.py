@@ -122,7 +122,8 @@ class MultiSeedSegmentor:
         """
         with contextlib.ExitStack() as stack:
             batch = stack.enter_context(hand_over(_stack_seeds(inputs, data_samples)))
-            if self._steps_to_check:
+            # A compiled step would be compiled anew for every value of the counter.
+            if not torch.compiler.is_compiling() and self._steps_to_check:
                 self._steps_to_check -= 1
                 stack.enter_context(_only_the_vote(self, data_samples))
             losses = super().loss(inputs, data_samples)
