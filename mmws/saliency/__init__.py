@@ -4,5 +4,16 @@ from .dss import DSS
 from .dss_head import DSSHead
 from .dss_resnet import DSSResNet
 from .dss_vgg16 import DSSVGG16
+from .load_saliency_mask import LoadSaliencyMask
+from .saliency_dataset import SaliencyDataset
+from .saliency_metric import SaliencyMetric
 
-__all__ = ['DSS', 'DSSHead', 'DSSResNet', 'DSSVGG16']
+__all__ = [
+    'DSS',
+    'DSSHead',
+    'DSSResNet',
+    'DSSVGG16',
+    'LoadSaliencyMask',
+    'SaliencyDataset',
+    'SaliencyMetric',
+]

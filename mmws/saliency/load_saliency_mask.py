@@ -1,0 +1,82 @@
+"""Loads the mask of salient objects."""
+
+from __future__ import annotations
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmseg.registry import TRANSFORMS
+from PIL import Image
+
+from mmws.seeds.label_map import read_label_map
+
+
+@TRANSFORMS.register_module()
+class LoadSaliencyMask(BaseTransform):
+    """Loads ``seg_map_path`` as ``gt_seg_map``, (H, W) uint8: 1 salient, 0 not, 255 unknown.
+
+    Use it in place of ``LoadAnnotations``.
+
+    Args:
+        source: ``'grey'``: greyscale masks, salient from 128 on, as saliency data sets have them.
+            ``'labels'``: label maps of any segmentation data; every class but 0 is salient, 255 is
+            unknown.
+
+    Raises:
+        ValueError: A file is no such mask, or the mask is not of the image's size.
+    """
+
+    def __init__(self, source: str = 'grey'):
+        if source not in ('grey', 'labels'):
+            raise ValueError(
+                f"LoadSaliencyMask: source must be 'grey' or 'labels'; got {source!r}."
+            )
+        self.source = source
+
+    def transform(self, results: dict) -> dict:
+        """Adds ``gt_seg_map`` to the sample.
+
+        Args:
+            results: With ``seg_map_path``, ``seg_fields`` and, if the image is loaded, its
+                ``ori_shape``.
+        """
+        path = results['seg_map_path']
+        if self.source == 'labels':
+            labels = read_label_map(path)
+            mask = np.where(labels == 255, np.uint8(255), (labels > 0).astype(np.uint8))
+        else:
+            mask = read_grey_mask(path)
+        size = results.get('ori_shape', mask.shape)[:2]
+        if mask.shape != tuple(size):
+            raise ValueError(
+                f'the mask {path} is {mask.shape[1]} x {mask.shape[0]} pixels, its image '
+                f'{size[1]} x {size[0]}. If the image is turned by its EXIF data, turn both.'
+            )
+        results['gt_seg_map'] = mask
+        results['seg_fields'].append('gt_seg_map')
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(source={self.source!r})'
+
+
+def read_grey_mask(path: str) -> np.ndarray:
+    """Reads a mask of black and white, (H, W) uint8 of 0 and 1.
+
+    Raises:
+        FileNotFoundError: No such file.
+        ValueError: It is unreadable, or has only values below 128 above 0, so that it is not a
+            mask of black and white.
+    """
+    try:
+        with Image.open(path) as image:
+            grey = np.asarray(image.convert('L'))
+    except FileNotFoundError:
+        raise
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ValueError(f'the mask {path} cannot be decoded ({error}).') from error
+    if 0 < grey.max() < 128:
+        raise ValueError(
+            f'the brightest pixel of the mask {path} is {grey.max()}: it is not black and white. '
+            "For label maps set source='labels' in LoadSaliencyMask."
+        )
+    return (grey >= 128).astype(np.uint8)

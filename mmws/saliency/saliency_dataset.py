@@ -1,0 +1,104 @@
+"""Pairs of an image and the mask of its salient objects."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from mmseg.datasets import BaseSegDataset
+from mmseg.registry import DATASETS
+
+from .find_images import IMAGE_SUFFIXES, find_images
+
+
+@DATASETS.register_module()
+class SaliencyDataset(BaseSegDataset):
+    """A folder of images and one of masks, as MSRA-B, DUTS, HKU-IS and ECSSD come.
+
+    An image and its mask share their name. Both may lie in one folder, as in MSRA-B; files with the
+    masks' suffix are masks then. With ``ann_file`` only the ids in that list are used, one a line;
+    an id may have a suffix, and folders in front. Everything is checked before training starts.
+
+    Args:
+        img_suffixes: Endings that an image may have, in any case.
+        seg_map_suffix: Ending of the masks.
+        **kwargs: As in mmseg's ``BaseSegDataset``: ``data_root``, ``data_prefix`` with
+            ``img_path`` and ``seg_map_path``, ``ann_file``, ``pipeline``, ...
+
+    Raises:
+        FileNotFoundError: A folder, an image or a mask is missing.
+        ValueError: Two images have one name, or there are none.
+    """
+
+    METAINFO = dict(classes=('background', 'salient'), palette=[[0, 0, 0], [255, 255, 255]])
+
+    def __init__(
+        self,
+        *,
+        img_suffixes: Sequence[str] = IMAGE_SUFFIXES,
+        seg_map_suffix: str = '.png',
+        **kwargs,
+    ):
+        self.img_suffixes = tuple(suffix.lower() for suffix in img_suffixes)
+        super().__init__(seg_map_suffix=seg_map_suffix, **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        """Lists the pairs, sorted by name, or in the order of ``ann_file``."""
+        image_dir = self.data_prefix['img_path']
+        mask_dir = self.data_prefix.get('seg_map_path')
+        suffixes = self.img_suffixes
+        if mask_dir and os.path.realpath(mask_dir) == os.path.realpath(image_dir):
+            suffixes = tuple(s for s in suffixes if s != self.seg_map_suffix.lower())
+        images = find_images(image_dir, suffixes)
+        ids = self._listed_ids(images, image_dir) if self.ann_file else sorted(images)
+        pairs = []
+        missing = []
+        masks = None
+        if mask_dir:
+            masks = find_images(mask_dir, (self.seg_map_suffix.lower(),))
+        for image_id in ids:
+            info = dict(
+                img_path=images[image_id],
+                label_map=self.label_map,
+                reduce_zero_label=self.reduce_zero_label,
+                seg_fields=[],
+            )
+            if masks is not None:
+                if image_id not in masks:
+                    missing.append(image_id)
+                    continue
+                info['seg_map_path'] = masks[image_id]
+            pairs.append(info)
+        if missing:
+            raise FileNotFoundError(
+                f'{len(missing)} of {len(ids)} images have no mask, the first: '
+                f'{os.path.join(mask_dir, missing[0] + self.seg_map_suffix)}.'
+            )
+        if not pairs:
+            raise ValueError(
+                f'{image_dir} holds no image with one of the suffixes {", ".join(suffixes)}.'
+            )
+        return pairs
+
+    def _listed_ids(self, images: dict[str, str], image_dir: str) -> list[str]:
+        if not os.path.isfile(self.ann_file):
+            raise FileNotFoundError(
+                f'the list {self.ann_file} does not exist. Name a text file of image ids, or leave '
+                'ann_file out to use the whole folder.'
+            )
+        ids = []
+        with open(self.ann_file, encoding='utf-8') as file:
+            for line in file:
+                if not line.strip():
+                    continue
+                # A list may name the image and its mask.
+                name = line.split()[0].lstrip('/')
+                stem, suffix = os.path.splitext(name)
+                ids.append(stem if suffix.lower() in IMAGE_SUFFIXES else name)
+        missing = [image_id for image_id in ids if image_id not in images]
+        if missing:
+            raise FileNotFoundError(
+                f'{len(missing)} of {len(ids)} images in {self.ann_file} are missing, the first: '
+                f'{os.path.join(image_dir, missing[0])}.'
+            )
+        return ids

@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+from mmseg.datasets.transforms import PackSegInputs
+from mmseg.registry import TRANSFORMS
+from PIL import Image
+
+from mmws.saliency import LoadSaliencyMask
+
+
+def load(path, pixels, *, mode=None, source='grey', **results):
+    image = Image.fromarray(np.asarray(pixels, np.uint8), mode)
+    if mode == 'P':
+        image.putpalette([0, 0, 0, 9, 9, 9] + 762 * [7])
+    image.save(path)
+    results = dict(seg_map_path=str(path), seg_fields=[], **results)
+    return LoadSaliencyMask(source)(results)
+
+
+def test_grey_masks_are_cut_in_the_middle(tmp_path):
+    results = load(tmp_path / 'a.png', [[0, 127, 128, 255]])
+    assert results['gt_seg_map'].tolist() == [[0, 0, 1, 1]]
+    assert results['gt_seg_map'].dtype == np.uint8
+    assert results['seg_fields'] == ['gt_seg_map']
+
+
+def test_colour_masks_and_jpegs_work_too(tmp_path):
+    grey = np.repeat(np.kron([[0, 255]], np.ones((16, 16), int)), 1, 0)
+    colour = np.repeat(grey[..., None], 3, 2)
+    for name in ('a.png', 'a.jpg'):
+        results = load(tmp_path / name, colour)
+        assert (results['gt_seg_map'] == grey // 255).all()
+
+
+def test_label_maps_lose_their_classes(tmp_path):
+    results = load(tmp_path / 'a.png', [[0, 1, 20, 255]], mode='P', source='labels')
+    assert results['gt_seg_map'].tolist() == [[0, 1, 1, 255]]
+
+
+def test_all_black_mask_is_allowed(tmp_path):
+    assert not load(tmp_path / 'a.png', np.zeros((2, 2)))['gt_seg_map'].any()
+
+
+def test_mistakes_are_named(tmp_path):
+    with pytest.raises(ValueError, match='a.png is 3 x 2 pixels, its image 2 x 3.*EXIF'):
+        load(tmp_path / 'a.png', np.zeros((2, 3)), ori_shape=(3, 2))
+    with pytest.raises(ValueError, match='brightest pixel .*a.png is 20.*source=.labels'):
+        load(tmp_path / 'a.png', [[0, 20]])
+    (tmp_path / 'b.png').write_bytes(b'no image')
+    with pytest.raises(ValueError, match='b.png cannot be decoded'):
+        LoadSaliencyMask()(dict(seg_map_path=str(tmp_path / 'b.png'), seg_fields=[]))
+    with pytest.raises(ValueError, match="source must be 'grey' or 'labels'; got 'color'"):
+        LoadSaliencyMask('color')
+
+
+def test_stays_with_the_image_under_flip_and_crop(tmp_path):
+    """The mask marks the bright pixels, whatever the pipeline does."""
+    rng = np.random.default_rng(0)
+    mask = np.kron(rng.integers(0, 2, (6, 8)), np.ones((4, 4), int))
+    for seed in range(4):
+        np.random.seed(seed)
+        image = np.repeat(mask[..., None].astype(np.uint8) * 200, 3, 2)
+        results = dict(img=image, img_shape=(24, 32), ori_shape=(24, 32))
+        results = load(tmp_path / 'a.png', mask * 255, **results)
+        for step in (
+            dict(type='mmseg.RandomCrop', crop_size=(16, 16)),
+            dict(type='mmseg.RandomFlip', prob=0.5),
+        ):
+            results = TRANSFORMS.build(step)(results)
+        packed = PackSegInputs(meta_keys=())(results)
+        label = packed['data_samples'].gt_sem_seg.data
+        assert label.shape == (1, 16, 16)
+        assert ((packed['inputs'][0] > 100) == label[0]).all()
