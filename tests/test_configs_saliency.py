@@ -1,0 +1,208 @@
+"""Every saliency config: parses, has the paper's numbers, and trains and tests when shrunk."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
+from mmseg.registry import MODELS
+from PIL import Image
+
+from mmws.backbones.vgg16 import conv_names
+
+ROOT = Path(__file__).resolve().parents[1]
+NAMES = [path.stem for path in sorted((ROOT / 'configs/saliency').glob('*.py'))]
+PAPER = [name for name in NAMES if 'shapes' not in name]
+
+
+def load(name):
+    return Config.fromfile(ROOT / f'configs/saliency/{name}.py')
+
+
+@pytest.fixture(autouse=True)
+def mmseg_scope():
+    """What the runner does with default_scope."""
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        yield
+
+
+@pytest.fixture(scope='module')
+def pairs(tmp_path_factory):
+    """Three images with a bright square in each, and masks, in every layout that a config names."""
+    root = tmp_path_factory.mktemp('saliency')
+    rng = np.random.default_rng(0)
+    for index, size in enumerate([(40, 56), (48, 40), (33, 47)]):
+        mask = np.zeros(size, np.uint8)
+        mask[8:24, 10:28] = 255
+        image = np.where(mask[..., None], (220, 60, 40), (40, 90, 60)) + rng.normal(
+            0, 8, (*size, 3)
+        )
+        image = Image.fromarray(image.clip(0, 255).astype(np.uint8))
+        for folder, kind, suffix in (
+            ('images', image, '.jpg'),
+            ('images', Image.fromarray(mask), '.png'),
+            ('DUTS-TR/DUTS-TR-Image', image, '.jpg'),
+            ('DUTS-TR/DUTS-TR-Mask', Image.fromarray(mask), '.png'),
+            ('DUTS-TE/DUTS-TE-Image', image, '.jpg'),
+            ('DUTS-TE/DUTS-TE-Mask', Image.fromarray(mask), '.png'),
+            ('JPEGImages', image, '.jpg'),
+            ('SegmentationClassAug', Image.fromarray(mask // 255 * 3), '.png'),
+        ):
+            (root / folder).mkdir(parents=True, exist_ok=True)
+            kind.save(root / folder / f'pair_{index}{suffix}')
+    (root / 'ImageSets/Segmentation').mkdir(parents=True)
+    for name in (
+        'train',
+        'valid',
+        'test',
+        'ImageSets/Segmentation/train',
+        'ImageSets/Segmentation/val',
+    ):
+        (root / f'{name}.txt').write_text('pair_0\npair_1\npair_2\n')
+    return root
+
+
+def shrink(cfg, root, work_dir):
+    """The config with its own pipelines and solver on a few images and channels."""
+    if cfg.model.backbone.type == 'DSSVGG16':
+        cfg.model.backbone.update(base_channels=2, init_cfg=None)
+        cfg.model.decode_head.update(in_channels=[2, 4, 8, 16, 16, 16], base_channels=2)
+    else:
+        cfg.model.backbone.update(depth=50, stem_channels=4, base_channels=2, init_cfg=None)
+        cfg.model.decode_head.update(in_channels=[4, 8, 16, 32, 64], base_channels=2)
+    for name in ('train', 'val', 'test'):
+        loader = cfg[f'{name}_dataloader']
+        loader.dataset.data_root = str(root)
+        loader.update(num_workers=0, persistent_workers=False, batch_size=1)
+    if cfg.train_cfg.type == 'IterBasedTrainLoop':
+        cfg.train_cfg.update(max_iters=3, val_interval=3)
+    else:
+        cfg.train_cfg.update(max_epochs=1, val_interval=1)
+    cfg.work_dir = str(work_dir)
+    cfg.experiment_name = work_dir.name
+    return cfg
+
+
+def test_the_configs_that_the_docs_name_are_there():
+    assert {
+        'dss_vgg16_msra-b',
+        'dss_vgg16-caffe_msra-b',
+        'dss_r101_msra-b',
+        'dss_vgg16_duts',
+        'dss_shapes',
+    } <= set(NAMES)
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_parses_and_survives_being_written_down(name, tmp_path):
+    cfg = load(name)
+    cfg.dump(tmp_path / 'dumped.py')
+    assert Config.fromfile(tmp_path / 'dumped.py').to_dict() == cfg.to_dict()
+    assert cfg.custom_imports.imports == ['mmws']
+    assert cfg.default_scope == 'mmseg'
+    assert cfg.model.test_cfg.outputs == ['side3', 'side4', 'side5', 'fuse']
+    assert cfg.model.test_cfg.min_max is True
+
+
+@pytest.mark.parametrize('name', PAPER)
+def test_solver_and_its_groups(name):
+    """SGD 1e-3, momentum 0.9, decay 5e-4, ten images an update, Caffe's multipliers."""
+    cfg = load(name)
+    wrapper = cfg.optim_wrapper
+    assert wrapper.accumulative_counts == 10 and cfg.train_dataloader.batch_size == 1
+    iterations = cfg.train_cfg.max_iters
+    (step,) = cfg.param_scheduler
+    assert (iterations, step.milestones) == (
+        (240_000, [150_000]) if 'duts' in name else (120_000, [75_000])
+    )
+    assert step.gamma == 0.1 and step.by_epoch is False
+
+    shrink(cfg, '', Path('unused'))
+    model = MODELS.build(cfg.model)
+    groups = build_optim_wrapper(model, cfg.optim_wrapper).optimizer.param_groups
+    by_parameter = {id(p): group for group in groups for p in group['params']}
+    checked = 0
+    for parameter, value in model.named_parameters():
+        if 'bn' in parameter or 'downsample.1' in parameter:
+            assert not value.requires_grad  # ImageNet's, frozen
+            continue
+        group = by_parameter[id(value)]
+        bias = parameter.endswith('bias')
+        one_map = any(word in parameter for word in ('score', 'combine', 'fuse'))
+        assert group['lr'] == pytest.approx(1e-3 * (0.1 if one_map else 1) * (2 if bias else 1))
+        assert group['weight_decay'] == (0 if bias else 5e-4), parameter
+        assert group['momentum'] == 0.9
+        checked += one_map
+    # Weight and bias of a score each side, of a combination in four (or three), and of the fusion.
+    assert checked == 2 * ((5 + 3 + 1) if 'r101' in name else (6 + 4 + 1))
+
+
+@pytest.mark.parametrize('name', [name for name in PAPER if 'vgg16' in name])
+def test_starts_from_the_same_vgg16_files_as_the_rest(name, tmp_path):
+    cfg = load(name)
+    caffe = 'caffe' in name
+    assert cfg.model.data_preprocessor.std == ([1.0] * 3 if caffe else [58.395, 57.12, 57.375])
+    assert cfg.model.data_preprocessor.bgr_to_rgb is not caffe
+    stored = {}
+    for conv, (key, shape) in zip(conv_names(), _torchvision_shapes(), strict=True):
+        stored[f'features.{key}.weight'] = torch.full(shape, 0.01 * len(stored))
+        stored[f'features.{key}.bias'] = torch.full(shape[:1], 1.0 + len(stored))
+        stored[conv] = None
+    names = {conv: stored.pop(conv) for conv in conv_names()}
+    torch.save(stored, tmp_path / 'vgg16.pth')
+    backbone = MODELS.build(
+        dict(
+            cfg.model.backbone,
+            init_cfg=dict(cfg.model.backbone.init_cfg, checkpoint=str(tmp_path / 'vgg16.pth')),
+        )
+    )
+    backbone.init_weights()
+    for conv, (key, _) in zip(names, _torchvision_shapes(), strict=True):
+        layer = getattr(backbone, conv)
+        assert torch.equal(layer.weight, stored[f'features.{key}.weight'])
+        assert torch.equal(layer.bias, stored[f'features.{key}.bias'])
+
+
+def _torchvision_shapes():
+    keys = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
+    widths = (64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
+    inputs = (3, *widths)
+    return [
+        (key, (width, before, 3, 3))
+        for key, width, before in zip(keys, widths, inputs, strict=False)
+    ]
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_trains_and_tests(name, pairs, tmp_path):
+    """Its own pipelines on images of three sizes, one validation, one test."""
+    runner = Runner.from_cfg(shrink(load(name), pairs, tmp_path / name))
+    before = {key: value.clone() for key, value in runner.model.state_dict().items()}
+    runner.train()
+    metrics = runner.test()
+    assert set(metrics) == {'saliency/mae', 'saliency/max_f', 'saliency/mean_f'}
+    assert all(0 <= value <= 1 for value in metrics.values())
+    # Ten images make an update, but the last ones of a run make one too.
+    after = runner.model.state_dict()
+    assert any(not torch.equal(before[key], after[key]) for key in before if 'side6' in key)
+
+
+def test_batches_of_images_that_differ_in_size(pairs, tmp_path):
+    """Padding changes nothing in the loss but the border that a padded image does not have."""
+    cfg = shrink(load('dss_vgg16_duts'), pairs, tmp_path / 'batch')
+    cfg.train_dataloader.update(batch_size=3)
+    runner = Runner.from_cfg(cfg)
+    data = next(iter(runner.train_dataloader))
+    assert len({tuple(image.shape) for image in data['inputs']}) == 3
+    data = runner.model.data_preprocessor(data, training=True)
+    assert data['inputs'].shape == (3, 3, 48, 56)
+    labels = [sample.gt_sem_seg.data for sample in data['data_samples']]
+    assert all(label.shape == (1, 48, 56) for label in labels)
+    # 40 x 56, 48 x 40 and 33 x 47 pixels count.
+    assert sum((label != 255).sum() for label in labels) == 40 * 56 + 48 * 40 + 33 * 47
+    losses = runner.model(**data, mode='loss')
+    assert all(torch.isfinite(loss) for loss in losses.values())
