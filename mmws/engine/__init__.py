@@ -2,5 +2,12 @@
 
 from .checkpoint_check_hook import CheckpointCheckHook
 from .num_classes_check_hook import NumClassesCheckHook
+from .seed_generation_hook import SeedGenerationHook
+from .seed_trust_hook import SeedTrustHook
 
-__all__ = ['CheckpointCheckHook', 'NumClassesCheckHook']
+__all__ = [
+    'CheckpointCheckHook',
+    'NumClassesCheckHook',
+    'SeedGenerationHook',
+    'SeedTrustHook',
+]

@@ -78,16 +78,14 @@ class SeedFolder:
             FileExistsError: Another recipe made the folder, or nobody knows what did.
             ValueError: The manifest or marker is unreadable.
         """
-        for note in (self._manifest, self._marker):
-            if note.is_file():
-                found = _read_json(note).get('recipe', {})
-                if found != self.recipe:
-                    raise FileExistsError(
-                        f'{self.path} was made by another recipe: '
-                        f'{_differences(found, self.recipe)}. Choose another '
-                        'output folder, or replace it with --overwrite.'
-                    )
-                return
+        found = self.stored_recipe()
+        if found == self.recipe:
+            return
+        if found is not None:
+            raise FileExistsError(
+                f'{self.path} was made by another recipe: {_differences(found, self.recipe)}. '
+                'Choose another output folder, or replace it with --overwrite.'
+            )
         foreign = sum(1 for _ in self._scan())
         if foreign:
             raise FileExistsError(
@@ -95,6 +93,17 @@ class SeedFolder:
                 f'{self._manifest.name} nor {_MARKER}: something else made it. Choose another '
                 'output folder, or replace it with --overwrite.'
             )
+
+    def stored_recipe(self) -> dict | None:
+        """The recipe of what is there, finished or not; None where nothing says so.
+
+        Raises:
+            ValueError: The manifest or marker is unreadable.
+        """
+        for note in (self._manifest, self._marker):
+            if note.is_file():
+                return _read_json(note).get('recipe', {})
+        return None
 
     def clear(self) -> None:
         """Removes the folder's own files, so that any recipe may fill it; others stay.

@@ -1,0 +1,456 @@
+"""From a classifier to folders of seeds; what the tool and the hook both do."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.logging import print_log
+from torch import nn
+
+from mmws.seeds.bank import SeedFolder
+from mmws.seeds.cam import normalize_cam
+from mmws.seeds.cam_store import CAM_MANIFEST, CAM_SUFFIX, ImageCAMs
+from mmws.seeds.seed_job import BadInputError, SeedImage, SeedJob, read_image, run_job
+from mmws.seeds.seed_recipe import SeedRecipe
+
+from .progress_bar import ProgressBar
+from .worker_pool import map_unordered
+
+_READ_AHEAD = 4
+
+
+@dataclass
+class SeedReport:
+    """What a run did.
+
+    Attributes:
+        made: Number of images that seeds were written for.
+        kept: Number of images whose seeds were all there already.
+        failed: Image id -> why it has no seeds.
+        sparse: Ids of the images, of those made, in which saliency finds hardly anything.
+        rate: Images per second.
+        complete: Whether all folders are complete, with the work of other processes.
+    """
+
+    made: int = 0
+    kept: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+    sparse: list[str] = field(default_factory=list)
+    rate: float = 0.0
+    complete: bool = False
+
+
+def dataset_images(dataset, recipe: SeedRecipe) -> list[SeedImage]:
+    """Lists a dataset's images with their classes, and checks that all files are there.
+
+    Args:
+        dataset: One of :mod:`mmws.classification`, mmpretrain's ``MultiLabelDataset``, or a
+            wrapper around such. Its pipeline is not used.
+        recipe: Tells whether saliency maps are needed and where they are.
+
+    Raises:
+        FileNotFoundError: Images or saliency maps are missing.
+        ValueError: Two images have one id, or an image has no class.
+    """
+    images = [
+        _image_of(leaf, leaf.get_data_info(index), recipe)
+        for leaf in _leaves(dataset)
+        for index in range(len(leaf))
+    ]
+    twice = [image_id for image_id, n in Counter(i.image_id for i in images).items() if n > 1]
+    if twice:
+        raise ValueError(
+            f'{len(twice)} image ids occur more than once, the first: {twice[0]}. Seeds are named '
+            'by image id, so each may occur once.'
+        )
+    without = [image.image_id for image in images if not image.class_ids]
+    if without:
+        raise ValueError(
+            f'{len(without)} of {len(images)} images have no class, the first: {without[0]}. '
+            'Label them, or take them off the list of the dataset.'
+        )
+    _check_files('images', [image.path for image in images])
+    if recipe.saliency.source == 'map':
+        _check_files(
+            'saliency maps',
+            [image.saliency_path for image in images],
+            " Data without saliency: seeds.saliency=dict(source='cam').",
+        )
+    return images
+
+
+def recipe_of(config: Config, **changes) -> SeedRecipe:
+    """Reads the recipe of a classifier's config.
+
+    Args:
+        config: Config of stage one with the dict ``seeds``.
+        **changes: Replace entries of it; None leaves one as it is.
+
+    Raises:
+        ValueError: The config has no ``seeds``, or they make no sense.
+    """
+    options = config.get('seeds')
+    if options is None:
+        raise ValueError(
+            f'{config.filename or "the config"} has no `seeds`, the recipe of its seeds. Add '
+            "'../_base_/cam_seeds.py' to its _base_ and seeds = dict(prefix='NAME')."
+        )
+    changes = {name: value for name, value in changes.items() if value is not None}
+    return SeedRecipe.from_dict({**options, **changes})
+
+
+def classifier_identity(model: nn.Module, config: Config) -> dict:
+    """What tells one classifier from another: hashes of its weights and of its model config.
+
+    The same for a checkpoint file and for the model that training has just ended with.
+    """
+    digest = hashlib.sha256()
+    for name, value in sorted({**dict(model.named_buffers()), **model.state_dict()}.items()):
+        value = value.detach().cpu().contiguous()
+        digest.update(f'{name} {value.dtype} {tuple(value.shape)}\n'.encode())
+        digest.update(value.flatten().view(torch.uint8).numpy().tobytes() if value.numel() else b'')
+    wanted = {key: config.get(key) for key in ('model', 'data_preprocessor')}
+    text = json.dumps(_without_initialisation(wanted), sort_keys=True, default=str)
+    return {
+        'weights_sha256': digest.hexdigest(),
+        'model_sha256': hashlib.sha256(text.encode()).hexdigest(),
+    }
+
+
+def stored_cams(cams_dir: str | os.PathLike, prefix: str) -> dict:
+    """By what the CAMs in ``<cams_dir>/<prefix>`` were made; empty where there are none."""
+    return SeedFolder(Path(cams_dir, prefix), {}, manifest=CAM_MANIFEST).stored_recipe() or {}
+
+
+def image_cams(
+    model: nn.Module,
+    image: np.ndarray,
+    class_ids: Sequence[int],
+    *,
+    scales: Sequence[float],
+    flip: bool = False,
+) -> ImageCAMs:
+    """Computes the normalised CAMs of the present classes (Eq. 2 and 3).
+
+    Args:
+        model: A classifier of :mod:`mmws.classification`.
+        image: (H, W, 3) uint8, RGB.
+        class_ids: Present classes, from 0, ascending.
+        scales: Factors of the image's size.
+        flip: Average with the mirror image's class maps.
+    """
+    from mmws.classification import class_maps  # needs mmpretrain, which stage two does not
+
+    maps = class_maps(model, image, scales=scales, flip=flip)
+    chosen = list(class_ids)
+    return ImageCAMs(
+        tuple(class_ids),
+        {
+            scale: normalize_cam(cam[chosen].cpu().numpy()).astype(np.float16)
+            for scale, cam in zip(scales, maps, strict=True)
+        },
+    )
+
+
+class SeedGeneration:
+    """Makes the seeds of many images; may be stopped at any moment and run again.
+
+    The model makes CAMs in this process and feeds worker processes, which read the images, run
+    the CRF and write the files, so that GPU and cores work at once.
+
+    Args:
+        images: All images, the same list in every process that takes part.
+        recipe: How to make the seeds.
+        out: SEED_ROOT; each seed gets a folder in it.
+        identity: Which classifier, see :func:`classifier_identity`.
+        classes: Names of the classes, without background; for the manifests.
+        about: What else the manifests shall tell.
+        model: The classifier, in evaluation mode on its device. None if all CAMs are in
+            ``cams_dir`` already.
+        cams_dir: Keep the CAMs here, in ``<prefix>/<image id>.npz``, and use those that are there.
+        workers: Number of worker processes; 0 does all in this one.
+        rank: This process's number among those that share the work.
+        world_size: How many those are. Each makes every ``world_size``-th image.
+        limit: Only the first so many images; the folders then stay unfinished.
+
+    Raises:
+        ValueError: Arguments that make no sense.
+    """
+
+    def __init__(
+        self,
+        images: Sequence[SeedImage],
+        recipe: SeedRecipe,
+        out: str | os.PathLike,
+        *,
+        identity: dict,
+        classes: Sequence[str] | None = None,
+        about: dict | None = None,
+        model: nn.Module | None = None,
+        cams_dir: str | os.PathLike | None = None,
+        workers: int = 1,
+        rank: int = 0,
+        world_size: int = 1,
+        limit: int | None = None,
+    ):
+        if workers < 0:
+            raise ValueError(f'workers must be >= 0; got {workers}.')
+        if limit is not None and limit < 1:
+            raise ValueError(f'limit is a number of images and must be >= 1; got {limit}.')
+        self.all_ids = [image.image_id for image in images]
+        self.images = list(images[:limit])[rank::world_size]
+        self.recipe = recipe
+        self.model = model
+        self.workers = workers
+        names = None if classes is None else list(classes)
+        highest = max((max(image.class_ids) for image in images), default=-1)
+        if names is not None and highest >= len(names):
+            raise ValueError(
+                f'the dataset has the class {highest} (from 0), but the classifier only '
+                f'{len(names)} classes. Was it trained on another dataset?'
+            )
+        common = {'classifier': identity, 'classes': names}
+        about = about or {}
+        self.folders = {
+            name: SeedFolder(
+                Path(out, name), {**recipe.identity(name), **common}, about={**about, 'name': name}
+            )
+            for name in recipe.names
+        }
+        self.cams = None
+        self.cam_scales = recipe.scales
+        if cams_dir is not None:
+            # A store may hold more scales than this recipe asks for, and is then kept so.
+            stored = stored_cams(cams_dir, recipe.prefix).get('scales', [])
+            if set(stored).issuperset(recipe.scales):
+                self.cam_scales = tuple(stored)
+            self.cams = SeedFolder(
+                Path(cams_dir, recipe.prefix),
+                {**common, 'scales': list(self.cam_scales), 'flip': recipe.flip},
+                about=about,
+                suffix=CAM_SUFFIX,
+                manifest=CAM_MANIFEST,
+            )
+
+    def prepare(self, *, overwrite: bool = False) -> None:
+        """Checks the output folders and creates them.
+
+        Args:
+            overwrite: Empty seed folders first. Kept CAMs are never removed. Of several processes
+                only one may do so, before the others start.
+
+        Raises:
+            FileExistsError: A folder was made by another recipe.
+        """
+        folders = list(self.folders.values())
+        if self.cams is not None:
+            self.cams.check()
+        if overwrite:
+            for folder in folders:
+                folder.clear()
+        # All are checked before the first is made.
+        for folder in folders:
+            folder.check()
+        for folder in folders + ([] if self.cams is None else [self.cams]):
+            folder.prepare()
+
+    def plan(self) -> list[tuple[SeedImage, list[str]]]:
+        """This process's images that lack seeds, and which."""
+        finished = {name: folder.finished() for name, folder in self.folders.items()}
+        missing = [
+            (image, [name for name in finished if image.image_id not in finished[name]])
+            for image in self.images
+        ]
+        return [(image, names) for image, names in missing if names]
+
+    def describe(self, *, overwrite: bool = False) -> str:
+        """Checks the folders, writes nothing, and tells what a run would do.
+
+        Raises:
+            FileExistsError: A folder was made by another recipe, and may not be overwritten.
+        """
+        todo = len(self.images) if overwrite else len(self.plan())
+        lines = [
+            f'{todo} of {len(self.all_ids)} images to do, {len(self.folders)} seeds each, on '
+            f'{self.workers} workers.'
+        ]
+        if self.cams is not None:
+            self.cams.check()
+            lines.append(f'{self.cams.path}: {len(self.cams.finished())} CAMs are kept.')
+        mine = {image.image_id for image in self.images}
+        for folder in self.folders.values():
+            if overwrite:
+                lines.append(f'{folder.path}: {len(mine)} to make, what is there goes first.')
+                continue
+            folder.check()
+            there = len(mine & folder.finished())
+            lines.append(f'{folder.path}: {len(mine) - there} to make, {there} are there.')
+        return '\n'.join(lines)
+
+    def run(self) -> SeedReport:
+        """Makes what is missing, then the manifests, unless other processes have work left.
+
+        Raises:
+            OSError: A file cannot be written, such as on a full disk.
+            RuntimeError: A worker died, or CAMs are missing and there is no model.
+            ValueError: The model gives NaN.
+        """
+        plan = self.plan()
+        report = SeedReport(kept=len(self.images) - len(plan))
+        stored = self.cams.finished() if self.cams is not None else set()
+        without = [image.image_id for image, _ in plan if image.image_id not in stored]
+        if self.model is None and without:
+            raise RuntimeError(
+                f'{len(without)} of {len(plan)} images have no CAMs in '
+                f'{self.cams.path if self.cams else None}, the first: {without[0]}. Give a '
+                'checkpoint to make them.'
+            )
+        if plan:
+            for folder in self.folders.values():
+                folder.reopen()
+            bar = ProgressBar(len(plan))
+            results = map_unordered(
+                functools.partial(run_job, recipe=self.recipe),
+                self._jobs(plan, stored, report),
+                workers=min(self.workers, len(plan)),
+                preload='mmws.seeds.seed_job',
+            )
+            for result in results:
+                if result.problem is not None:
+                    report.failed[result.image_id] = result.problem
+                else:
+                    report.made += 1
+                share = result.salient_share
+                if share is not None and share < self.recipe.saliency.sparse_share:
+                    report.sparse.append(result.image_id)
+                bar.advance()
+            report.rate = bar.rate
+            bar.close()
+        report.sparse.sort()
+        done = [folder.complete(self.all_ids) for folder in self.folders.values()]
+        if self.cams is not None:
+            self.cams.complete(self.all_ids)
+        report.complete = all(done)
+        return report
+
+    def _jobs(self, plan: list, stored: set[str], report: SeedReport) -> Iterator[SeedJob]:
+        """Pairs each image with its CAMs, made on the way where they are not stored."""
+        with ThreadPoolExecutor(2) as readers:
+            ahead: deque = deque()
+            position = 0
+            while position < len(plan) or ahead:
+                while position < len(plan) and len(ahead) < _READ_AHEAD:
+                    image, names = plan[position]
+                    read = None
+                    if image.image_id not in stored:
+                        read = readers.submit(read_image, image.path)
+                    ahead.append((image, names, read))
+                    position += 1
+                image, names, read = ahead.popleft()
+                files = {name: str(self.folders[name].file(image.image_id)) for name in names}
+                kept = None if self.cams is None else str(self.cams.file(image.image_id))
+                if read is None:
+                    yield SeedJob(image, kept, files)
+                    continue
+                try:
+                    pixels = read.result()
+                except BadInputError as problem:
+                    report.failed[image.image_id] = str(problem)
+                    continue
+                cams = image_cams(
+                    self.model,
+                    pixels,
+                    image.class_ids,
+                    scales=self.cam_scales,
+                    flip=self.recipe.flip,
+                )
+                yield SeedJob(image, cams, files, kept)
+
+
+def log_report(report: SeedReport, recipe: SeedRecipe) -> None:
+    """Tells what a run did, what it left out, and what the user should look at."""
+
+    def tell(text: str) -> None:
+        print_log(text, logger='current')
+
+    tell(
+        f'Seeds of {report.made} images made'
+        + (f' ({report.rate:.3g} images/s)' if report.made else '')
+        + f', {report.kept} were there already.'
+    )
+    if report.sparse:
+        tell(
+            f'Saliency finds less than {recipe.saliency.sparse_share:.0%} in {len(report.sparse)} '
+            f'of these images, the first: {report.sparse[0]}. Their seeds are nearly all '
+            'background; seeds.threshold.sparse_fallback=True keeps their objects.'
+        )
+    if report.failed:
+        shown = list(report.failed.items())[:5]
+        tell(
+            f'{len(report.failed)} images were skipped:\n'
+            + '\n'.join(f'  {image_id}: {problem}' for image_id, problem in shown)
+            + ('\n  ...' if len(report.failed) > len(shown) else '')
+        )
+    if not report.complete:
+        tell('The folders are not complete yet: run the same command again to continue.')
+
+
+def _leaves(dataset) -> Iterator:
+    """The datasets inside wrappers such as RepeatDataset and ConcatDataset."""
+    if hasattr(dataset, 'datasets'):
+        for part in dataset.datasets:
+            yield from _leaves(part)
+    elif hasattr(dataset, 'dataset'):
+        yield from _leaves(dataset.dataset)
+    else:
+        dataset.full_init()
+        yield dataset
+
+
+def _image_of(dataset, info: dict, recipe: SeedRecipe) -> SeedImage:
+    path = info['img_path']
+    image_id = info.get('image_id')
+    if image_id is None:
+        prefix = getattr(dataset, 'img_prefix', None) or dataset.data_prefix.get('img_path', '')
+        name = os.path.relpath(path, prefix) if prefix else os.path.basename(path)
+        image_id = os.path.splitext(name)[0].replace(os.sep, '/')
+    saliency = None
+    if recipe.saliency.source == 'map':
+        folder = os.path.join(dataset.data_root or '', recipe.saliency.folder)
+        saliency = os.path.join(folder, f'{image_id}{recipe.saliency.suffix}')
+    classes = np.atleast_1d(np.asarray(info.get('gt_label', ()), np.int64))
+    return SeedImage(image_id, path, tuple(sorted(int(c) for c in classes)), saliency)
+
+
+def _check_files(what: str, paths: Sequence[str], hint: str = '') -> None:
+    from mmws.classification.datasets.image_level_dataset import missing_files
+
+    missing = missing_files(paths)
+    if missing:
+        raise FileNotFoundError(
+            f'{len(missing)} of {len(paths)} {what} are missing, the first: {missing[0]}.{hint}'
+        )
+
+
+def _without_initialisation(value):
+    """A config without what training starts from, which does not matter afterwards."""
+    if isinstance(value, dict):
+        return {
+            key: _without_initialisation(item)
+            for key, item in value.items()
+            if key not in ('init_cfg', 'pretrained')
+        }
+    if isinstance(value, (list, tuple)):
+        return [_without_initialisation(item) for item in value]
+    return value

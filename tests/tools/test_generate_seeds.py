@@ -1,0 +1,127 @@
+"""From a trained classifier to seed folders, killed and continued on the way."""
+
+import json
+import signal
+import time
+
+import pytest
+
+pytest.importorskip('mmpretrain')
+pytest.importorskip('pydensecrf')
+
+OPTIONS = [
+    'model.backbone.base_channels=2',
+    'model.backbone.init_cfg=None',
+    'model.head.in_channels=16',
+    'model.head.channels=8',
+    'model.head.num_classes=5',
+    'model.head.init_cfg=None',
+    'model.data_preprocessor.num_classes=5',
+    'train_dataloader.batch_size=2',
+    'train_dataloader.num_workers=0',
+    'train_dataloader.persistent_workers=False',
+    'train_cfg.max_epochs=1',
+    'train_cfg.val_interval=9',
+    'val_dataloader.num_workers=0',
+    'val_dataloader.persistent_workers=False',
+]
+CLASSES = ['stripe', 'dot', 'check', 'ring', 'wave']
+SEEDS = [f'vgg16_{kind}_x{scale}' for kind in ('threshold', 'crf') for scale in (1.0, 0.75, 0.5)]
+
+
+@pytest.fixture(scope='module')
+def trained(tool, tmp_path_factory):
+    """Shapes, a tiny classifier trained on them with the hook, and its seeds."""
+    root = tmp_path_factory.mktemp('seeds')
+    sizes = ['--train', 8, '--val', 2, '--size', 48, '--workers', '0']
+    made = tool('make_shapes.py', '--out', root / 'data', *sizes, cwd=root)
+    assert made.returncode == 0, made.stderr
+    config = root / 'cam.py'
+    config.write_text(
+        "_base_ = '" + str(_configs() / 'cam/vgg16_cam_voc12aug.py') + "'\n"
+        f'metainfo = dict(classes={CLASSES})\n'
+        f"train_dataloader = dict(dataset=dict(data_root='{root}/data', metainfo=metainfo))\n"
+        f"val_dataloader = dict(dataset=dict(data_root='{root}/data', metainfo=metainfo))\n"
+        "custom_hooks = [dict(type='SeedGenerationHook', out='hooked', workers=0)]\n"
+    )
+    run = tool(
+        *('train.py', config, '--work-dir', root / 'wd', '--cfg-options', *OPTIONS), cwd=root
+    )
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
+    return root, config, root / 'wd' / 'epoch_1.pth'
+
+
+def _configs():
+    from pathlib import Path
+
+    return Path(__file__).resolve().parents[2] / 'configs'
+
+
+def arguments(trained, out, *more):
+    root, config, checkpoint = trained
+    return [
+        'generate_seeds.py',
+        config,
+        checkpoint,
+        '--out',
+        root / out,
+        *more,
+        '--cfg-options',
+        *OPTIONS,
+    ]
+
+
+def contents(folder):
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob('*.png'))}
+
+
+@pytest.mark.slow
+def test_the_tool_makes_what_the_hook_made_with_any_number_of_workers(tool, trained):
+    root = trained[0]
+    expected = contents(root / 'hooked')
+    assert len(expected) == 6 * 8
+    assert {name.split('/')[0] for name in expected} == set(SEEDS)
+    done = tool(*arguments(trained, 'tool', '--workers', '2', '--cams', root / 'cams'), cwd=root)
+    assert done.returncode == 0, done.stderr
+    assert contents(root / 'tool') == expected
+    manifest = json.loads((root / 'tool' / SEEDS[0] / 'seed.json').read_text())
+    assert manifest['recipe']['classes'] == CLASSES and manifest['num_images'] == 8
+    # Again from the stored CAMs.
+    again = tool(*arguments(trained, 'again', '--workers', '0', '--cams', root / 'cams'), cwd=root)
+    assert again.returncode == 0, again.stderr
+    assert contents(root / 'again') == expected
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_it_continues_to_the_same_files(tool, trained):
+    root = trained[0]
+    expected = contents(root / 'hooked')
+    process = tool(*arguments(trained, 'killed', '--workers', '1'), cwd=root, wait=False)
+    deadline = time.monotonic() + 200
+    while len(list((root / 'killed').rglob('*.png'))) < 9 and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    time.sleep(1)
+    assert not list((root / 'killed').rglob('seed.json')) or process.returncode == 0
+    done = tool(*arguments(trained, 'killed', '--workers', '0'), cwd=root)
+    assert done.returncode == 0, done.stderr
+    assert contents(root / 'killed') == expected
+    assert not list((root / 'killed').rglob('*.part'))
+
+
+@pytest.mark.slow
+def test_dry_run_another_recipe_and_a_missing_saliency_map(tool, trained):
+    root = trained[0]
+    dry = tool(*arguments(trained, 'dry', '--dry-run'), cwd=root)
+    assert 'vgg16_crf_x0.5: 8 to make, 0 are there' in dry.stdout and not (root / 'dry').exists()
+    other = tool(*arguments(trained, 'hooked'), 'seeds.crf.iterations=3', cwd=root)
+    assert other.returncode and 'iterations is 10 there and 3 here' in other.stderr
+    one = next((root / 'data' / 'saliency').glob('*.png'))
+    moved = one.rename(root / 'moved.png')
+    try:
+        lacking = tool(*arguments(trained, 'dry'), cwd=root)
+    finally:
+        moved.rename(one)
+    assert lacking.returncode and '1 of 8 saliency maps are missing' in lacking.stderr

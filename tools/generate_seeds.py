@@ -1,0 +1,82 @@
+"""Makes seeds: python tools/generate_seeds.py CONFIG CHECKPOINT --out SEED_ROOT ..."""
+
+import argparse
+import os
+import sys
+
+from mmengine.config import Config, DictAction
+from mmengine.logging import MMLogger
+
+import mmws  # noqa: F401  (before anything of the hosts)
+from mmws.engine.seed_command import build_generation, share_of_work
+from mmws.engine.seed_generation import log_report
+from mmws.engine.worker_pool import available_cores
+from mmws.seeds.seed_recipe import TYPES
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description='Turn a CAM classifier into folders of seeds. Stop it whenever you like and '
+        'run it again: it continues, and the folders are the same. Under torchrun or srun each '
+        'process makes its share.'
+    )
+    parser.add_argument('config', help='config of the classifier, with the recipe `seeds`')
+    parser.add_argument(
+        'checkpoint', nargs='?', help='its checkpoint; not needed if --cams holds all CAMs'
+    )
+    parser.add_argument('--out', required=True, metavar='SEED_ROOT', help='one folder a seed in it')
+    parser.add_argument('--workers', type=int, metavar='N', help='worker processes (one a core)')
+    parser.add_argument('--limit', type=int, metavar='N', help='a trial run on the first N images')
+    parser.add_argument('--dry-run', action='store_true', help='check, tell what is to do, stop')
+    parser.add_argument('--scales', type=float, nargs='+', help='instead of the scales of `seeds`')
+    parser.add_argument('--types', nargs='+', choices=TYPES, help='instead of the types of `seeds`')
+    parser.add_argument('--cams', metavar='DIR', help='keep the CAMs here, use those that are here')
+    parser.add_argument('--overwrite', action='store_true', help='empty the seed folders first')
+    parser.add_argument('--device', help='where the classifier runs (a GPU if there is one)')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override settings of the config, such as seeds.crf.iterations=5',
+    )
+    return parser.parse_args()
+
+
+def main() -> int:
+    args = parse_args()
+    MMLogger.get_instance('mmws', logger_name='mmws')
+    cfg = Config.fromfile(args.config)
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    rank, world_size, _ = share_of_work(os.environ)
+    if args.overwrite and world_size > 1:
+        sys.exit(
+            "--overwrite: several processes would empty each other's folders. Remove the folders "
+            'first, then start all processes without --overwrite.'
+        )
+    workers = args.workers
+    if workers is None:
+        workers = available_cores()
+    generation = build_generation(
+        cfg,
+        args.checkpoint,
+        args.out,
+        scales=args.scales,
+        types=args.types,
+        cams_dir=args.cams,
+        device=args.device,
+        workers=workers,
+        limit=args.limit,
+    )
+    if args.dry_run:
+        print(generation.describe(overwrite=args.overwrite))
+        return 0
+    generation.prepare(overwrite=args.overwrite)
+    report = generation.run()
+    log_report(report, generation.recipe)
+    return 1 if report.failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
