@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from mmengine.dist import all_reduce, get_world_size
+from mmengine.logging import MessageHub
 from mmseg.models.losses.utils import get_class_weight
 from mmseg.registry import MODELS
 from torch import Tensor, nn
@@ -130,6 +131,11 @@ class WSTLoss(nn.Module):
 
     Args:
         scale: The factor s of Eq. 6; the paper uses 1. Larger is more selective.
+        warmup: The share of the training, 0 to 1, that begins with the plain average (scale 0). The
+            paper has none and starts from ImageNet weights. A network that knows nothing yet
+            predicts the most frequent label, and weighted seeds confirm it: from scratch, with
+            seeds that all err towards background, warm up. Outside of a runner it is without
+            effect.
         unknown: ``'keep'`` (the paper's formula) or ``'drop'`` unknown pixels of a seed from the
             softmax over the seeds, see :func:`wst_weights`.
         average: What the mean divides by: ``'labelled'`` pixels (at least one seed knows them),
@@ -150,6 +156,7 @@ class WSTLoss(nn.Module):
         self,
         *,
         scale: float = 1.0,
+        warmup: float = 0.0,
         unknown: str = 'keep',
         average: str = 'labelled',
         use_sigmoid: bool = False,
@@ -162,6 +169,8 @@ class WSTLoss(nn.Module):
         super().__init__()
         if not scale >= 0:
             raise ValueError(f'scale is the factor s of Eq. 6 and must be >= 0; got {scale}.')
+        if not 0 <= warmup <= 1:
+            raise ValueError(f'warmup is a share of the training, 0 to 1; got {warmup}.')
         _check_choice('unknown', unknown, UNKNOWN)
         _check_choice('average', average, AVERAGE)
         _check_choice('reduction', reduction, ('mean', 'sum', 'none'))
@@ -171,6 +180,7 @@ class WSTLoss(nn.Module):
                 'of positives. Use loss_weight, or use_sigmoid=False.'
             )
         self.scale = scale
+        self.warmup = warmup
         self.unknown = unknown
         self.average = average
         self.use_sigmoid = use_sigmoid
@@ -228,7 +238,7 @@ class WSTLoss(nn.Module):
         loss, mass = wst_pixel_loss(
             seg_logits,
             seeds,
-            scale=self.scale,
+            scale=0.0 if self.warmup and _training_progress() < self.warmup else self.scale,
             ignore_index=ignore_index,
             present=present,
             unknown=self.unknown,
@@ -459,6 +469,13 @@ def _inverse_counts(seeds: Tensor, ignore_index: int) -> Tensor:
         counts = F.pad(counts, (0, int(most) - num_seeds))
         all_reduce(counts, 'mean')
     return 1 / counts[:num_seeds].clamp(min=1e-6)
+
+
+def _training_progress() -> float:
+    """How much of the training is done, 0 to 1; 1 outside of a runner."""
+    hub = MessageHub.get_current_instance()
+    iterations = hub.get_info('max_iters', 0)
+    return hub.get_info('iter', 0) / iterations if iterations else 1.0
 
 
 def _grid(maps: Tensor) -> tuple[int, int, int]:

@@ -298,3 +298,23 @@ def test_errors_name_what_is_wrong():
         WSTLoss(average='mean')
     with pytest.raises(ValueError, match='no place in the sigmoid form'):
         WSTLoss(use_sigmoid=True, class_weight=[1.0])
+
+
+def test_warmup_is_the_plain_average_until_its_share_of_the_training_is_done():
+    from mmengine.logging import MessageHub
+
+    logits = torch.randn(2, 4, 5, 5, generator=torch.Generator().manual_seed(0))
+    seeds = torch.randint(0, 4, (2, 3, 5, 5), generator=torch.Generator().manual_seed(1))
+    late, plain, selective = WSTLoss(warmup=0.5), WSTLoss(scale=0.0), WSTLoss()
+    assert not torch.equal(plain(logits, seeds), selective(logits, seeds))
+    hub = MessageHub.get_current_instance()
+    try:
+        hub.update_info('max_iters', 100)
+        for iteration, expected in ((0, plain), (49, plain), (50, selective), (99, selective)):
+            hub.update_info('iter', iteration)
+            assert torch.equal(late(logits, seeds), expected(logits, seeds))
+    finally:
+        hub.update_info('max_iters', 0)
+    assert torch.equal(late(logits, seeds), selective(logits, seeds))
+    with pytest.raises(ValueError, match='warmup is a share .*got 3'):
+        WSTLoss(warmup=3)
