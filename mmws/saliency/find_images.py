@@ -8,7 +8,9 @@ from collections.abc import Sequence
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
 
 
-def find_images(folder: str | os.PathLike, suffixes: Sequence[str]) -> dict[str, str]:
+def find_images(
+    folder: str | os.PathLike, suffixes: Sequence[str] = IMAGE_SUFFIXES
+) -> dict[str, str]:
     """Finds the images in a folder and the folders below it.
 
     Args:

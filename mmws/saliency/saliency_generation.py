@@ -1,0 +1,215 @@
+"""Writes the saliency maps of a folder of images; may be stopped at any moment and run again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+import torch
+from mmcv.transforms import Compose
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import DefaultScope
+from mmseg.registry import TRANSFORMS
+
+from mmws.engine.progress_bar import ProgressBar
+from mmws.engine.worker_pool import map_unordered
+from mmws.seeds.bank import SeedFolder
+
+from .dss import DSS
+from .find_images import find_images
+from .write_map import MapJob, UnreadableImageError, read_image, shrink, write_map
+
+SALIENCY_MANIFEST = 'saliency.json'
+
+
+@dataclass
+class SaliencyReport:
+    """What a run did.
+
+    Attributes:
+        made: Number of maps written.
+        kept: Number of maps that were there already.
+        failed: Image id -> why it has no map.
+        complete: Whether the folder is complete, with the work of other processes.
+    """
+
+    made: int = 0
+    kept: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+    complete: bool = False
+
+
+class SaliencyGeneration:
+    """Makes ``OUT/<image id>.png``, 8-bit grey and of the image's size, for every image.
+
+    With a CRF, the model works in this process and feeds worker processes, which refine and write.
+
+    Args:
+        images: Path of each image by its id, see :func:`find_images`.
+        out: Folder of the maps.
+        recipe: What the maps depend on, besides what is said here; a folder that another recipe
+            has made is refused.
+        model: In evaluation mode, on its device.
+        pipeline: Of the test data; what loads files in it is left out.
+        crf: Options of :func:`refine_saliency`; None for no CRF.
+        longest: Larger images are shrunk to this longer side for the network.
+        workers: Number of worker processes for the CRF; 0 does all in this one.
+        shard: (i, n): only the i-th of n parts of the images, from 1.
+        limit: Only the first so many images.
+
+    Raises:
+        ValueError: Arguments that make no sense.
+    """
+
+    def __init__(
+        self,
+        images: dict[str, str],
+        out: str | os.PathLike,
+        *,
+        recipe: dict,
+        model: DSS,
+        pipeline: list[dict],
+        crf: dict | None = None,
+        longest: int | None = None,
+        workers: int = 1,
+        shard: tuple[int, int] = (1, 1),
+        limit: int | None = None,
+    ):
+        index, count = shard
+        if not 1 <= index <= count:
+            raise ValueError(f'shard i/n needs 1 <= i <= n; got {index}/{count}.')
+        for name, value in (('limit', limit), ('longest', longest)):
+            if value is not None and value < 1:
+                raise ValueError(f'{name} must be >= 1; got {value}.')
+        self.images = images
+        self.mine = sorted(images)[:limit][index - 1 :: count]
+        self.model = model
+        self.predict = Predictor(model, pipeline, longest=longest)
+        self.crf = crf
+        self.workers = workers
+        self.folder = SeedFolder(
+            out,
+            {**recipe, 'crf': crf, 'longest': longest, 'pipeline': self.predict.steps},
+            manifest=SALIENCY_MANIFEST,
+        )
+
+    def run(self) -> SaliencyReport:
+        """Makes what is missing, then the manifest, if no other process has work left.
+
+        Raises:
+            FileExistsError: Another recipe made the folder.
+            OSError: A map cannot be written.
+        """
+        self.folder.prepare()
+        finished = self.folder.finished()
+        missing = [image_id for image_id in self.mine if image_id not in finished]
+        report = SaliencyReport(kept=len(self.mine) - len(missing))
+        if missing:
+            self.folder.reopen()
+            bar = ProgressBar(len(missing))
+            for _ in map_unordered(
+                write_map,
+                self._jobs(missing, report, bar),
+                # Without a CRF the network takes all the time.
+                workers=0 if self.crf is None else min(self.workers, len(missing)),
+                preload='mmws.saliency.write_map',
+            ):
+                report.made += 1
+                bar.advance()
+            bar.close()
+        report.complete = self.folder.complete(list(self.images))
+        return report
+
+    def _jobs(self, ids: list[str], report: SaliencyReport, bar: ProgressBar) -> Iterator[MapJob]:
+        for image_id in ids:
+            try:
+                image = read_image(self.images[image_id])
+                saliency = self.predict(image)
+            except UnreadableImageError as problem:
+                report.failed[image_id] = str(problem)
+                bar.advance()
+                continue
+            except torch.cuda.OutOfMemoryError:
+                torch.cuda.empty_cache()
+                report.failed[image_id] = (
+                    f'{self.images[image_id]} ({image.shape[1]} x {image.shape[0]} pixels) does '
+                    'not fit into the memory of the GPU; shrink large images with --max-size'
+                )
+                bar.advance()
+                continue
+            yield MapJob(
+                saliency,
+                str(self.folder.file(image_id)),
+                None if self.crf is None else image,
+                self.crf,
+            )
+
+
+class Predictor:
+    """Applies a model of saliency to arrays.
+
+    Args:
+        model: In evaluation mode, on its device.
+        pipeline: Of the test data; what loads files in it is left out.
+        longest: Larger images are shrunk to this longer side for the network.
+    """
+
+    def __init__(self, model: DSS, pipeline: list[dict], *, longest: int | None = None):
+        self.model = model
+        self.longest = longest
+        # Nothing is read from files but the image, which the caller has read.
+        self.steps = [
+            step.to_dict() if isinstance(step, Config) else dict(step)
+            for step in pipeline
+            if not step['type'].rsplit('.', 1)[-1].startswith('Load')
+        ]
+        with DefaultScope.overwrite_default_scope('mmseg'):
+            self._pipeline = Compose(
+                [TRANSFORMS.build(step) for step in ({'type': 'LoadImageFromNDArray'}, *self.steps)]
+            )
+
+    @torch.no_grad()
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        """Computes the map of an image.
+
+        Args:
+            image: (H, W, 3) uint8, BGR.
+
+        Returns:
+            (H, W) float32 in [0, 1].
+        """
+        data = pseudo_collate([self._pipeline(dict(img=shrink(image, self.longest)))])
+        (sample,) = self.model.test_step(data)
+        saliency = sample.pred_saliency.data[0].float().cpu().numpy()
+        if saliency.shape != image.shape[:2]:
+            saliency = cv2.resize(saliency, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        return saliency
+
+
+def find_all_images(folder: str | os.PathLike, ids: list[str] | None = None) -> dict[str, str]:
+    """Finds the images of a folder, or those of a list.
+
+    Args:
+        folder: Where they are.
+        ids: Only these.
+
+    Raises:
+        FileNotFoundError: The folder or a listed image is not there.
+        ValueError: There is no image, or two have one id.
+    """
+    found = find_images(folder)
+    if ids is not None:
+        missing = [image_id for image_id in ids if image_id not in found]
+        if missing:
+            raise FileNotFoundError(
+                f'{len(missing)} of {len(ids)} listed images are not in {folder}, the first: '
+                f'{missing[0]}.'
+            )
+        found = {image_id: found[image_id] for image_id in ids}
+    if not found:
+        raise ValueError(f'there is no image in {folder}.')
+    return found

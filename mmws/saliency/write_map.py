@@ -1,0 +1,114 @@
+"""From an image file to the file of its saliency map, but for the network in between."""
+
+from __future__ import annotations
+
+import io
+import os
+from dataclasses import dataclass
+
+import cv2
+import mmcv
+import numpy as np
+from PIL import Image
+
+from mmws.seeds.bank import write_atomically
+from mmws.seeds.crf import crf_probabilities
+
+
+class UnreadableImageError(Exception):
+    """An image cannot be worked on; others can."""
+
+
+def read_image(path: str | os.PathLike) -> np.ndarray:
+    """Reads an image as the training pipelines and the seeds do.
+
+    Whatever is in the file becomes three channels of 8 bits: grey images are repeated, CMYK and
+    palettes converted, 16 bits cut to the upper 8, an alpha channel is dropped. An image that its
+    EXIF data turns is turned; so is its map then.
+
+    Args:
+        path: The file.
+
+    Returns:
+        (H, W, 3) uint8, BGR.
+
+    Raises:
+        UnreadableImageError: It is missing, empty, damaged, or no image.
+    """
+    try:
+        image = mmcv.imread(os.fspath(path))
+    except Exception as error:  # cv2 and file backends raise many kinds
+        raise UnreadableImageError(f'{path} cannot be read ({_brief(error)})') from error
+    if image is None:
+        raise UnreadableImageError(f'{path} is damaged or no image: it cannot be decoded')
+    return image
+
+
+@dataclass(frozen=True)
+class MapJob:
+    """A saliency map that is to be refined and written.
+
+    Attributes:
+        saliency: (H, W) float32 in [0, 1].
+        file: Where to write it.
+        image: (H, W, 3) uint8, BGR; None if no CRF is wanted.
+        crf: Options of the CRF.
+    """
+
+    saliency: np.ndarray
+    file: str
+    image: np.ndarray | None = None
+    crf: dict | None = None
+
+
+def write_map(job: MapJob) -> None:
+    """Refines a map if that is wanted, and writes it. Runs in worker processes.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    saliency = job.saliency
+    if job.image is not None:
+        saliency = refine_saliency(job.image[..., ::-1], saliency, **(job.crf or {}))
+    write_atomically(job.file, encode_map(saliency))
+
+
+def refine_saliency(image: np.ndarray, saliency: np.ndarray, **crf: float) -> np.ndarray:
+    """The probability of being salient after a DenseCRF with two labels.
+
+    Args:
+        image: (H, W, 3) uint8, RGB.
+        saliency: (H, W) in [0, 1], taken as that probability before.
+        **crf: As in :func:`mmws.seeds.crf.crf_probabilities`.
+
+    Returns:
+        (H, W) float32.
+    """
+    scores = np.stack([1 - saliency, saliency])[None]
+    return crf_probabilities(np.ascontiguousarray(image), scores, **crf)[0, 1]
+
+
+def encode_map(saliency: np.ndarray) -> bytes:
+    """Encodes a map as 8-bit grey PNG, 255 being 1; the same map gives the same bytes.
+
+    Args:
+        saliency: (H, W) floats in [0, 1].
+    """
+    levels = np.rint(np.clip(saliency, 0, 1) * 255).astype(np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(levels).save(stream, 'PNG')
+    return stream.getvalue()
+
+
+def shrink(image: np.ndarray, longest: int | None) -> np.ndarray:
+    """Makes an image smaller if its longer side exceeds ``longest`` pixels."""
+    height, width = image.shape[:2]
+    if longest is None or max(height, width) <= longest:
+        return image
+    factor = longest / max(height, width)
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
+def _brief(error: Exception) -> str:
+    return ' '.join(str(error).split())[:200] or type(error).__name__

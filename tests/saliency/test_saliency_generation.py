@@ -1,0 +1,162 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from mmseg.models import SegDataPreProcessor
+from PIL import Image
+
+from mmws.saliency import saliency_generation
+from mmws.saliency.saliency_generation import Predictor, SaliencyGeneration, find_all_images
+
+PIPELINE = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadSaliencyMask'),
+    dict(type='PackSegInputs'),
+]
+
+
+@pytest.fixture
+def model(build_dss):
+    model = build_dss()
+    model.data_preprocessor = SegDataPreProcessor(
+        mean=[120.0] * 3, std=[60.0] * 3, bgr_to_rgb=True, size_divisor=1
+    )
+    return model
+
+
+@pytest.fixture
+def images(tmp_path):
+    rng = np.random.default_rng(0)
+    (tmp_path / 'images/sub').mkdir(parents=True)
+    for index, size in enumerate([(30, 41), (33, 20), (24, 24), (40, 31), (21, 50)]):
+        name = f'sub/p{index}.jpg' if index == 3 else f'p{index}.jpg'
+        Image.fromarray(rng.integers(0, 255, (*size, 3), np.uint8)).save(tmp_path / 'images' / name)
+    return find_all_images(tmp_path / 'images')
+
+
+def generate(images, out, model, **options):
+    generation = SaliencyGeneration(
+        images, out, recipe=dict(model='tiny'), model=model, pipeline=PIPELINE, **options
+    )
+    return generation.run()
+
+
+def maps(out):
+    return {
+        str(path.relative_to(out))[:-4]: np.asarray(Image.open(path)) for path in out.rglob('*.png')
+    }
+
+
+def test_every_image_gets_a_map_of_its_size(images, tmp_path, model):
+    report = generate(images, tmp_path / 'out', model)
+    assert (report.made, report.kept, report.failed, report.complete) == (5, 0, {}, True)
+    written = maps(tmp_path / 'out')
+    assert written.keys() == images.keys() == {'p0', 'p1', 'p2', 'p4', 'sub/p3'}
+    for image_id, saliency in written.items():
+        assert saliency.dtype == np.uint8
+        assert saliency.shape == Image.open(images[image_id]).size[::-1]
+        assert (saliency.min(), saliency.max()) == (0, 255)
+    manifest = json.loads((tmp_path / 'out/saliency.json').read_text())
+    assert manifest['num_images'] == 5 and manifest['recipe']['model'] == 'tiny'
+
+
+def test_map_is_what_the_model_predicts(images, tmp_path, model):
+    generate(images, tmp_path / 'out', model)
+    rgb = np.asarray(Image.open(images['p1'])).astype(np.float32)
+    inputs = torch.from_numpy((rgb - 120) / 60).permute(2, 0, 1)[None]
+    with torch.no_grad():
+        (sample,) = model(inputs, mode='predict')
+    expected = sample.pred_saliency.data[0].numpy() * 255
+    # JPEG decoders differ by a level or two.
+    assert np.abs(maps(tmp_path / 'out')['p1'] - expected).mean() < 3
+
+
+def test_stopped_run_continues(images, tmp_path, model, monkeypatch):
+    whole = tmp_path / 'whole'
+    generate(images, whole, model)
+    written = []
+
+    def stop_after_two(job):
+        if len(written) == 2:
+            raise KeyboardInterrupt
+        written.append(job)
+        saliency_generation_write(job)
+
+    saliency_generation_write = saliency_generation.write_map
+    monkeypatch.setattr(saliency_generation, 'write_map', stop_after_two)
+    out = tmp_path / 'out'
+    with pytest.raises(KeyboardInterrupt):
+        generate(images, out, model)
+    assert len(maps(out)) == 2 and not (out / 'saliency.json').exists()
+    monkeypatch.undo()
+    report = generate(images, out, model)
+    assert (report.made, report.kept, report.complete) == (3, 2, True)
+    assert all((maps(out)[image_id] == maps(whole)[image_id]).all() for image_id in images)
+
+
+def test_shards_share_the_work_and_the_last_completes_it(images, tmp_path, model):
+    reports = [generate(images, tmp_path / 'out', model, shard=(i, 3)) for i in (2, 1, 3)]
+    assert sorted(report.made for report in reports) == [1, 2, 2]
+    assert [report.complete for report in reports] == [False, False, True]
+    assert maps(tmp_path / 'out').keys() == images.keys()
+
+
+def test_limit_leaves_the_folder_unfinished(images, tmp_path, model):
+    report = generate(images, tmp_path / 'out', model, limit=2)
+    assert (report.made, report.complete) == (2, False)
+    assert generate(images, tmp_path / 'out', model).made == 3
+
+
+def test_unreadable_images_do_not_stop_the_others(images, tmp_path, model):
+    with open(images['p1'], 'wb') as file:
+        file.write(b'broken')
+    report = generate(images, tmp_path / 'out', model)
+    assert report.made == 4 and not report.complete
+    assert list(report.failed) == ['p1'] and 'p1.jpg' in report.failed['p1']
+    Image.new('RGB', (9, 9)).save(images['p1'])
+    report = generate(images, tmp_path / 'out', model)
+    assert (report.made, report.kept, report.complete) == (1, 4, True)
+
+
+def test_another_recipe_is_refused(images, tmp_path, model):
+    generate(images, tmp_path / 'out', model)
+    with pytest.raises(FileExistsError, match='made by another recipe: longest is None'):
+        generate(images, tmp_path / 'out', model, longest=16)
+
+
+def test_large_images_are_shrunk_for_the_network_only(model):
+    image = np.random.default_rng(0).integers(0, 255, (60, 80, 3), np.uint8)
+    seen = []
+    model.backbone.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape))
+    saliency = Predictor(model, PIPELINE, longest=40)(image)
+    assert seen == [(1, 3, 30, 40)]
+    assert saliency.shape == (60, 80) and saliency.dtype == np.float32
+    assert saliency.min() >= 0 and saliency.max() <= 1
+
+
+def test_crf_in_worker_processes(images, tmp_path, model):
+    pytest.importorskip('pydensecrf')
+    crf = dict(iterations=2)
+    here, there = (
+        generate(images, tmp_path / f'out{workers}', model, crf=crf, workers=workers, limit=2)
+        for workers in (0, 1)
+    )
+    assert here.made == there.made == 2
+    one, other = maps(tmp_path / 'out0'), maps(tmp_path / 'out1')
+    assert one.keys() == other.keys() and all((one[i] == other[i]).all() for i in one)
+    generate(images, tmp_path / 'plain', model, limit=2)
+    assert any((one[i] != m).any() for i, m in maps(tmp_path / 'plain').items())
+
+
+def test_mistakes_are_named(images, tmp_path, model):
+    with pytest.raises(ValueError, match='needs 1 <= i <= n; got 0/4'):
+        generate(images, tmp_path / 'out', model, shard=(0, 4))
+    with pytest.raises(ValueError, match='limit must be >= 1; got 0'):
+        generate(images, tmp_path / 'out', model, limit=0)
+    with pytest.raises(FileNotFoundError, match='1 of 2 listed images are not in .*, the first: q'):
+        find_all_images(tmp_path / 'images', ['p0', 'q'])
+    (tmp_path / 'empty').mkdir()
+    with pytest.raises(ValueError, match='there is no image in'):
+        find_all_images(tmp_path / 'empty')
+    assert not (tmp_path / 'out').exists()

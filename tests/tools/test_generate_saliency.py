@@ -1,0 +1,85 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmseg.registry import MODELS
+from PIL import Image
+
+from mmws.saliency.load_dss import load_dss
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory):
+    """A config file, a checkpoint and a folder of images."""
+    root = tmp_path_factory.mktemp('saliency')
+    cfg = Config.fromfile(ROOT / 'configs/saliency/dss_shapes.py')
+    cfg.model.backbone.base_channels = 2
+    cfg.model.decode_head.update(in_channels=[2, 4, 8, 16, 16, 16], base_channels=2)
+    cfg.dump(root / 'dss.py')
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        model = MODELS.build(cfg.model)
+    torch.save(dict(state_dict=model.state_dict()), root / 'dss.pth')
+    (root / 'images').mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(3):
+        image = Image.fromarray(rng.integers(0, 255, (30, 40 + i, 3), np.uint8))
+        image.save(root / f'images/im{i}.jpg')
+    return root
+
+
+@pytest.fixture
+def run(tool, trained, tmp_path):
+    """Runs the tool on the images, out to ``maps``."""
+
+    def start(*options):
+        paths = (trained / 'dss.py', trained / 'dss.pth', trained / 'images', '--out', 'maps')
+        return tool('generate_saliency.py', *paths, '--device', 'cpu', *options, cwd=tmp_path)
+
+    return start
+
+
+@pytest.mark.slow
+def test_writes_stops_resumes_and_reports(run, trained, tmp_path):
+    first = run('--limit', 2)
+    assert first.returncode == 0, first.stderr[-3000:]
+    assert '2 maps written to maps, 0 were there already' in first.stdout
+    assert 'not complete yet; the same command continues' in first.stdout
+
+    refused = run('--outputs', 'side2', 'fuse', '--no-min-max')
+    assert refused.returncode != 0
+    assert 'made by another recipe: fusion.min_max is True there and False' in refused.stderr
+
+    (trained / 'images/zz.jpg').write_bytes(b'broken')
+    second = run()
+    assert '1 maps written to maps, 2 were there already' in second.stdout
+    assert second.returncode != 0
+    assert '1 images have no map:' in second.stderr and 'zz.jpg' in second.stderr
+    names = sorted(path.name for path in (tmp_path / 'maps').glob('*.png'))
+    assert names == ['im0.png', 'im1.png', 'im2.png']
+    with Image.open(tmp_path / 'maps/im2.png') as saliency:
+        assert (saliency.mode, saliency.size) == ('L', (42, 30))
+
+
+def test_a_shard_without_number_is_named(run):
+    done = run('--shard', '2')
+    assert done.returncode == 2 and '--shard is I/N, such as 2/4; got 2' in done.stderr
+
+
+def test_checkpoint_of_another_model(trained, tmp_path):
+    cfg = Config.fromfile(trained / 'dss.py')
+    with pytest.raises(FileNotFoundError, match='no checkpoint .*none.pth'):
+        load_dss(cfg, tmp_path / 'none.pth')
+    torch.save(dict(state_dict={'backbone.conv1.weight': torch.zeros(1)}), tmp_path / 'other.pth')
+    with pytest.raises(ValueError, match=r'other.pth does not fit the model .*Missing key'):
+        load_dss(cfg, tmp_path / 'other.pth')
+    (tmp_path / 'text.pth').write_text('no checkpoint')
+    with pytest.raises(ValueError, match='not a checkpoint that torch can load safely'):
+        load_dss(cfg, tmp_path / 'text.pth')
+    cfg.model.type = 'EncoderDecoder'
+    with pytest.raises(ValueError, match='EncoderDecoder, which gives no saliency maps'):
+        load_dss(cfg, trained / 'dss.pth')

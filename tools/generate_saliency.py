@@ -1,0 +1,107 @@
+"""Writes saliency maps for a folder of images: python tools/generate_saliency.py CONFIG CKPT DIR.
+
+    python tools/generate_saliency.py configs/saliency/dss_vgg16_msra-b.py dss.pth \\
+        data/VOCdevkit/VOC2012/JPEGImages --out data/VOCdevkit/VOC2012/saliency
+
+A second run finishes what the first left. Several machines share the work with --shard 1/4 ... 4/4.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+from mmengine.config import Config, DictAction
+
+from mmws.engine.worker_pool import available_cores
+from mmws.saliency.load_dss import load_dss, model_identity
+from mmws.saliency.saliency_generation import SaliencyGeneration, find_all_images
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('config', help='config file of configs/saliency')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('images', type=Path, help='folder of images; those below it count too')
+    parser.add_argument('--out', type=Path, required=True, help='folder of the maps, <id>.png')
+    parser.add_argument('--list', type=Path, help='only the image ids in this file, one a line')
+    parser.add_argument(
+        '--outputs',
+        nargs='+',
+        metavar='NAME',
+        help='outputs to average: side1 ... side6, fuse (the config: side3 side4 side5 fuse)',
+    )
+    parser.add_argument(
+        '--no-min-max', action='store_true', help='do not stretch each map to 0 ... 255'
+    )
+    parser.add_argument('--crf', action='store_true', help='refine by DenseCRF')
+    parser.add_argument(
+        '--crf-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='iterations, bilateral_sxy, bilateral_srgb, bilateral_compat, gaussian_sxy, '
+        'gaussian_compat',
+    )
+    parser.add_argument(
+        '--max-size', type=int, metavar='N', help='shrink larger images to N pixels for the network'
+    )
+    parser.add_argument('--shard', default='1/1', metavar='I/N', help='only part I of N')
+    parser.add_argument('--limit', type=int, metavar='N', help='only the first N images')
+    parser.add_argument('--workers', type=int, default=available_cores())
+    parser.add_argument(
+        '--device', default='cuda' if torch.cuda.is_available() else 'cpu', help='cpu, cuda:1, ...'
+    )
+    parser.add_argument('--overwrite', action='store_true', help='replace maps made otherwise')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    args = parser.parse_args()
+    try:
+        args.shard = tuple(int(number) for number in args.shard.split('/'))
+        _, _ = args.shard
+    except ValueError:
+        parser.error(f'--shard is I/N, such as 2/4; got {args.shard}')
+    if args.crf_options and not args.crf:
+        parser.error('--crf-options needs --crf')
+    return args
+
+
+def main() -> None:
+    args = parse_args()
+    cfg = Config.fromfile(args.config)
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    if args.outputs:
+        cfg.merge_from_dict({'model.test_cfg.outputs': args.outputs})
+    if args.no_min_max:
+        cfg.merge_from_dict({'model.test_cfg.min_max': False})
+    images = find_all_images(args.images, args.list.read_text().split() if args.list else None)
+    model = load_dss(cfg, args.checkpoint, args.device)
+    generation = SaliencyGeneration(
+        images,
+        args.out,
+        recipe=dict(model=model_identity(model, cfg), fusion=dict(cfg.model.test_cfg)),
+        model=model,
+        pipeline=cfg.test_dataloader.dataset.pipeline,
+        crf=(args.crf_options or {}) if args.crf else None,
+        longest=args.max_size,
+        workers=args.workers,
+        shard=args.shard,
+        limit=args.limit,
+    )
+    if args.overwrite:
+        generation.folder.clear()
+    report = generation.run()
+    print(f'{report.made} maps written to {args.out}, {report.kept} were there already.')
+    if not report.complete:
+        print('The folder is not complete yet; the same command continues.')
+    if report.failed:
+        shown = list(report.failed.items())[:5]
+        more = f'\n  and {len(report.failed) - 5} more' if len(report.failed) > 5 else ''
+        reasons = ''.join(f'\n  {image_id}: {problem}' for image_id, problem in shown)
+        sys.exit(f'{len(report.failed)} images have no map:{reasons}{more}')
+
+
+if __name__ == '__main__':
+    main()
