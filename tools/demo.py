@@ -198,10 +198,10 @@ def explain(args: argparse.Namespace) -> None:
     )
     if wst < plain - 2:
         print(
-            "\nWST selects seeds by the network's own prediction. Here it starts from nothing and all\n"
-            'seeds err towards background, so its first guess, background, is confirmed. The paper\n'
-            'starts from ImageNet weights, with seeds that err both ways. Without these, use the\n'
-            'plain average (scale=0), or WST late (warmup=0.5).'
+            "\nWST selects seeds by the network's own prediction. Here it starts from nothing and\n"
+            'all seeds err towards background, so its first guess, background, is confirmed. The\n'
+            'paper starts from ImageNet weights, with seeds that err both ways. Without them use\n'
+            'the plain average (scale=0), or WST late (warmup=0.5).'
         )
 
 
