@@ -9,6 +9,7 @@ A second run finishes what the first left. Several machines share the work with 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from pathlib import Path
 
@@ -57,11 +58,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--overwrite', action='store_true', help='replace maps made otherwise')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
     args = parser.parse_args()
-    try:
-        args.shard = tuple(int(number) for number in args.shard.split('/'))
-        _, _ = args.shard
-    except ValueError:
+    shard = re.fullmatch(r'(\d+)/(\d+)', args.shard)
+    if shard is None:
         parser.error(f'--shard is I/N, such as 2/4; got {args.shard}')
+    args.shard = tuple(int(number) for number in shard.groups())
     if args.crf_options and not args.crf:
         parser.error('--crf-options needs --crf')
     return args
