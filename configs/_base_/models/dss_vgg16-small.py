@@ -16,13 +16,6 @@ model = dict(
         in_channels=[8, 16, 32, 64, 64, 64],
         base_channels=8,
         norm_cfg=dict(type='BN'),
-        # The paper's N(0, 0.01) lets the sides wake up slowly; there are few steps here.
-        init_cfg=dict(
-            type='Normal',
-            layer='Conv2d',
-            std=0.1,
-            override=dict(type='Constant', name='fuse', val=1 / 6, bias=0.0),
-        ),
     ),
     train_cfg=dict(),
     test_cfg=dict(mode='whole', outputs=['side3', 'side4', 'side5', 'fuse'], min_max=True),
