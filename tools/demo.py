@@ -37,7 +37,7 @@ CELLS = {
     f'{NOISE}_12seeds': 'twelve, WST',
     f'{NOISE}_12seeds_late': 'twelve, WST in the second half',
     f'{NOISE}_12seeds_vote': 'majority vote of twelve as one label',
-    'gt': 'ground truth',
+    'gt': 'trained with the ground truth',
 }
 
 
@@ -170,7 +170,7 @@ def draw_predictions(args: argparse.Namespace, data: Path) -> Path:
     images = [cv2.imread(str(data / 'JPEGImages' / f'{i}.jpg'))[..., ::-1] for i in ids]
     columns = {
         'image': images,
-        'ground truth': [read_label_map(data / 'SegmentationClassAug' / f'{i}.png') for i in ids],
+        'true labels': [read_label_map(data / 'SegmentationClassAug' / f'{i}.png') for i in ids],
     }
     for cell, title in CELLS.items():
         checkpoint = (args.out / cell / 'last_checkpoint').read_text().strip()

@@ -7,7 +7,7 @@ def test_the_demo_runs_stops_nowhere_and_is_instant_the_second_time(tool, tmp_pa
     first = tool('demo.py', *options, cwd=tmp_path)
     assert first.returncode == 0, first.stdout + first.stderr
     table = first.stdout[first.stdout.index('mIoU on 4 held-out') :]
-    assert 'twelve, WST' in table and 'ground truth' in table
+    assert 'twelve, WST' in table and 'the ground truth' in table
     assert (tmp_path / 'demo' / 'predictions.png').stat().st_size > 10_000
 
     second = tool('demo.py', *options, cwd=tmp_path)
