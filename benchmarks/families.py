@@ -1,7 +1,7 @@
 """Every family of mmsegmentation 1.2.2: does it train with seeds, and what does it cost?
 
     python benchmarks/families.py [--only pspnet stdc] [--size 128] [--no-time]
-                                  [--out docs/families.md]
+                                  [--state FILE] [--out docs/families.md]
 
 Builds one config of each family without pretrained weights, checks the properties of
 ``seed_properties.py`` on random images, and times a training step with 12 seeds against a stock
@@ -12,6 +12,7 @@ family fails for a reason that is not known. Each family runs in a process of it
 from __future__ import annotations
 
 import argparse
+import json
 import multiprocessing
 import re
 import sys
@@ -144,6 +145,8 @@ def light(cfg: dict, size: int) -> dict:
         # Its masks are as large as its features, and this form needs no compiled op.
         side = size // 8 // made['shrink_factor']
         made.update(mask_size=(side, side), compact=True)
+    if made.get('type') == 'CLIPTextEncoder':  # reads the names of all classes once
+        made.update(num_layers=1, templates=['{}'])
     return made
 
 
@@ -268,6 +271,13 @@ def _names(losses: tuple[str, ...]) -> str:
     return ', '.join(f'`{name}`' for name in shortened)
 
 
+def _read(state: Path | None) -> dict[str, Result]:
+    if state is None or not state.exists():
+        return {}
+    lines = map(json.loads, state.read_text().splitlines())
+    return {name: Result(*values) for line in lines for name, values in line.items()}
+
+
 _START, _END = '<!-- families.py: begin -->', '<!-- families.py: end -->'
 
 
@@ -287,6 +297,7 @@ def main() -> int:
     parser.add_argument('--rounds', type=int, default=5, help='timed steps')
     parser.add_argument('--no-time', action='store_true', help='check only')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    parser.add_argument('--state', type=Path, help='keeps finished families, for a run to go on')
     parser.add_argument('--out', type=Path, help='a page to write the table into')
     args = parser.parse_args()
     names = [
@@ -294,11 +305,15 @@ def main() -> int:
         for name in FAMILIES
         if not args.only or any(text.lower() in name.lower() for text in args.only)
     ]
+    finished = _read(args.state)
     results = {}
     progress = ProgressBar(len(names), file=sys.stderr)
     for name in names:
         rounds = 0 if args.no_time else args.rounds
-        results[name] = _in_own_process(name, args.size, args.device, rounds)
+        results[name] = finished.get(name) or _in_own_process(name, args.size, args.device, rounds)
+        if args.state and name not in finished:
+            with args.state.open('a') as file:
+                file.write(json.dumps({name: results[name]}) + '\n')
         progress.update()
         print(f' {name}: {results[name].state} {results[name].reason}', file=sys.stderr)
     text = table(results)
