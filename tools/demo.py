@@ -49,6 +49,9 @@ def parse_args():
     parser.add_argument('--epochs', type=int, default=9)
     parser.add_argument('--seed', type=int, default=0, help='of the data and of the trainings')
     parser.add_argument(
+        '--cells', nargs='+', choices=CELLS, default=list(CELLS), help='only these rows'
+    )
+    parser.add_argument(
         '--jobs', type=int, help='trainings at a time (one per core, or one on a GPU)'
     )
     return parser.parse_args()
@@ -97,7 +100,7 @@ def train_command(args: argparse.Namespace, cell: str, data: Path) -> list[str]:
 
 def train_all(args: argparse.Namespace, data: Path) -> None:
     """Trains the cells that have no result yet, several at a time, and says how far they are."""
-    waiting = [cell for cell in CELLS if not result_path(args, cell).is_file()]
+    waiting = [cell for cell in args.cells if not result_path(args, cell).is_file()]
     # Small networks gain nothing from a second thread, and lose much where cores are shared.
     jobs = args.jobs or (1 if torch.cuda.is_available() else available_cores())
     environment = dict(os.environ, OMP_NUM_THREADS='1')
@@ -164,7 +167,8 @@ def draw_predictions(args: argparse.Namespace, data: Path) -> Path:
     from mmseg.apis import inference_model, init_model
 
     path = args.out / 'predictions.png'
-    if path.is_file():
+    newest = max(result_path(args, cell).stat().st_mtime for cell in args.cells)
+    if path.is_file() and path.stat().st_mtime > newest:
         return path
     ids = (data / 'ImageSets/Segmentation/val.txt').read_text().split()[:8]
     images = [cv2.imread(str(data / 'JPEGImages' / f'{i}.jpg'))[..., ::-1] for i in ids]
@@ -172,11 +176,13 @@ def draw_predictions(args: argparse.Namespace, data: Path) -> Path:
         'image': images,
         'true labels': [read_label_map(data / 'SegmentationClassAug' / f'{i}.png') for i in ids],
     }
-    for cell, title in CELLS.items():
+    for cell in args.cells:
         checkpoint = (args.out / cell / 'last_checkpoint').read_text().strip()
         model = init_model(str(args.out / cell / f'{cell}.py'), checkpoint, device='cpu')
         results = inference_model(model, [np.ascontiguousarray(i[..., ::-1]) for i in images])
-        columns[title] = [r.pred_sem_seg.data[0].cpu().numpy().astype(np.uint8) for r in results]
+        columns[CELLS[cell]] = [
+            r.pred_sem_seg.data[0].cpu().numpy().astype(np.uint8) for r in results
+        ]
     metainfo = mmws.datasets.ShapesDataset.METAINFO
     sheet = prediction_sheet(columns, metainfo['classes'], metainfo['palette'])
     cv2.imwrite(str(path), sheet[..., ::-1])
@@ -185,17 +191,17 @@ def draw_predictions(args: argparse.Namespace, data: Path) -> Path:
 
 def print_table(args: argparse.Namespace) -> None:
     print(f'\nmIoU on {args.val} held-out Shapes images, one run each (seed {args.seed})\n')
-    for cell, title in CELLS.items():
+    for cell in args.cells:
         record = json.loads(result_path(args, cell).read_text())
-        print(f'  {title:<38} {record["mIoU"]:5.1f}')
+        print(f'  {CELLS[cell]:<38} {record["mIoU"]:5.1f}')
 
 
 def explain(args: argparse.Namespace) -> None:
     """Why WST may be far below the plain average here, if it is."""
-    plain, wst = (
-        json.loads(result_path(args, f'{NOISE}_12seeds{end}').read_text())['mIoU']
-        for end in ('_plain', '')
-    )
+    pair = [f'{NOISE}_12seeds_plain', f'{NOISE}_12seeds']
+    if not set(pair) <= set(args.cells):
+        return
+    plain, wst = (json.loads(result_path(args, cell).read_text())['mIoU'] for cell in pair)
     if wst < plain - 2:
         print(
             "\nWST selects seeds by the network's own prediction. Here it starts from nothing and\n"
@@ -215,7 +221,7 @@ def main():
         sys.exit(f'{args.out} holds a demo with other settings: choose another --out.')
     settings.write_text(json.dumps(wanted))
     data = args.out / 'data'
-    finished = all(result_path(args, cell).is_file() for cell in CELLS)
+    finished = all(result_path(args, cell).is_file() for cell in args.cells)
     if not finished:
         data = make_data(args)
         train_all(args, data)
