@@ -118,7 +118,8 @@ def test_dry_run_another_recipe_and_a_missing_saliency_map(tool, trained):
     assert 'vgg16_crf_x0.5: 8 to make, 0 are there' in dry.stdout and not (root / 'dry').exists()
     other = tool(*arguments(trained, 'hooked'), 'seeds.crf.iterations=3', cwd=root)
     assert other.returncode and 'iterations is 10 there and 3 here' in other.stderr
-    one = next((root / 'data' / 'saliency').glob('*.png'))
+    image_id = (root / 'data/ImageSets/Segmentation/train_aug.txt').read_text().split()[3]
+    one = root / 'data' / 'saliency' / f'{image_id}.png'
     moved = one.rename(root / 'moved.png')
     try:
         lacking = tool(*arguments(trained, 'dry'), cwd=root)
