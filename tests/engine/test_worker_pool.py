@@ -1,0 +1,83 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mmws.engine.worker_pool import available_cores, map_unordered
+
+
+def die(_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_workers_give_every_result_once_and_pull_jobs_as_they_go():
+    taken = []
+
+    def jobs():
+        for job in range(-20, 20):
+            taken.append(job)
+            yield job
+
+    results = map_unordered(abs, jobs(), workers=2, preload='mmws.seeds.seed_job')
+    first = next(results)
+    assert len(taken) <= 2 * 4
+    assert sorted([first, *results]) == sorted(abs(job) for job in range(-20, 20))
+
+
+def test_no_worker_means_this_process():
+    assert list(map_unordered(lambda x: x + 1, [1, 2], workers=0)) == [2, 3]
+
+
+def test_an_error_in_a_worker_arrives():
+    with pytest.raises(ZeroDivisionError):
+        list(map_unordered(divide, [0], workers=1, preload='mmws.seeds.seed_job'))
+
+
+def divide(number):
+    return 1 / number
+
+
+def test_a_dead_worker_is_named():
+    with pytest.raises(RuntimeError, match='A worker process died.*fewer --workers'):
+        list(map_unordered(die, range(3), workers=1, preload='mmws.seeds.seed_job'))
+
+
+@pytest.mark.skipif(not Path('/proc').is_dir(), reason='looks for processes in /proc')
+def test_workers_end_with_a_killed_parent(tmp_path):
+    script = tmp_path / 'parent.py'
+    script.write_text(
+        'from slow import work\n'
+        'from mmws.engine.worker_pool import map_unordered\n'
+        'if __name__ == "__main__":\n'
+        '    for pid in map_unordered(work, range(99), workers=2):\n'
+        '        print(pid, flush=True)\n'
+    )
+    (tmp_path / 'slow.py').write_text(
+        'import os, time\ndef work(_):\n    time.sleep(0.1)\n    return os.getpid()\n'
+    )
+    path = os.pathsep.join([str(tmp_path), str(Path(__file__).resolve().parents[2])])
+    parent = subprocess.Popen(
+        [sys.executable, script],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=dict(os.environ, PYTHONPATH=path),
+    )
+    worker = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    deadline = time.monotonic() + 20
+    while Path(f'/proc/{worker}').exists():
+        state = Path(f'/proc/{worker}/stat').read_text().split()[2]
+        if state == 'Z':  # dead, only not yet collected by its own parent
+            break
+        assert time.monotonic() < deadline, 'the worker outlived its parent'
+        time.sleep(0.05)
+
+
+def test_available_cores():
+    assert 1 <= available_cores() <= os.cpu_count()
