@@ -1,0 +1,270 @@
+import copy
+import json
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.logging import MMLogger
+from mmengine.runner import Runner
+from torch import nn
+
+from mmws.engine import SeedTrustHook
+from mmws.engine.seed_trust import SeedTrust, trust_sums, trust_table
+from mmws.models import WSTLoss, hand_over
+from mmws.models.hand_over import SeedBatch
+from mmws.seeds.bank import encode_seed
+from mmws.seeds.label_map import read_label_map
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def test_sums_by_hand():
+    predicted = torch.tensor([[[0, 1, 2]]])
+    seeds = torch.tensor([[[[0, 0, 255]], [[1, 1, 2]], [[2, 2, 2]]]], dtype=torch.uint8)
+    weights = torch.arange(9.0).reshape(1, 3, 1, 3)
+    # The image's second map is from source 0, the first from source 1, the third from none.
+    sums = trust_sums(predicted, weights, seeds, torch.tensor([[1, 0, -1]]), (3, 4))
+    expected = torch.zeros(3, 4, 3, dtype=torch.float64)
+    expected[1, 0] = torch.tensor([2, 1, 0 + 1])
+    expected[0, 1] = torch.tensor([2, 1, 3 + 4])
+    expected[0, 2] = torch.tensor([1, 1, 5])
+    torch.testing.assert_close(sums, expected)
+    trust = SeedTrust(sums)
+    assert trust.known.tolist() == [3, 2, 0]
+    assert trust.weight[:2].tolist() == [4, 0.5] and trust.weight[2].isnan()
+    torch.testing.assert_close(trust.agreement[:2], torch.tensor([2 / 3, 1 / 2]).double())
+    torch.testing.assert_close(trust.mean_class_agreement[0], torch.tensor(0.75).double())
+
+
+def test_table_puts_the_least_trusted_last():
+    sums = torch.tensor([[[10.0, 5, 4], [10, 1, 2]], [[10, 9, 15], [0, 0, 0]], [[0, 0, 0]] * 2])
+    trust = SeedTrust(sums)
+    lines = trust_table(['poor', 'good', 'unseen'], trust, trust, ['sky', 'cat']).splitlines()
+    assert [line.split()[0] for line in lines] == ['seed', 'good', 'poor', 'unseen']
+    assert lines[2].split()[1:6] == ['0.300', '0.300', '30.0', '30.0', '30.0']
+    assert lines[2].endswith('cat 0.20, sky 0.40')
+    assert lines[3].split()[1:] == ['-', '-', '-', '-', '-']
+
+
+@pytest.fixture
+def cfg(tiny_cfg, voc_tree, tmp_path):
+    """Three seeds, of which the last one is noise; the model trains for eight steps."""
+    rng = np.random.default_rng(0)
+    for name in voc_tree.seed_names[:2]:
+        (tmp_path / name).symlink_to(voc_tree.seed_root / name)
+    (tmp_path / 'noise').mkdir()
+    for file in (voc_tree.seed_root / 'seed0').glob('*.png'):
+        labels = rng.integers(0, 21, read_label_map(file).shape).astype(np.uint8)
+        (tmp_path / 'noise' / file.name).write_bytes(encode_seed(labels))
+    cfg = copy.deepcopy(tiny_cfg)
+    cfg.train_dataloader.dataset.seed_root = str(tmp_path)
+    cfg.train_dataloader.dataset.seed_dirs = ['seed0', 'seed1', 'noise']
+    cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=8, val_interval=100)
+    cfg.param_scheduler = []
+    cfg.default_hooks.checkpoint = dict(type='CheckpointHook', by_epoch=False, interval=4)
+    cfg.default_hooks.logger = dict(type='LoggerHook', log_metric_by_epoch=False)
+    cfg.log_processor = dict(by_epoch=False)
+    cfg.visualizer = dict(
+        type='SegLocalVisualizer', name='trust', vis_backends=[dict(type='LocalVisBackend')]
+    )
+    cfg.randomness = dict(seed=0)
+    cfg.custom_hooks = [dict(type='SeedTrustHook', sample_interval=1, log_interval=2)]
+    cfg.work_dir = str(tmp_path / 'work')
+    cfg.experiment_name = tmp_path.name
+    return cfg
+
+
+def scalars(work_dir):
+    (file,) = Path(work_dir).rglob('vis_data/scalars.json')
+    entries = {}
+    for line in file.read_text().splitlines():
+        for name, value in json.loads(line).items():
+            entries.setdefault(name, []).append(value)
+    return entries
+
+
+def test_noise_is_trusted_least(cfg, caplog):
+    runner = Runner.from_cfg(cfg)
+    with caplog.at_level(logging.INFO, logger=MMLogger.get_current_instance().name):
+        MMLogger.get_current_instance().addHandler(caplog.handler)
+        runner.train()
+    logged = scalars(cfg.work_dir)
+    print(logged)
+    # 20 pixels in 21 of the noise contradict whatever is predicted.
+    assert len(logged['seed_trust/noise/weight']) == 4
+    # In the first steps the model agrees with nobody.
+    assert all(weight < 0.75 for weight in logged['seed_trust/noise/weight'][1:])
+    assert all(agreed < 0.15 for agreed in logged['seed_trust/noise/agreement'])
+    assert min(logged['seed_trust/seed0/weight']) > 1
+    content = json.loads(Path(cfg.work_dir, 'seed_trust.json').read_text())
+    assert content['seeds'] == ['seed0', 'seed1', 'noise']
+    assert len(content['parts']) == 4 and len(content['parts'][0]['class_weight'][2]) == 21
+    assert [entry['iter'] for entry in content['history']] == [2, 4, 6, 8]
+    (table,) = (r.message for r in caplog.records if 'Which seeds the model trusts' in r.message)
+    assert table.splitlines()[-1].startswith('noise')
+
+
+def test_training_is_not_changed(cfg, tmp_path):
+    weights = []
+    for hooks in (cfg.custom_hooks, []):
+        cfg.custom_hooks = hooks
+        cfg.work_dir = str(tmp_path / f'work{len(weights)}')
+        cfg.experiment_name = f'{tmp_path.name}_{len(weights)}'
+        runner = Runner.from_cfg(cfg)
+        runner.train()
+        weights.append(runner.model.state_dict())
+        assert not any(m._forward_pre_hooks for m in runner.model.modules())
+    for name, value in weights[0].items():
+        torch.testing.assert_close(value, weights[1][name], rtol=0, atol=0, msg=name)
+
+
+def test_resume_goes_on_with_the_record(cfg, tmp_path):
+    Runner.from_cfg(cfg).train()
+    whole = json.loads(Path(cfg.work_dir, 'seed_trust.json').read_text())
+    cfg.resume, cfg.load_from = True, str(Path(cfg.work_dir, 'iter_4.pth'))
+    cfg.experiment_name = f'{tmp_path.name}_resumed'
+    Runner.from_cfg(cfg).train()
+    resumed = json.loads(Path(cfg.work_dir, 'seed_trust.json').read_text())
+    assert [entry['iter'] for entry in resumed['history']] == [2, 4, 6, 8]
+    assert resumed['history'][:2] == whole['history'][:2]
+    assert resumed['parts'][:2] == whole['parts'][:2]
+    assert resumed['parts'][3]['pixels'] is not None
+
+
+class _Sample:
+    def __init__(self, path, count):
+        self.metainfo = dict(img_path=path)
+        self.gt_seeds = type('Data', (), dict(data=torch.zeros(count, 1, 1)))()
+
+
+class _Leaf:
+    def __init__(self, names, paths):
+        self.seed_names = names
+        self.paths = paths
+
+    def __len__(self):
+        return len(self.paths)
+
+    def get_data_info(self, index):
+        return dict(img_path=self.paths[index])
+
+
+def test_sources_of_mixed_datasets_are_told_apart():
+    hook = SeedTrustHook()
+    hook._find_sources([_Leaf(['a', 'b'], ['x', 'y']), _Leaf(['labels'], ['x', 'z'])])
+    assert hook.names == ['a', 'b', 'labels']
+    assert hook._owners_of(_Sample('x', 2)) == [0, 1]
+    assert hook._owners_of(_Sample('x', 1)) == hook._owners_of(_Sample('z', 1)) == [2]
+    hook._find_sources([_Leaf(['a', 'b'], ['x']), _Leaf(['b', 'c'], ['y'])])
+    assert hook.names == ['a', 'b', 'c']
+    assert hook._owners_of(_Sample('y', 2)) == [1, 2]
+    assert hook._owners_of(_Sample('new', 2)) == [0, 1]
+    assert hook._owners_of(_Sample('new', 7)) == [-1] * 7
+
+
+@pytest.mark.parametrize('unknown', ['keep', 'drop'])
+def test_one_is_an_average_weight(unknown):
+    """Of three seeds one is unknown and one absent: see what the others get at scale log(2)."""
+    hook = SeedTrustHook()
+    hook._find_sources([_Leaf(['a', 'b', 'c'], ['x'])])
+    hook.classes = ['0', '1']
+    hook._owners = [[0, 1, 2]]
+    logits = torch.tensor([2.0, 0.0]).reshape(1, 2, 1, 1).expand(1, 2, 1, 2)
+    seeds = torch.tensor([[[[0, 1]], [[255, 0]], [[255, 255]]]], dtype=torch.uint8)
+    present = torch.tensor([[True, True, False]])
+    loss = WSTLoss(scale=float(np.log(2)), unknown=unknown)
+    label = torch.zeros(1, 1, 2, dtype=torch.long)
+    with hand_over(SeedBatch(seeds, present)):
+        hook._look(loss, (logits, label), {})
+    trust = SeedTrust(hook._window)
+    # Pixel 1: a matches, b is unknown. Pixel 2: a misses, b matches: 2/3 and 4/3.
+    first = 4 / 3 if unknown == 'keep' else 1
+    torch.testing.assert_close(
+        trust.weight[:2], torch.tensor([(first + 2 / 3) / 2, 4 / 3], dtype=torch.float64)
+    )
+    assert trust.known.tolist() == [2, 1, 0]
+    assert trust.agreement[:2].tolist() == [0.5, 1]
+
+
+def test_mistakes(cfg):
+    with pytest.raises(ValueError, match='multiple of sample_interval; got 3 and 10'):
+        SeedTrustHook(sample_interval=3, log_interval=10)
+    cfg.custom_hooks[0]['head'] = 'auxiliary_head'
+    with pytest.raises(ValueError, match="no loss that takes seeds in 'auxiliary_head'"):
+        Runner.from_cfg(cfg).train()
+    cfg.custom_hooks[0]['head'] = 'decode_head'
+    cfg.train_dataloader.dataset = cfg.train_dataloader.dataset.dataset
+    cfg.experiment_name += '_stock'
+    with pytest.raises(ValueError, match='needs a training dataset with seeds'):
+        Runner.from_cfg(cfg).train()
+
+
+def test_only_losses_of_the_named_head(cfg):
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.decode_head = nn.ModuleList([nn.ModuleDict(dict(loss_decode=WSTLoss()))] * 1)
+            self.auxiliary_head = nn.ModuleDict(dict(loss_decode=WSTLoss()))
+
+    model = Model()
+    assert SeedTrustHook()._losses(model) == [model.decode_head[0]['loss_decode']]
+    assert SeedTrustHook(head='auxiliary_head')._losses(model) == [
+        model.auxiliary_head['loss_decode']
+    ]
+
+
+@pytest.mark.slow
+def test_two_processes_add_up(cfg, tmp_path):
+    """Each of two processes sees its half of each batch; the sum is what one process sees."""
+    cfg.launcher = 'pytorch'
+    cfg.train_dataloader.batch_size = 2
+    cfg.train_dataloader.sampler = dict(type='DefaultSampler', shuffle=False)
+    cfg.optim_wrapper.optimizer.lr = 0.0
+    cfg.train_dataloader.dataset.dataset.pipeline = [
+        dict(type='LoadImageFromFile'),
+        dict(type='LoadAnnotations'),
+        dict(type='Resize', scale=(32, 32), keep_ratio=False),
+        dict(type='PackSegInputs'),
+    ]
+    cfg.model.backbone.norm_cfg = cfg.model.decode_head.norm_cfg = dict(type='GN', num_groups=2)
+    cfg.custom_hooks = [dict(type='SeedTrustHook', sample_interval=2, log_interval=8)]
+    cfg.train_cfg.max_iters = 2
+    cfg.model_wrapper_cfg = dict(type='MMDistributedDataParallel', device_ids=None)
+    cfg.dump(tmp_path / 'two.py')
+    done = subprocess.run(
+        [sys.executable, '-m', 'torch.distributed.run', '--nproc_per_node=2', '--standalone']
+        + [__file__, str(tmp_path / 'two.py')],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        cwd=tmp_path,
+        env=dict(os.environ, PYTHONPATH=str(REPOSITORY), OMP_NUM_THREADS='1'),
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    two = json.loads(Path(cfg.work_dir, 'seed_trust.json').read_text())
+
+    one = Config.fromfile(tmp_path / 'two.py')
+    one.launcher, one.work_dir = 'none', str(tmp_path / 'one')
+    # Four images: one process with the whole batch sees them all in the first step.
+    one.train_dataloader.batch_size = 4
+    one.custom_hooks[0].update(sample_interval=1)
+    one.train_cfg.max_iters = 1
+    Runner.from_cfg(one).train()
+    one = json.loads(Path(one.work_dir, 'seed_trust.json').read_text())
+    for key in ('pixels', 'weight', 'agreement'):
+        expected = next(part[key] for part in one['parts'] if part['pixels'][0])
+        found = next(part[key] for part in two['parts'] if part['pixels'][0])
+        assert found == pytest.approx(expected, rel=1e-3), key
+
+
+if __name__ == '__main__':
+    # One of two processes. mmengine's own launcher wants a GPU for each.
+    torch.distributed.init_process_group('gloo')
+    Runner.from_cfg(Config.fromfile(sys.argv[1])).train()
+    torch.distributed.destroy_process_group()
