@@ -1,0 +1,111 @@
+"""Draws image, CAMs and seeds side by side: python tools/browse_seeds.py SEED_ROOT ..."""
+
+import argparse
+import html
+import re
+import sys
+from pathlib import Path
+
+from PIL import Image
+
+from mmws.engine.progress_bar import ProgressBar
+from mmws.seeds.cam import upsample_cam
+from mmws.seeds.cam_store import read_cams
+from mmws.seeds.label_map import read_label_map
+from mmws.seeds.seed_job import read_image
+from mmws.visualization.seed_sheet import overlay_cam, seed_sheet
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description='One PNG an image: the image, its ground truth, its CAMs and its seeds.'
+    )
+    parser.add_argument('root', type=Path, help='SEED_ROOT')
+    parser.add_argument('--images', type=Path, required=True, help='folder of the images')
+    parser.add_argument('--out', type=Path, default=Path('work_dirs/seed_sheets'))
+    parser.add_argument('--gt', type=Path, help='folder of the true label maps')
+    parser.add_argument('--cams', type=Path, help='folder in which generate_seeds.py kept CAMs')
+    parser.add_argument('--seeds', nargs='+', help='names of the folders; all by default')
+    parser.add_argument('--ids', nargs='+', help='image ids; all by default')
+    parser.add_argument('--image-suffix', default='.jpg')
+    parser.add_argument('--classes', default='voc', help='a dataset that mmseg knows')
+    parser.add_argument('--html', action='store_true', help='an index.html that shows all sheets')
+    parser.add_argument('--limit', type=int, default=50, metavar='N', help='at most N images')
+    return parser.parse_args()
+
+
+def rows_of(args: argparse.Namespace, names: list[str], image_id: str, classes: list[str]) -> list:
+    """The pictures of one image: itself, a row of CAMs each class, a row each kind of seed."""
+    image = read_image(args.images / f'{image_id}{args.image_suffix}')
+    first = {'image': image}
+    if args.gt is not None and (args.gt / f'{image_id}.png').is_file():
+        first['ground truth'] = read_label_map(args.gt / f'{image_id}.png')
+    rows = [first]
+    stores = sorted(f for f in args.cams.iterdir() if f.is_dir()) if args.cams else []
+    for store in stores:
+        file = store / f'{image_id}.npz'
+        if not file.is_file():
+            continue
+        cams = read_cams(file)
+        maps = {scale: upsample_cam(cam, image.shape[:2]) for scale, cam in cams.maps.items()}
+        for index, class_id in enumerate(cams.class_ids):
+            rows.append(
+                {
+                    f'{store.name} CAM {classes[class_id + 1]} x{scale}': overlay_cam(
+                        image, cam[index]
+                    )
+                    for scale, cam in maps.items()
+                }
+            )
+    kinds: dict[str, dict] = {}
+    for name in names:
+        kind = re.sub(r'_(x[\d.]+|max|mean)$', '', name)
+        path = args.root / name / f'{image_id}.png'
+        kinds.setdefault(kind, {})[name] = read_label_map(path)
+    for seeds in kinds.values():
+        seeds = dict(sorted(seeds.items(), reverse=True))  # the largest scale first
+        rows.append(seeds)
+    return rows
+
+
+def main() -> None:
+    from mmseg.utils import get_classes, get_palette  # after mmws, which makes it importable
+
+    args = parse_args()
+    names = args.seeds or sorted(
+        f.name for f in args.root.iterdir() if f.is_dir() and any(f.glob('*.png'))
+    )
+    if not names:
+        sys.exit(f'{args.root} holds no folder of seeds.')
+    common = set.intersection(
+        *({p.relative_to(d).with_suffix('').as_posix() for p in d.rglob('*.png')}
+          for d in (args.root / name for name in names))
+    )  # fmt: skip
+    ids = args.ids or sorted(common)
+    missing = [i for i in ids if i not in common]
+    if missing or not ids:
+        sys.exit(f'not every folder has a seed of {missing[0] if missing else "any image"}.')
+    ids = ids[: args.limit]
+    classes, palette = get_classes(args.classes), get_palette(args.classes)
+    bar = ProgressBar(len(ids))
+    for image_id in ids:
+        sheet = seed_sheet(
+            rows_of(args, names, image_id, classes), classes, palette, title=image_id
+        )
+        path = args.out / f'{image_id}.png'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(sheet).save(path)
+        bar.advance()
+    bar.close()
+    if args.html:
+        figures = '\n'.join(
+            f'<p><img loading="lazy" src="{html.escape(i)}.png" alt="{html.escape(i)}"></p>'
+            for i in ids
+        )
+        page = f'<!doctype html><meta charset="utf-8"><title>Seeds</title>\n{figures}\n'
+        (args.out / 'index.html').write_text(page, encoding='utf-8')
+    print(f'{len(ids)} sheets in {args.out}')
+
+
+if __name__ == '__main__':
+    main()
