@@ -235,7 +235,9 @@ def _set_scale(model: nn.Module, scale: float) -> None:
 
 def _take_all_pixels(model: nn.Module) -> Callable[[], None]:
     """Lets every pixel count as hard; returns what undoes it."""
-    found = [m for m in model.modules() if isinstance(m, (OhemCrossEntropy, OHEMPixelSampler))]
+    # A sampler is no module: it hangs on its head.
+    candidates = [*model.modules(), *(getattr(m, 'sampler', None) for m in model.modules())]
+    found = [m for m in candidates if isinstance(m, (OhemCrossEntropy, OHEMPixelSampler))]
     before = [(m, m.thresh) for m in found]
 
     def restore() -> None:
