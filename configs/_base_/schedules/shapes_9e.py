@@ -2,11 +2,16 @@
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=9, val_interval=9)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
-optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=3e-3, weight_decay=1e-4))
+optim_wrapper = dict(
+    type='OptimWrapper',
+    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=1e-4),
+    # Without it, and at higher rates, some runs never leave the background.
+    clip_grad=dict(max_norm=1.0),
+)
 param_scheduler = [
     dict(
         type='OneCycleLR',
-        eta_max=3e-3,
+        eta_max=1e-3,
         pct_start=0.2,
         by_epoch=True,
         total_steps=9,
