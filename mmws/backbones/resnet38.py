@@ -10,23 +10,23 @@ from torch import nn
 
 # Wu et al., "Wider or Deeper", model A1, with the dilations of PSA (output stride 8). One row a
 # unit: name, kind, width factors of `base_channels` (in, middle, out), stride, dilations of its
-# 3x3 convolutions, dropout. The names are those of the released checkpoints.
+# 3x3 convolutions. The names are those of the released checkpoints.
 _BASIC, _BOTTLENECK = 'basic', 'bottleneck'
 _UNITS = (
-    ('b2', _BASIC, (1, 2, 2), 2, (1, 1), 0.0),
-    ('b2_1', _BASIC, (2, 2, 2), 1, (1, 1), 0.0),
-    ('b2_2', _BASIC, (2, 2, 2), 1, (1, 1), 0.0),
-    ('b3', _BASIC, (2, 4, 4), 2, (1, 1), 0.0),
-    ('b3_1', _BASIC, (4, 4, 4), 1, (1, 1), 0.0),
-    ('b3_2', _BASIC, (4, 4, 4), 1, (1, 1), 0.0),
-    ('b4', _BASIC, (4, 8, 8), 2, (1, 1), 0.0),
-    *((f'b4_{i}', _BASIC, (8, 8, 8), 1, (1, 1), 0.0) for i in range(1, 6)),
+    ('b2', _BASIC, (1, 2, 2), 2, (1, 1)),
+    ('b2_1', _BASIC, (2, 2, 2), 1, (1, 1)),
+    ('b2_2', _BASIC, (2, 2, 2), 1, (1, 1)),
+    ('b3', _BASIC, (2, 4, 4), 2, (1, 1)),
+    ('b3_1', _BASIC, (4, 4, 4), 1, (1, 1)),
+    ('b3_2', _BASIC, (4, 4, 4), 1, (1, 1)),
+    ('b4', _BASIC, (4, 8, 8), 2, (1, 1)),
+    *((f'b4_{i}', _BASIC, (8, 8, 8), 1, (1, 1)) for i in range(1, 6)),
     # b5 and b6 have stride 2 in the ImageNet model; dilation stands in for it from here on.
-    ('b5', _BASIC, (8, 8, 16), 1, (1, 2), 0.0),
-    ('b5_1', _BASIC, (16, 8, 16), 1, (2, 2), 0.0),
-    ('b5_2', _BASIC, (16, 8, 16), 1, (2, 2), 0.0),
-    ('b6', _BOTTLENECK, (16, 16, 32), 1, (4,), 0.3),
-    ('b7', _BOTTLENECK, (32, 32, 64), 1, (4,), 0.5),
+    ('b5', _BASIC, (8, 8, 16), 1, (1, 2)),
+    ('b5_1', _BASIC, (16, 8, 16), 1, (2, 2)),
+    ('b5_2', _BASIC, (16, 8, 16), 1, (2, 2)),
+    ('b6', _BOTTLENECK, (16, 16, 32), 1, (4,)),
+    ('b7', _BOTTLENECK, (32, 32, 64), 1, (4,)),
 )
 _STEM = ('conv1a', 'b2', 'b2_1', 'b2_2')
 
@@ -97,6 +97,8 @@ class ResNet38(BaseModule):
     Args:
         base_channels: Width of the first convolution; everything else is a multiple of it. The
             released weights have 64, which gives 4096 output channels (64 times the width).
+        dropout: Rates at which b6 and b7 drop whole channels in training; a narrow network learns
+            better without.
         norm_frozen: Keep every batch normalisation in evaluation mode and its affine parameters
             fixed, as PSA does. Turn off to train from scratch: a frozen one that was never
             trained does nothing.
@@ -112,6 +114,7 @@ class ResNet38(BaseModule):
         self,
         base_channels: int = 64,
         *,
+        dropout: tuple[float, float] = (0.3, 0.5),
         norm_frozen: bool = True,
         stem_frozen: bool = True,
         init_cfg: dict | list[dict] | None = None,
@@ -124,12 +127,13 @@ class ResNet38(BaseModule):
         self.out_channels = 64 * base_channels
         self.conv1a = _conv(3, base_channels, 3)
         self._unit_names = tuple(name for name, *_ in _UNITS)
-        for name, kind, widths, stride, dilations, dropout in _UNITS:
+        rates = dict(zip(('b6', 'b7'), dropout, strict=True))
+        for name, kind, widths, stride, dilations in _UNITS:
             channels = [factor * base_channels for factor in widths]
             if kind == _BASIC:
                 unit = _BasicUnit(*channels, stride, dilations)
             else:
-                unit = _BottleneckUnit(*channels, stride, dilations[0], dropout)
+                unit = _BottleneckUnit(*channels, stride, dilations[0], rates[name])
             self.add_module(name, unit)
         self.bn7 = nn.BatchNorm2d(self.out_channels)
         self._freeze()

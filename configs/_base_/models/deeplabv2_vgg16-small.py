@@ -1,5 +1,7 @@
-# LargeFOV in small, to train from scratch on the Shapes data: an eighth of VGG16's width, batch
-# normalisation, and a field of view for feature maps of 12 x 12 cells.
+# LargeFOV in small for the Shapes data: an eighth of VGG16's width, batch normalisation, and a
+# field of view for feature maps of 12 x 12 cells. It starts from the CAM classifier, which knows
+# image-level labels only, as the large one starts from ImageNet's.
+classifier = 'work_dirs/vgg16_cam/epoch_7.pth'
 model = dict(
     type='EncoderDecoder',
     data_preprocessor=dict(
@@ -11,7 +13,12 @@ model = dict(
         seg_pad_val=255,
         size_divisor=8,
     ),
-    backbone=dict(type='VGG16LargeFOV', base_channels=8, batch_norm=True),
+    backbone=dict(
+        type='VGG16LargeFOV',
+        base_channels=8,
+        batch_norm=True,
+        init_cfg=dict(type='Pretrained', checkpoint=classifier, prefix='backbone.'),
+    ),
     decode_head=dict(
         type='LargeFOVHead',
         in_channels=64,
@@ -21,6 +28,8 @@ model = dict(
         dropout_ratio=0.0,
         loss_at='image',
         loss_decode=dict(type='WSTLoss', scale=1.0),
+        # fc6 and fc7; the classifying layer is new.
+        init_cfg=dict(type='Pretrained', checkpoint=classifier, prefix='head.'),
     ),
     train_cfg=dict(),
     test_cfg=dict(mode='whole'),

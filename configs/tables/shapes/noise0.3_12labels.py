@@ -1,11 +1,8 @@
-# Shapes with twelve draws of the pilot experiment's noise (tools/make_noisy_labels.py).
-_base_ = './shapes.py'
+# Twelve noisy labels at ratio 0.3 (tools/make_noisy_labels.py), WST.
+_base_ = './12seeds.py'
 
 train_dataloader = dict(
     dataset=dict(
-        _delete_=True,
-        type='MultiSeedDataset',
-        dataset={{_base_.train_dataloader.dataset}},
         seed_root='data/shapes/noisy',
         seed_dirs=[
             'noise0.3_00',

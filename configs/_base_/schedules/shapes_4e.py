@@ -1,5 +1,5 @@
-# Nine epochs from scratch: two to three minutes on one core.
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=9, val_interval=9)
+# Four epochs of 2,400 images: two minutes on one core.
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=4, val_interval=4)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
@@ -14,7 +14,7 @@ param_scheduler = [
         eta_max=1e-3,
         pct_start=0.2,
         by_epoch=True,
-        total_steps=9,
+        total_steps=4,
         convert_to_iter_based=True,
     )
 ]

@@ -1,9 +1,0 @@
-# Twelve noisy labels with weighted selective training.
-_base_ = [
-    '../_base_/models/deeplabv2_vgg16-small.py',
-    '../_base_/datasets/shapes_12noisy.py',
-    '../_base_/schedules/shapes_9e.py',
-    '../_base_/msws_runtime.py',
-]
-
-model = dict(type='mmws.MultiSeedSegmentor', base={{_base_.model.type}})

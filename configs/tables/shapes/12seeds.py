@@ -1,0 +1,9 @@
+# Twelve seeds of the CAM classifiers with weighted selective training.
+_base_ = [
+    '../../_base_/models/deeplabv2_vgg16-small.py',
+    '../../_base_/datasets/shapes_12seeds.py',
+    '../../_base_/schedules/shapes_4e.py',
+    '../../_base_/msws_runtime.py',
+]
+
+model = dict(type='mmws.MultiSeedSegmentor', base={{_base_.model.type}})

@@ -1,0 +1,12 @@
+# Three seeds: CRF of VGG16, three scales.
+_base_ = './12seeds.py'
+
+train_dataloader = dict(
+    dataset=dict(
+        seed_dirs=[
+            'vgg16_crf_x1.0',
+            'vgg16_crf_x0.75',
+            'vgg16_crf_x0.5',
+        ],
+    )
+)
