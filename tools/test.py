@@ -2,11 +2,12 @@
 
 import argparse
 import os
+import sys
 
 from mmengine.config import Config, DictAction
 from mmengine.dist import is_main_process
 from mmengine.registry import RUNNERS
-from mmengine.runner import Runner
+from mmengine.runner import Runner, find_latest_checkpoint
 
 from mmws.engine import run_config
 from mmws.evaluation import outputs
@@ -17,7 +18,7 @@ def parse_args() -> argparse.Namespace:
         description='Test a segmentor, a CAM classifier, or any other model of an OpenMMLab config.'
     )
     parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('checkpoint', help='checkpoint file, or a work dir: its newest one')
     parser.add_argument(
         '--work-dir', help='folder for logs and metrics (work_dirs/<name of the config>)'
     )
@@ -65,7 +66,12 @@ def main() -> None:
         cfg.merge_from_dict(args.cfg_options)
     run_config.set_work_dir(cfg, args.work_dir, args.config)
     run_config.add_checks(cfg)
-    cfg.load_from, cfg.resume = args.checkpoint, False
+    checkpoint = args.checkpoint
+    if os.path.isdir(checkpoint):
+        checkpoint = find_latest_checkpoint(checkpoint)
+        if checkpoint is None:
+            sys.exit(f'{args.checkpoint} holds no checkpoint. Train first, or name a file.')
+    cfg.load_from, cfg.resume = checkpoint, False
     if args.show or args.show_dir:
         outputs.set_visualization(
             cfg, show=args.show, show_dir=args.show_dir, wait_time=args.wait_time
