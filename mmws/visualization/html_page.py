@@ -1,0 +1,84 @@
+"""One self-contained HTML page of tables and pictures."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 1180px; margin: 2em auto;
+       padding: 0 1em; }
+h1 { font-size: 1.6em; } h2 { font-size: 1.2em; margin-top: 2.2em; }
+table { border-collapse: collapse; margin: 1em 0; }
+th, td { padding: .3em .8em; text-align: right; border-bottom: 1px solid #ddd; }
+th:first-child, td:first-child { text-align: left; }
+tr.strong td { font-weight: 600; }
+img { max-width: 100%; height: auto; display: block; margin: 1em 0; }
+p { max-width: 48em; }
+"""
+
+
+class HTMLPage:
+    """Collects sections; the page needs no other file and no network.
+
+    Args:
+        title: Of the page, and its heading.
+    """
+
+    def __init__(self, title: str):
+        self._title = html.escape(title)
+        self._parts: list[str] = []
+
+    def heading(self, text: str) -> None:
+        """Begins a section."""
+        self._parts.append(f'<h2>{html.escape(text)}</h2>')
+
+    def text(self, text: str) -> None:
+        """Adds a paragraph."""
+        self._parts.append(f'<p>{html.escape(text)}</p>')
+
+    def table(
+        self, header: Sequence[str], rows: Sequence[Sequence[str]], strong: Sequence[int] = ()
+    ) -> None:
+        """Adds a table.
+
+        Args:
+            header: Names of the columns.
+            rows: Cells, each row as long as the header.
+            strong: Numbers of the rows that stand out.
+        """
+        head = ''.join(f'<th>{html.escape(name)}</th>' for name in header)
+        lines = [f'<tr>{head}</tr>']
+        for number, row in enumerate(rows):
+            cells = ''.join(f'<td>{html.escape(cell)}</td>' for cell in row)
+            attribute = ' class="strong"' if number in strong else ''
+            lines.append(f'<tr{attribute}>{cells}</tr>')
+        self._parts.append('<table>\n' + '\n'.join(lines) + '\n</table>')
+
+    def picture(self, image: np.ndarray, description: str) -> None:
+        """Adds a picture.
+
+        Args:
+            image: (H, W, 3) uint8, RGB.
+            description: For those who do not see it.
+        """
+        png = io.BytesIO()
+        Image.fromarray(image).save(png, format='PNG', optimize=True)
+        data = base64.b64encode(png.getvalue()).decode()
+        self._parts.append(
+            f'<img alt="{html.escape(description)}" src="data:image/png;base64,{data}">'
+        )
+
+    def render(self) -> str:
+        """The page."""
+        body = '\n'.join(self._parts)
+        return (
+            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+            f'<title>{self._title}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n'
+            f'<h1>{self._title}</h1>\n{body}\n</body>\n</html>\n'
+        )
