@@ -1,0 +1,66 @@
+import sys
+
+import pytest
+from mmws.experiments.jobs import Job, JobFailed, run_jobs
+
+
+def write_job(folder, name, code='', needs=()):
+    target = folder / name
+    return Job(
+        name=name,
+        commands=[[sys.executable, '-c', code or f'open({str(target)!r}, "w").write({name!r})']],
+        log=folder / f'{name}.log',
+        done=target.is_file,
+        needs=needs,
+    )
+
+
+def test_jobs_wait_for_what_they_need(tmp_path):
+    said = []
+    copy = f'open(r"{tmp_path}/b", "w").write(open(r"{tmp_path}/a").read() + "b")'
+    slow = f'import time; time.sleep(0.5); open(r"{tmp_path}/a", "w").write("a")'
+    jobs = [write_job(tmp_path, 'b', copy, needs=('a',)), write_job(tmp_path, 'a', slow)]
+    assert run_jobs(jobs, 2, say=said.append) == 2
+    assert (tmp_path / 'b').read_text() == 'ab'
+    assert [line.split(' done')[0] for line in said if ' done' in line] == ['a', 'b']
+
+
+def test_what_is_done_is_not_run_again(tmp_path):
+    (tmp_path / 'a').write_text('before')
+    jobs = [write_job(tmp_path, 'a'), write_job(tmp_path, 'b', needs=('a',))]
+    assert run_jobs(jobs, 1, say=lambda _: None) == 1
+    assert (tmp_path / 'a').read_text() == 'before'
+    assert run_jobs(jobs, 1, say=lambda _: None) == 0
+
+
+def test_commands_run_in_order_and_finish_is_called_last(tmp_path):
+    log, called = tmp_path / 'log.txt', []
+    job = Job(
+        name='both',
+        commands=[[sys.executable, '-c', f'print({n})'] for n in (1, 2)],
+        log=log,
+        done=lambda: False,
+        finish=lambda: called.append(log.read_text().split()),
+    )
+    run_jobs([job], 1, say=lambda _: None)
+    assert called == [['1', '2']]
+
+
+def test_a_failing_job_stops_the_others_and_shows_the_end_of_its_log(tmp_path):
+    failing = write_job(tmp_path, 'a', 'import time; time.sleep(0.3); raise SystemExit("no disk")')
+    endless = write_job(tmp_path, 'b', 'import time; time.sleep(60)')
+    with pytest.raises(JobFailed, match=r'(?s)a failed \(exit status 1\).*no disk.*go on from'):
+        run_jobs([failing, endless], 2, say=lambda _: None)
+
+
+def test_each_job_at_a_time_has_a_gpu_of_its_own(tmp_path):
+    code = 'import os, time; time.sleep(0.3); print(os.environ["CUDA_VISIBLE_DEVICES"])'
+    logs = [tmp_path / f'{n}.txt' for n in range(3)]
+    jobs = [
+        Job(str(n), [[sys.executable, '-c', code]], log, done=lambda: False)
+        for n, log in enumerate(logs)
+    ]
+    run_jobs(jobs, 2, devices=['4', '7'], say=lambda _: None)
+    seen = [log.read_text().strip() for log in logs]
+    assert sorted(seen[:2]) == ['4', '7']
+    assert seen[2] in ('4', '7')

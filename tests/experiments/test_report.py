@@ -1,0 +1,55 @@
+import csv
+
+import cv2
+import numpy as np
+import pytest
+from mmws.experiments.cells import Cell, Table
+from mmws.experiments.report import csv_text, markdown, mean_and_spread, plot, single_baselines
+
+TABLE = Table(
+    'Types',
+    (
+        Cell('a', 'first', 'one', 60.0),
+        Cell('b', 'first', 'two', 61.5),
+        Cell('c', 'ours', 'two'),
+    ),
+    singles=('a', 'd'),
+)
+RESULTS = {'a': [50.0, 52.0], 'b': [53.25], 'd': [40.0, 44.0, 99.0]}
+
+
+@pytest.mark.parametrize(
+    ('values', 'text'), [((), ''), ((51.26,), '51.3'), ((50.0, 52.0, 54.0), '52.0 ± 2.0')]
+)
+def test_mean_and_sample_deviation(values, text):
+    assert mean_and_spread(values) == text
+
+
+def test_markdown_has_ours_and_the_papers_figures_and_empty_cells():
+    lines = markdown(TABLE, RESULTS).splitlines()
+    assert lines[0] == '|  | one | two |'
+    assert lines[2] == '| first | 51.0 ± 1.4 [60.0] | 53.2 [61.5] |'
+    assert lines[3] == '| ours |  |  |'
+
+
+def test_the_best_single_seed_is_the_best_on_average_and_only_whole_repeats_count():
+    found = single_baselines(TABLE, RESULTS)
+    assert found == {
+        'best single seed (a)': [50.0, 52.0],
+        'mean of the 2 single seeds': [45.0, 48.0],
+    }
+    assert single_baselines(TABLE, {'a': [1.0]}) == {}
+
+
+def test_csv_has_a_line_a_repeat():
+    rows = list(csv.DictReader(csv_text(TABLE, RESULTS).splitlines()))
+    assert len(rows) == 2 + 1 + 3
+    assert rows[1] == dict(
+        row='first', column='one', config='a', repeat='1', mIoU='52.0', paper='60.0'
+    )
+
+
+def test_the_plot_is_a_picture_even_without_results():
+    for results in (RESULTS, {}):
+        picture = cv2.imdecode(np.frombuffer(plot(TABLE, results, 'Types'), np.uint8), 1)
+        assert picture.std() > 5

@@ -1,0 +1,100 @@
+"""Runs a table of the paper: python tools/run_table.py table1 --data shapes --repeats 3
+
+Trains and tests the cells that have no result yet and writes Markdown, CSV and a plot with the
+paper's figures beside. Stop it whenever you like and run it again: it goes on where it was.
+
+--data shapes makes the synthetic data, both classifiers and the seeds (configs/tables/shapes).
+--data MASKS --render does so too, with the label maps in MASKS as the objects' forms.
+--data voc12 reads data/VOCdevkit/VOC2012, data/seeds and data/noisy (configs/tables/voc12).
+--data DIR reads a root in VOC's layout instead, with the seeds in DIR/seeds and DIR/noisy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+
+import mmws  # noqa: F401  (before anything of the hosts)
+from mmws.engine.worker_pool import available_cores
+from mmws.experiments.cells import TABLES
+from mmws.experiments.jobs import JobFailed, run_jobs
+from mmws.experiments.report import markdown
+from mmws.experiments.small_data import SmallData
+from mmws.experiments.table_run import TableRun, VOCData
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('table', choices=TABLES, help='pilot is another name of table1')
+    parser.add_argument('--data', default='voc12', help='shapes, voc12 or a folder (see above)')
+    parser.add_argument('--render', action='store_true', help='--data is a folder of label maps')
+    parser.add_argument(
+        '--repeats', type=int, default=1, help='trainings a cell, seeds 0, 1, 2 ...'
+    )
+    parser.add_argument('--out', type=Path, help='work dir (work_dirs/tables/<data>)')
+    parser.add_argument('--jobs', type=int, help='trainings at a time (one per core, or per GPU)')
+    parser.add_argument(
+        '--gpus', type=int, default=1, help='GPUs a training, by torchrun; then one at a time'
+    )
+    parser.add_argument('--epochs', type=int, help='instead of the configs, for a trial')
+    parser.add_argument('--cells', nargs='+', metavar='CONFIG', help='only these, by config name')
+    parser.add_argument(
+        '--report', action='store_true', help='write the table of what is there and run nothing'
+    )
+    small = parser.add_argument_group('data that are made here')
+    small.add_argument('--train', type=int, default=2400, help='number of training images')
+    small.add_argument('--val', type=int, default=200, help='number of held-out images')
+    small.add_argument('--classifier-epochs', type=int, help='for a trial')
+    return parser.parse_args()
+
+
+def find_data(args: argparse.Namespace) -> SmallData | VOCData:
+    out = args.out
+    if args.data == 'shapes' or args.render:
+        masks = Path(args.data) if args.render else None
+        out = out or Path('work_dirs/tables') / ('shapes' if masks is None else 'rendered')
+        return SmallData(
+            out.resolve(),
+            train=args.train,
+            val=args.val,
+            masks=masks,
+            classifier_epochs=args.classifier_epochs,
+        )
+    if args.data == 'voc12':
+        return VOCData((out or Path('work_dirs/tables/voc12')).resolve())
+    root = Path(args.data)
+    return VOCData((out or Path('work_dirs/tables') / root.name).resolve(), root)
+
+
+def main() -> None:
+    args = parse_args()
+    run = TableRun(
+        args.table,
+        find_data(args),
+        repeats=args.repeats,
+        cells=args.cells,
+        epochs=args.epochs,
+        gpus=args.gpus,
+    )
+    gpus = torch.cuda.device_count()
+    at_once = args.jobs or (1 if args.gpus > 1 else gpus or available_cores())
+    devices = [str(i) for i in range(gpus)] if gpus > 1 and args.gpus == 1 else []
+    try:
+        if not args.report:
+            run.check()
+            run_jobs(run.jobs(), at_once, devices=devices)
+    except KeyboardInterrupt:
+        sys.exit('\nStopped. The same command goes on from here.')
+    except (JobFailed, OSError, ValueError) as error:
+        sys.exit(str(error))
+    path = run.write_report()
+    print(f'\n{markdown(run.table, run.results())}\n{path}')
+
+
+if __name__ == '__main__':
+    main()
