@@ -1,19 +1,55 @@
+import json
+import re
+
 import pytest
+
+SMALL = ['--train', 24, '--val', 8, '--epochs', 1, '--classifier-epochs', 1, '--jobs', 1]
+
+
+@pytest.fixture(scope='module')
+def demo(tool, tmp_path_factory):
+    folder = tmp_path_factory.mktemp('demo')
+    done = tool('demo.py', '--out', folder, *SMALL, cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder, done.stdout
+
+
+def table_of(output):
+    return output[output.index('mIoU on 8 held-out') :]
 
 
 @pytest.mark.slow
-def test_the_demo_runs_stops_nowhere_and_is_instant_the_second_time(tool, tmp_path):
-    options = ['--out', tmp_path / 'demo', '--train', 16, '--val', 4, '--epochs', 1]
-    options += ['--cells', 'noise0.3_12seeds', 'gt']
-    first = tool('demo.py', *options, cwd=tmp_path)
-    assert first.returncode == 0, first.stdout + first.stderr
-    table = first.stdout[first.stdout.index('mIoU on 4 held-out') :]
-    assert 'twelve, WST' in table and 'the ground truth' in table
-    assert (tmp_path / 'demo' / 'predictions.png').stat().st_size > 10_000
+def test_the_demo_goes_from_image_level_labels_to_a_page(demo):
+    folder, output = demo
+    table = table_of(output)
+    for row in ('best single seed', 'plain average', 'WST', 'majority vote', 'with the masks'):
+        assert re.search(rf'{row}.* \d+\.\d\n', table), row
+    page = (folder / 'index.html').read_text()
+    # Curves, seeds, two sheets of weights, predictions; all of them inside the page.
+    assert page.count('<img ') == page.count('src="data:image/png;base64,') == 5
+    for title in ('stripe', 'vgg16_crf_x0.5', 'per-pixel oracle'):
+        assert title in page
+    seeds = sorted(f.name for f in (folder / 'data' / 'seeds').iterdir())
+    assert len(seeds) == 12
 
-    second = tool('demo.py', *options, cwd=tmp_path)
-    assert second.stdout[second.stdout.index('mIoU on') :] == table
-    assert 'training:' not in second.stdout
 
-    other = tool('demo.py', *options, '--seed', 3, cwd=tmp_path)
-    assert other.returncode and 'holds a demo with other settings' in other.stderr
+@pytest.mark.slow
+def test_the_page_shows_what_the_test_tool_measured(demo):
+    folder, output = demo
+    measured = json.loads((folder / 'cells' / '12seeds' / 'result.json').read_text())['mIoU']
+    page = (folder / 'index.html').read_text()
+    (shown,) = re.findall(r'<td>twelve seeds, WST</td><td>([\d.]+)%</td>', page)
+    # Two computations: mmseg's metric, and the confusion of the predictions on disk.
+    assert float(shown) == pytest.approx(measured, abs=0.06)
+    assert f'{measured:5.1f}' in table_of(output)
+
+
+@pytest.mark.slow
+def test_a_second_run_trains_nothing_and_other_settings_are_refused(demo, tool):
+    folder, output = demo
+    second = tool('demo.py', '--out', folder, *SMALL, cwd=folder)
+    assert table_of(second.stdout) == table_of(output)
+    assert 'done in' not in second.stdout
+    other = tool('demo.py', '--out', folder, *SMALL, '--seed', 3, cwd=folder)
+    assert other.returncode
+    assert 'holds data made with' in other.stderr
