@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 from mmengine.config import Config
+
 from mmws.experiments.cells import TABLES
 
 ROOT = Path(__file__).resolve().parents[2] / 'configs' / 'tables'

@@ -1,6 +1,7 @@
 import sys
 
 import pytest
+
 from mmws.experiments.jobs import Job, JobFailed, run_jobs
 
 

@@ -3,6 +3,7 @@ import csv
 import cv2
 import numpy as np
 import pytest
+
 from mmws.experiments.cells import Cell, Table
 from mmws.experiments.report import csv_text, markdown, mean_and_spread, plot, single_baselines
 
