@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Mapping, Sequence
 
@@ -52,17 +53,13 @@ def prediction_sheet(
     if any(len(maps) != rows for maps in columns.values()):
         lengths = {title: len(maps) for title, maps in columns.items()}
         raise ValueError(f'columns must be equally long; got {lengths}.')
-    figure = Figure(figsize=(cell_inches * len(columns), cell_inches * rows + 0.9), dpi=100)
-    axes = figure.subplots(rows, len(columns), squeeze=False)
+    first = next(iter(columns.values()))
+    heights = [cell_inches * picture.shape[0] / picture.shape[1] for picture in first]
+    width = cell_inches * len(columns)
     occurring: set[int] = set()
-    for column, (title, maps) in enumerate(columns.items()):
-        axes[0, column].set_title(textwrap.fill(title, 18), fontsize=8)
-        for row, picture in enumerate(maps):
-            if picture.ndim == 2:
-                occurring |= set(np.unique(picture).tolist())
-                picture = colour_labels(picture, palette)
-            axes[row, column].imshow(picture, interpolation='nearest')
-            axes[row, column].set_axis_off()
+    for maps in columns.values():
+        for labels in (picture for picture in maps if picture.ndim == 2):
+            occurring |= set(np.unique(labels).tolist())
     handles = [
         Patch(facecolor=np.array(palette[i]) / 255, edgecolor='grey', label=name)
         for i, name in enumerate(classes)
@@ -72,9 +69,22 @@ def prediction_sheet(
         handles.append(
             Patch(facecolor=np.array(_UNKNOWN_COLOUR) / 255, edgecolor='grey', label='unknown')
         )
-    height = figure.get_figheight()
-    figure.subplots_adjust(0.005, 0.4 / height, 0.995, 1 - 0.5 / height, wspace=0.03, hspace=0.03)
-    figure.legend(handles=handles, loc='lower center', ncols=min(len(handles), 11), fontsize=8)
+    # Inches: an entry of the legend is at most as wide as the longest name of VOC.
+    per_line = max(1, min(len(handles), int(width / 1.15)))
+    below = 0.2 + 0.2 * math.ceil(len(handles) / per_line)
+    height = sum(heights) + 0.5 + below
+    figure = Figure(figsize=(width, height), dpi=100)
+    axes = figure.subplots(rows, len(columns), squeeze=False, height_ratios=heights)
+    for column, (title, maps) in enumerate(columns.items()):
+        axes[0, column].set_title(textwrap.fill(title, 18), fontsize=8)
+        for row, picture in enumerate(maps):
+            if picture.ndim == 2:
+                picture = colour_labels(picture, palette)
+            axes[row, column].imshow(picture, interpolation='nearest')
+            axes[row, column].set_axis_off()
+    figure.subplots_adjust(0.005, below / height, 0.995, 1 - 0.5 / height, wspace=0.03, hspace=0.03)
+    if handles:
+        figure.legend(handles=handles, loc='lower center', ncols=per_line, fontsize=8)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
