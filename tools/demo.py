@@ -26,7 +26,7 @@ from mmws.experiments.small_data import SmallData
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--out', type=Path, default=Path('work_dirs/demo'))
-    parser.add_argument('--train', type=int, default=2400, help='number of training images')
+    parser.add_argument('--train', type=int, default=2000, help='number of training images')
     parser.add_argument('--val', type=int, default=200, help='number of held-out images')
     parser.add_argument('--epochs', type=int, help='of stage two')
     parser.add_argument('--classifier-epochs', type=int, help='of stage one')

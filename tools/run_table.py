@@ -47,7 +47,7 @@ def parse_args() -> argparse.Namespace:
         '--report', action='store_true', help='write the table of what is there and run nothing'
     )
     small = parser.add_argument_group('data that are made here')
-    small.add_argument('--train', type=int, default=2400, help='number of training images')
+    small.add_argument('--train', type=int, default=2000, help='number of training images')
     small.add_argument('--val', type=int, default=200, help='number of held-out images')
     small.add_argument('--classifier-epochs', type=int, help='for a trial')
     return parser.parse_args()

@@ -2,12 +2,11 @@
 
 import argparse
 import os
-import sys
 
 from mmengine.config import Config, DictAction
 from mmengine.dist import is_main_process
 from mmengine.registry import RUNNERS
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import Runner
 
 from mmws.engine import run_config
 from mmws.evaluation import outputs
@@ -66,12 +65,7 @@ def main() -> None:
         cfg.merge_from_dict(args.cfg_options)
     run_config.set_work_dir(cfg, args.work_dir, args.config)
     run_config.add_checks(cfg)
-    checkpoint = args.checkpoint
-    if os.path.isdir(checkpoint):
-        checkpoint = find_latest_checkpoint(checkpoint)
-        if checkpoint is None:
-            sys.exit(f'{args.checkpoint} holds no checkpoint. Train first, or name a file.')
-    cfg.load_from, cfg.resume = checkpoint, False
+    cfg.load_from, cfg.resume = run_config.checkpoint_file(args.checkpoint), False
     if args.show or args.show_dir:
         outputs.set_visualization(
             cfg, show=args.show, show_dir=args.show_dir, wait_time=args.wait_time

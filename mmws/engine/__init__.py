@@ -4,10 +4,12 @@ from .checkpoint_check_hook import CheckpointCheckHook
 from .num_classes_check_hook import NumClassesCheckHook
 from .seed_generation_hook import SeedGenerationHook
 from .seed_trust_hook import SeedTrustHook
+from .wst_visualization_hook import WSTVisualizationHook
 
 __all__ = [
     'CheckpointCheckHook',
     'NumClassesCheckHook',
     'SeedGenerationHook',
     'SeedTrustHook',
+    'WSTVisualizationHook',
 ]

@@ -101,3 +101,17 @@ def _datasets(cfg: ConfigDict) -> Iterator[ConfigDict]:
         yield from _datasets(cfg.dataset)
     else:
         yield cfg
+
+
+def checkpoint_file(path: str | Path) -> str:
+    """The path itself, or of a work dir the newest checkpoint in it.
+
+    Raises:
+        FileNotFoundError: The folder holds none.
+    """
+    if not Path(path).is_dir():
+        return str(path)
+    newest = find_latest_checkpoint(str(path))
+    if newest is None:
+        raise FileNotFoundError(f'{path} holds no checkpoint. Train first, or name a file.')
+    return newest

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from mmengine.dist import all_reduce, is_main_process
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from torch import Tensor, nn
 
 from mmws.models.hand_over import UNKNOWN_LABEL, handed_seeds
-from mmws.models.seed_losses import SeedCrossEntropyLoss, SeedOhemCrossEntropy
-from mmws.models.wst_loss import WSTLoss, wst_weights
+from mmws.models.seed_losses import find_seed_losses, wst_settings
+from mmws.models.wst_loss import wst_weights
 from mmws.seeds.bank import write_atomically
 
 from .seed_trust import SeedTrust, trust_sums, trust_table
+from .unwrap import bare, seed_datasets
 
-_LOSSES = (WSTLoss, SeedCrossEntropyLoss, SeedOhemCrossEntropy)
 # The training is cut into so many parts of equal length: trust changes, and the end counts.
 PARTS = 4
 FILE_NAME = 'seed_trust.json'
@@ -91,7 +90,7 @@ class SeedTrustHook(Hook):
 
     def before_train(self, runner) -> None:
         dataset = runner.train_dataloader.dataset
-        leaves = list(_seed_datasets(dataset))
+        leaves = list(seed_datasets(dataset))
         if not leaves:
             raise ValueError(
                 'SeedTrustHook needs a training dataset with seeds: a mmws.MultiSeedDataset. Found '
@@ -100,7 +99,7 @@ class SeedTrustHook(Hook):
         if not self._losses(runner.model):
             raise ValueError(
                 f'SeedTrustHook finds no loss that takes seeds in {self.head!r} of '
-                f'{type(_bare(runner.model)).__name__}. Name the module with head=...'
+                f'{type(bare(runner.model)).__name__}. Name the module with head=...'
             )
         self._find_sources(leaves)
         classes = dataset.metainfo.get('classes')
@@ -164,7 +163,7 @@ class SeedTrustHook(Hook):
 
     def _losses(self, model: nn.Module) -> list[nn.Module]:
         """The outermost losses that take seeds below the head."""
-        return list(_outermost(_bare(model), '', self.head))
+        return find_seed_losses(bare(model), self.head)
 
     def _find_sources(self, leaves: Sequence) -> None:
         self.names = list(dict.fromkeys(name for leaf in leaves for name in leaf.seed_names))
@@ -191,11 +190,9 @@ class SeedTrustHook(Hook):
         num_images, num_seeds = seeds.shape[:2]
         if logits.shape[1] == 1:
             logits = torch.cat([torch.zeros_like(logits), logits], 1)
-        settings = loss.wst if isinstance(loss, SeedCrossEntropyLoss) else loss
-        weights = wst_weights(
-            logits, seeds, settings.scale, present=present, unknown=settings.unknown
-        )
-        if settings.unknown == 'drop':
+        settings = wst_settings(loss)
+        weights = wst_weights(logits, seeds, present=present, **settings)
+        if settings['unknown'] == 'drop':
             counted = (seeds != UNKNOWN_LABEL).sum(1, keepdim=True)
         elif present is not None:
             counted = present.sum(1)[:, None, None, None]
@@ -261,31 +258,6 @@ class SeedTrustHook(Hook):
             ],
             history=self.history,
         )
-
-
-def _seed_datasets(dataset) -> Iterator:
-    """The MultiSeedDatasets inside wrappers (ConcatDataset, RepeatDataset, ...)."""
-    if hasattr(dataset, 'seed_names'):
-        yield dataset
-        return
-    inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
-    for part in inner:
-        if part is not None:
-            yield from _seed_datasets(part)
-
-
-def _outermost(module: nn.Module, name: str, head: str) -> Iterator[nn.Module]:
-    for child_name, child in module.named_children():
-        path = f'{name}.{child_name}' if name else child_name
-        below = f'{path}.'.startswith(f'{head}.')
-        if below and isinstance(child, _LOSSES):
-            yield child
-        elif below or f'{head}.'.startswith(f'{path}.'):
-            yield from _outermost(child, path, head)
-
-
-def _bare(model: nn.Module) -> nn.Module:
-    return model.module if is_model_wrapper(model) else model
 
 
 def _seen_by(

@@ -20,7 +20,6 @@ from mmws.visualization.html_page import HTMLPage
 from mmws.visualization.prediction_sheet import prediction_sheet
 from mmws.visualization.seed_sheet import overlay_cam, seed_sheet
 from mmws.visualization.training_curves import training_curves
-from mmws.visualization.wst_sheet import wst_sheet
 
 from .cell_run import CellRun, training_log
 from .jobs import Job
@@ -232,35 +231,19 @@ class Demo:
 
     def wst_sheets(self, ids: Sequence[str]) -> list[np.ndarray]:
         """The online prediction, the seeds and their weights, of the network trained with WST."""
-        import torch
         from mmengine.config import Config
-        from mmengine.runner import find_latest_checkpoint
-        from mmseg.apis import inference_model, init_model
+        from mmseg.apis import init_model
+        from mmseg.registry import DATASETS
 
-        from mmws.models.wst_loss import wst_weights
+        from mmws.engine.run_config import checkpoint_file
+        from mmws.engine.wst_view import WSTView
 
-        cell = self.cell(_WST)
-        config = Config.fromfile(cell.folder / f'{_WST}.py')
-        # The checkpoint has all weights.
-        config.model.backbone.init_cfg = config.model.decode_head.init_cfg = None
-        model = init_model(config, find_latest_checkpoint(str(cell.folder)), device='cpu')
-        sheets = []
-        for image_id in ids:
-            image, seeds = self._image(image_id), self._seeds(image_id)
-            logits = inference_model(model, np.ascontiguousarray(image[..., ::-1])).seg_logits.data
-            maps = torch.from_numpy(np.stack(list(seeds.values())))[None]
-            weights = wst_weights(logits[None], maps)[0].numpy()
-            sheets.append(
-                wst_sheet(
-                    image,
-                    logits.argmax(0).numpy().astype(np.uint8),
-                    seeds,
-                    dict(zip(seeds, weights, strict=True)),
-                    self.data.classes,
-                    self.data.palette,
-                )
-            )
-        return sheets
+        folder = self.cell(_WST).folder
+        config = Config.fromfile(folder / f'{_WST}.py')
+        model = init_model(config, checkpoint_file(folder), device='cpu')
+        view = WSTView(DATASETS.build(config.train_dataloader.dataset))
+        indices = {image_id: index for index, image_id in enumerate(view.image_ids())}
+        return [view.draw(model, indices[image_id])[1] for image_id in ids]
 
     def _ids(self, split: str) -> list[str]:
         path = self.data.root / 'ImageSets' / 'Segmentation' / f'{split}.txt'

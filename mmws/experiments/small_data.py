@@ -43,7 +43,7 @@ class SmallData:
     """
 
     folder: Path
-    train: int = 2400
+    train: int = 2000
     val: int = 200
     seed: int = 0
     masks: Path | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from mmseg.models.losses import CrossEntropyLoss, OhemCrossEntropy
 from torch import Tensor, nn
@@ -143,6 +145,38 @@ class SeedOhemCrossEntropy(nn.Module):
             hard = probability < threshold
         # None is below the threshold where a single pixel is left; mmseg's mean is NaN there.
         return stock.loss_weight * loss[chosen_from][hard].sum() / hard.sum().clamp(min=1)
+
+
+def find_seed_losses(model: nn.Module, head: str) -> list[nn.Module]:
+    """The outermost losses that take seeds below a head.
+
+    Args:
+        model: A segmentor.
+        head: Name of a module of it, such as ``decode_head``.
+
+    Returns:
+        Instances of :class:`WSTLoss`, :class:`SeedCrossEntropyLoss` or
+        :class:`SeedOhemCrossEntropy`; none is part of another.
+    """
+    return list(_outermost(model, '', head))
+
+
+def wst_settings(loss: nn.Module) -> dict:
+    """``scale`` and ``unknown`` of a loss that takes seeds, at this point of the training."""
+    if isinstance(loss, SeedCrossEntropyLoss):
+        loss = loss.wst
+    scale = loss.current_scale if isinstance(loss, WSTLoss) else loss.scale
+    return dict(scale=scale, unknown=loss.unknown)
+
+
+def _outermost(module: nn.Module, name: str, head: str) -> Iterator[nn.Module]:
+    for child_name, child in module.named_children():
+        path = f'{name}.{child_name}' if name else child_name
+        below = f'{path}.'.startswith(f'{head}.')
+        if below and isinstance(child, (WSTLoss, SeedCrossEntropyLoss, SeedOhemCrossEntropy)):
+            yield child
+        elif below or f'{head}.'.startswith(f'{path}.'):
+            yield from _outermost(child, path, head)
 
 
 def _behind_are_seeds(logits: Tensor, labels: Tensor) -> bool:

@@ -194,6 +194,11 @@ class WSTLoss(nn.Module):
     def loss_name(self) -> str:
         return self._loss_name
 
+    @property
+    def current_scale(self) -> float:
+        """The factor s at this point of the training: 0 while it warms up."""
+        return 0.0 if self.warmup and _training_progress() < self.warmup else self.scale
+
     def extra_repr(self) -> str:
         return f'scale={self.scale}, unknown={self.unknown!r}, average={self.average!r}'
 
@@ -238,7 +243,7 @@ class WSTLoss(nn.Module):
         loss, mass = wst_pixel_loss(
             seg_logits,
             seeds,
-            scale=0.0 if self.warmup and _training_progress() < self.warmup else self.scale,
+            scale=self.current_scale,
             ignore_index=ignore_index,
             present=present,
             unknown=self.unknown,

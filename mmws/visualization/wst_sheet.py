@@ -66,5 +66,5 @@ def wst_sheet(
         rows.append({f'weight of {name}': colour_weights(weights[name], highest) for name in row})
     scale = f'weights: dark 0, bright {highest:.2f}; equal weights would be {1 / len(names):.2f}'
     return seed_sheet(
-        rows, classes, palette, title=f'{title}; {scale}' if title else scale, cell_inches=1.9
+        rows, classes, palette, title=f'{title}; {scale}' if title else scale, cell_inches=2.15
     )

@@ -85,3 +85,11 @@ def test_limit_reaches_wrapped_datasets():
     assert [dataset.indices for dataset in cfg.c.dataset.datasets] == [3, 3]
     with pytest.raises(ValueError, match='must be >= 1; got 0'):
         run_config.limit_dataset(cfg, 'a', 0)
+
+
+def test_a_work_dir_stands_for_its_newest_checkpoint(tmp_path):
+    assert run_config.checkpoint_file('some/file.pth') == 'some/file.pth'
+    with pytest.raises(FileNotFoundError, match='holds no checkpoint'):
+        run_config.checkpoint_file(tmp_path)
+    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'epoch_3.pth'))
+    assert run_config.checkpoint_file(tmp_path) == str(tmp_path / 'epoch_3.pth')

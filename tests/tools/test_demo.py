@@ -3,16 +3,6 @@ import re
 
 import pytest
 
-SMALL = ['--train', 24, '--val', 8, '--epochs', 1, '--classifier-epochs', 1, '--jobs', 1]
-
-
-@pytest.fixture(scope='module')
-def demo(tool, tmp_path_factory):
-    folder = tmp_path_factory.mktemp('demo')
-    done = tool('demo.py', '--out', folder, *SMALL, cwd=folder)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder, done.stdout
-
 
 def table_of(output):
     return output[output.index('mIoU on 8 held-out') :]
@@ -20,7 +10,7 @@ def table_of(output):
 
 @pytest.mark.slow
 def test_the_demo_goes_from_image_level_labels_to_a_page(demo):
-    folder, output = demo
+    folder, options, output = demo
     table = table_of(output)
     for row in ('best single seed', 'plain average', 'WST', 'majority vote', 'with the masks'):
         assert re.search(rf'{row}.* \d+\.\d\n', table), row
@@ -35,7 +25,7 @@ def test_the_demo_goes_from_image_level_labels_to_a_page(demo):
 
 @pytest.mark.slow
 def test_the_page_shows_what_the_test_tool_measured(demo):
-    folder, output = demo
+    folder, options, output = demo
     measured = json.loads((folder / 'cells' / '12seeds' / 'result.json').read_text())['mIoU']
     page = (folder / 'index.html').read_text()
     (shown,) = re.findall(r'<td>twelve seeds, WST</td><td>([\d.]+)%</td>', page)
@@ -46,10 +36,10 @@ def test_the_page_shows_what_the_test_tool_measured(demo):
 
 @pytest.mark.slow
 def test_a_second_run_trains_nothing_and_other_settings_are_refused(demo, tool):
-    folder, output = demo
-    second = tool('demo.py', '--out', folder, *SMALL, cwd=folder)
+    folder, options, output = demo
+    second = tool('demo.py', *options, cwd=folder)
     assert table_of(second.stdout) == table_of(output)
     assert 'done in' not in second.stdout
-    other = tool('demo.py', '--out', folder, *SMALL, '--seed', 3, cwd=folder)
+    other = tool('demo.py', *options, '--seed', 3, cwd=folder)
     assert other.returncode
     assert 'holds data made with' in other.stderr

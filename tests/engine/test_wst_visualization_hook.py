@@ -1,0 +1,116 @@
+import copy
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from mmws.datasets import MultiSeedDataset
+from mmws.engine.wst_view import WSTView, spread
+from mmws.models import wst_weights
+from mmws.seeds.label_map import read_label_map
+from mmws.visualization import wst_sheet
+
+
+@pytest.fixture
+def cfg(tiny_cfg, tmp_path):
+    cfg = copy.deepcopy(tiny_cfg)
+    cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=4, val_interval=100)
+    cfg.param_scheduler = []
+    cfg.default_hooks.checkpoint = dict(type='CheckpointHook', by_epoch=False, interval=100)
+    cfg.default_hooks.logger = dict(type='LoggerHook', log_metric_by_epoch=False, interval=1)
+    cfg.log_processor = dict(by_epoch=False)
+    cfg.visualizer = dict(
+        type='SegLocalVisualizer', name='wst', vis_backends=[dict(type='LocalVisBackend')]
+    )
+    cfg.randomness = dict(seed=0)
+    cfg.experiment_name = tmp_path.name
+    return cfg
+
+
+def train(cfg: Config, folder: Path, hooks: list[dict]) -> list[float]:
+    cfg = copy.deepcopy(cfg)
+    cfg.custom_hooks = hooks
+    cfg.work_dir = str(folder)
+    cfg.visualizer.name = cfg.experiment_name = f'{cfg.experiment_name}_{folder.name}'
+    Runner.from_cfg(cfg).train()
+    (log,) = folder.glob('*/vis_data/scalars.json')
+    records = map(json.loads, log.read_text().splitlines())
+    return [record['loss'] for record in records if 'loss' in record]
+
+
+def test_the_hook_draws_and_does_not_change_the_training(cfg, tmp_path):
+    hook = dict(type='mmengine.WSTVisualizationHook', interval=2, num_images=2)
+    with_hook = train(cfg, tmp_path / 'with', [hook])
+    assert with_hook == train(cfg, tmp_path / 'without', [])
+    pictures = sorted(p.name for p in (tmp_path / 'with').glob('*/vis_data/vis_image/wst_*.png'))
+    assert len(pictures) == 4
+    assert [name.rsplit('_', 1)[1] for name in pictures] == ['2.png', '4.png'] * 2
+
+
+def test_a_training_set_without_seeds_is_refused(cfg, tmp_path):
+    stock = copy.deepcopy(cfg)
+    stock.train_dataloader.dataset = cfg.train_dataloader.dataset.dataset
+    with pytest.raises(ValueError, match=r'must hold a mmws\.MultiSeedDataset'):
+        train(stock, tmp_path / 'stock', [dict(type='mmengine.WSTVisualizationHook')])
+
+
+class Oracle(torch.nn.Module):
+    """Says class 3 everywhere; counts its modes."""
+
+    def __init__(self):
+        super().__init__()
+        from mmws.models import WSTLoss
+
+        self.decode_head = torch.nn.Module()
+        self.decode_head.loss_decode = WSTLoss(scale=2.0)
+        self.decode_head.frozen = torch.nn.BatchNorm2d(1).eval()
+        self.modes = []
+
+    def test_step(self, data):
+        from mmengine.structures import PixelData
+
+        self.modes.append((self.training, self.decode_head.frozen.training))
+        (sample,) = data['data_samples']
+        logits = torch.zeros(21, *data['inputs'][0].shape[1:])
+        logits[3] = 1
+        sample.seg_logits = PixelData(data=logits)
+        return [sample]
+
+
+def test_the_sheet_shows_the_weights_of_the_models_own_loss(cfg, monkeypatch):
+    dataset = MultiSeedDataset(
+        **{k: v for k, v in cfg.train_dataloader.dataset.items() if k != 'type'}
+    )
+    shown = {}
+
+    def keep(image, prediction, seeds, weights, classes, palette, title):
+        shown.update(image=image, prediction=prediction, seeds=seeds, weights=weights, title=title)
+        return wst_sheet(image, prediction, seeds, weights, classes, palette, title=title)
+
+    monkeypatch.setattr('mmws.engine.wst_view.wst_sheet', keep)
+    model = Oracle().train()
+    model.decode_head.frozen.eval()
+    image_id, sheet = WSTView(dataset).draw(model, 1)
+    assert model.modes == [(False, False)]
+    assert model.training and not model.decode_head.frozen.training
+    info = dataset.get_data_info(1)
+    seeds = np.stack([read_label_map(path) for path in info['seed_paths']])
+    np.testing.assert_array_equal(np.stack(list(shown['seeds'].values())), seeds)
+    np.testing.assert_array_equal(shown['image'], cv2.imread(info['img_path'])[..., ::-1])
+    assert (shown['prediction'] == 3).all()
+    logits = torch.zeros(1, 21, *seeds.shape[1:])
+    logits[:, 3] = 1
+    expected = wst_weights(logits, torch.from_numpy(seeds)[None], 2.0)[0]
+    np.testing.assert_allclose(np.stack(list(shown['weights'].values())), expected)
+    assert image_id == Path(info['img_path']).stem == shown['title']
+    assert sheet.dtype == np.uint8 and sheet.shape[2] == 3
+
+
+def test_spread_is_even_and_without_repetition():
+    assert list(spread(3, 101)) == [0, 50, 100]
+    assert list(spread(5, 2)) == [0, 1]

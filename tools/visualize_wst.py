@@ -1,0 +1,63 @@
+"""Draws seeds and their WST weights: python tools/visualize_wst.py CONFIG CHECKPOINT --out DIR"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+from mmengine.config import Config, DictAction
+from PIL import Image
+
+import mmws  # noqa: F401  (before mmseg)
+from mmws.engine.progress_bar import ProgressBar
+from mmws.engine.run_config import checkpoint_file
+from mmws.engine.wst_view import WSTView, spread
+
+from mmseg.apis import init_model  # isort: skip
+from mmseg.registry import DATASETS  # isort: skip
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description='One PNG an image, as Figure 4 of the paper: the online prediction of a model, '
+        'the seeds of a training image, and how far weighted selective training believes each.'
+    )
+    parser.add_argument('config', help='config file; its training set has the seeds')
+    parser.add_argument('checkpoint', help='checkpoint file, or a work dir: its newest one')
+    parser.add_argument('--out', type=Path, default=Path('work_dirs/wst_sheets'))
+    parser.add_argument('--ids', nargs='+', help='image ids')
+    parser.add_argument(
+        '--limit', type=int, default=20, metavar='N', help='N images, spread over the training set'
+    )
+    parser.add_argument('--device', default='cuda:0' if torch.cuda.is_available() else 'cpu')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    cfg = Config.fromfile(args.config)
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    model = init_model(cfg, checkpoint_file(args.checkpoint), device=args.device)
+    view = WSTView(DATASETS.build(cfg.train_dataloader.dataset))
+    if args.ids:
+        known = {image_id: index for index, image_id in enumerate(view.image_ids())}
+        missing = [image_id for image_id in args.ids if image_id not in known]
+        if missing:
+            sys.exit(f'The training set has no image {", ".join(missing)}.')
+        indices = [known[image_id] for image_id in args.ids]
+    else:
+        indices = spread(args.limit, len(view))
+    args.out.mkdir(parents=True, exist_ok=True)
+    bar = ProgressBar(len(indices))
+    for index in indices:
+        image_id, sheet = view.draw(model, index)
+        Image.fromarray(sheet).save(args.out / f'{image_id}.png')
+        bar.advance()
+    bar.close()
+    print(f'{len(indices)} sheets in {args.out}')
+
+
+if __name__ == '__main__':
+    main()
