@@ -93,7 +93,7 @@ class MultiSeedDataset:
         self.seed_suffix = seed_suffix
         self.allow_missing = allow_missing
         self.pipeline = self.dataset.pipeline
-        _take_seeds(self.pipeline, mixed)
+        _take_seeds(self.pipeline, mixed, self.dataset.reduce_zero_label)
         self._metainfo = self.dataset.metainfo
         self._missing: dict[str, frozenset[int]] = {}
         self._fully_initialized = False
@@ -316,9 +316,18 @@ def _multi_seed_pack(step: dict) -> dict:
     return {**step, 'type': PackMultiSeedInputs} if is_pack else step
 
 
-def _take_seeds(pipeline: Compose, mixed: bool) -> None:
+def _take_seeds(pipeline: Compose, mixed: bool, reduce_zero_label: bool) -> None:
     """Makes a pipeline carry K seeds, or says which half of it does not."""
     steps = list(_walk(pipeline))
+    for step in steps:
+        # The stock transform asserts the same, but at the first image.
+        reduces = getattr(step, 'reduce_zero_label', None)
+        if isinstance(step, LoadAnnotations) and reduces not in (None, reduce_zero_label):
+            raise ValueError(
+                f'the pipeline has LoadAnnotations(reduce_zero_label={reduces}) but the dataset '
+                f'reduce_zero_label={reduce_zero_label}. Set it in the dataset, and leave it out '
+                'of the pipeline.'
+            )
     own_load = any(isinstance(step, LoadMultiSeedAnnotations) for step in steps)
     stock_load = any(isinstance(step, LoadAnnotations) for step in steps)
     own_pack = any(isinstance(step, PackMultiSeedInputs) for step in steps)

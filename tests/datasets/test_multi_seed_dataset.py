@@ -83,6 +83,39 @@ def test_reduce_zero_label_and_label_map_apply_to_seeds(tree):
     np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.parametrize('reduce', [False, True])
+@pytest.mark.parametrize('subset', [False, True])
+def test_one_seed_is_what_stock_load_annotations_makes_of_it(tree, reduce, subset):
+    from mmseg.datasets import BaseSegDataset
+
+    class Numbers(BaseSegDataset):
+        METAINFO = dict(classes=tuple(map(str, range(255))), palette=[[i] * 3 for i in range(255)])
+
+    every_label = np.resize(np.arange(256), (48, 64))
+    tree.write(0, 'im0', every_label)
+    (tree.root / 'list.txt').write_text('im0\n')
+    stock = dict(
+        type=Numbers,
+        data_prefix=dict(img_path='images', seg_map_path='seeds/s0'),
+        reduce_zero_label=reduce,
+        metainfo=dict(classes=('7', '0', '3', '200')) if subset else None,
+    )
+    expected = DATASETS.build(tree.stock(STOCK, **stock))[0]['data_samples'].gt_sem_seg.data
+    for seed_dirs in (['s0'], None):
+        config = tree.config(STOCK, stock, seed_dirs=seed_dirs)
+        sample = DATASETS.build(config)[0]['data_samples']
+        np.testing.assert_array_equal(sample.gt_seeds.data, expected)
+        np.testing.assert_array_equal(sample.gt_sem_seg.data, expected)
+    # 255 and 0 fall together where 0 is dropped.
+    assert len(np.unique(expected)) == (5 if subset else 256 - reduce)
+
+
+def test_pipeline_and_dataset_disagree_about_label_zero(tree):
+    load = dict(type='LoadAnnotations', reduce_zero_label=True)
+    with pytest.raises(ValueError, match=r'LoadAnnotations\(reduce_zero_label=True\) but the data'):
+        DATASETS.build(tree.config([*LOAD, load, STOCK[-1]]))
+
+
 @pytest.mark.parametrize(
     'wrapper, length',
     [

@@ -1,0 +1,172 @@
+"""The configs and scripts of the guides are run as they are printed there."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmseg.registry import DATASETS, MODELS
+from PIL import Image
+
+import mmws
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+GUIDE = REPOSITORY / 'docs/your_label_maps.md'
+SIZE = (24, 32)  # height, width
+
+# Heading -> the first image, its seeds, and the highest label that the data have.
+CONFIGS = {
+    'Three published pseudo-mask sets for VOC': (
+        'data/VOCdevkit/VOC2012/JPEGImages/2007_000032.jpg',
+        [f'data/pseudo/{name}/2007_000032.png' for name in ('irn', 'seam', 'clip_es')],
+        20,
+    ),
+    'Several annotators of medical images': (
+        'data/CHASE_DB1/images/training/Image_01L.png',
+        [f'data/CHASE_DB1/annotations/observer{i}/Image_01L.png' for i in (1, 2)],
+        1,
+    ),
+    'Several annotators of remote-sensing images': (
+        'data/tiles/train/images/tile_17.tif',
+        [f'data/tiles/train/{name}/tile_17.png' for name in ('anna', 'boris', 'chen')],
+        3,
+    ),
+    'ADE20K and `reduce_zero_label`': (
+        'data/ade/ADEChallengeData2016/images/training/ADE_train_00000001.jpg',
+        [
+            f'data/ade/pseudo/{name}/ADE_train_00000001.png'
+            for name in ('mask2former', 'segformer', 'sam')
+        ],
+        150,
+    ),
+    'Cityscapes: subfolders and suffixes': (
+        'data/cityscapes/leftImg8bit/train/aachen/aachen_000000_000019_leftImg8bit.png',
+        [
+            f'data/cityscapes/pseudo/{name}/aachen/aachen_000000_000019_leftImg8bit.png'
+            for name in ('teacher_a', 'teacher_b')
+        ],
+        18,
+    ),
+    'Labelled images beside images with seeds': (
+        'data/VOCdevkit/VOC2012/JPEGImages/2007_000032.jpg',
+        ['data/VOCdevkit/VOC2012/SegmentationClass/2007_000032.png'],
+        20,
+    ),
+}
+
+
+def snippets(path: Path) -> list[tuple[str, str]]:
+    """The (heading, Python) of a page, in order."""
+    found, heading = [], ''
+    for line in re.split(r'^(?=#)', path.read_text(), flags=re.MULTILINE):
+        heading = line.split('\n', 1)[0].lstrip('# ')
+        found += [(heading, code) for code in re.findall(r'```python\n(.*?)```', line, re.DOTALL)]
+    return found
+
+
+def configs() -> dict[str, str]:
+    return {heading: code for heading, code in snippets(GUIDE) if '_base_' in code}
+
+
+def scripts() -> list[str]:
+    return [code for _, code in snippets(GUIDE) if '_base_' not in code]
+
+
+def write_image(path: str | Path) -> None:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    image = np.random.default_rng(0).integers(0, 256, (*SIZE, 3)).astype(np.uint8)
+    Image.fromarray(image).save(path)
+
+
+def write_labels(path: str | Path, highest: int) -> None:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(len(str(path)))
+    Image.fromarray(rng.integers(0, highest + 1, SIZE).astype(np.uint8)).save(path)
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    init_default_scope('mmseg')
+
+
+def test_every_config_of_the_guide_is_tested():
+    assert set(configs()) == set(CONFIGS)
+    assert sum('_base_' in code for _, code in snippets(GUIDE)) == len(CONFIGS)
+    assert len(scripts()) == 2
+
+
+@pytest.mark.parametrize('heading', CONFIGS)
+def test_configs_of_the_guide_train_on_the_files_that_it_names(heading, tmp_path):
+    image, seeds, highest = CONFIGS[heading]
+    write_image(image)
+    for seed in seeds:
+        write_labels(seed, highest)
+    # The lists of VOC: the second image has the three sets of pseudo-masks.
+    if 'VOC2012' in image:
+        write_image('data/VOCdevkit/VOC2012/JPEGImages/2008_000002.jpg')
+        for name in ('irn', 'seam', 'clip_es'):
+            write_labels(f'data/pseudo/{name}/2008_000002.png', highest)
+        lists = Path('data/VOCdevkit/VOC2012/ImageSets/Segmentation')
+        lists.mkdir(parents=True)
+        (lists / 'train.txt').write_text('2007_000032\n')
+        (lists / 'aug.txt').write_text('2008_000002\n')
+    # Boris has not done this tile, but another.
+    if 'tiles' in image:
+        write_image('data/tiles/train/images/tile_18.tif')
+        Path(seeds[1]).rename('data/tiles/train/boris/tile_18.png')
+
+    path = tmp_path / 'guide.py'
+    path.write_text(configs()[heading])
+    cfg = Config.fromfile(path)
+    dataset = DATASETS.build(cfg.train_dataloader.dataset)
+    info = dataset.get_data_info(0)
+    assert info['img_path'].replace('//', '/') == image
+    expected = [None if 'boris' in seed else seed for seed in seeds]
+    assert info['seed_paths'] == expected
+
+    sample = dataset[0]['data_samples']
+    assert sample.gt_seeds.data.shape[0] == len(seeds)
+    labels = set(sample.gt_seeds.data.unique().tolist()) - {255}
+    num_classes = cfg.model.decode_head.num_classes
+    assert labels <= set(range(num_classes)) and max(labels) == num_classes - 1
+    if 'VOC2012' in image:
+        assert dataset[len(dataset) - 1]['data_samples'].gt_seeds.data.shape[0] == 3
+
+    model = MODELS.build(cfg.model)
+    assert type(model).__name__ == 'MultiSeedEncoderDecoder'
+    assert len(dataset.metainfo['classes']) == model.decode_head.num_classes
+    for hook in cfg.get('custom_hooks', []):
+        assert hasattr(mmws.engine, hook['type'].rsplit('.', 1)[1])
+
+
+def run(script: str) -> None:
+    exec(compile(script, str(GUIDE), 'exec'), {})
+
+
+def test_class_maps_become_a_seed():
+    Path('cams').mkdir()
+    first = np.array([[0.9, 0.2, 0.3], [0.0, 0.24, 0.26]], np.float32)
+    second = np.array([[0.5, 0.1, 0.4], [0.0, 0.2, 0.2]], np.float32)
+    np.save('cams/a.npy', {4: first, 14: second}, allow_pickle=True)
+    run(scripts()[0])
+    found = np.array(Image.open('data/pseudo/from_cams/a.png'))
+    np.testing.assert_array_equal(found, [[5, 0, 15], [0, 0, 5]])
+
+
+def test_colours_become_a_seed():
+    Path('coloured').mkdir()
+    labels = np.array([[0, 1, 15], [20, 255, 7]], np.uint8)
+    # Three entries of VOC's colour map, from its documentation.
+    colours = np.zeros((2, 3, 3), np.uint8)
+    colours[0, 1], colours[0, 2], colours[1, 1] = (128, 0, 0), (192, 128, 128), (224, 224, 192)
+    colours[1, 0], colours[1, 2] = (0, 64, 128), (128, 128, 128)
+    Image.fromarray(colours).save('coloured/a.png')
+    run(scripts()[1])
+    np.testing.assert_array_equal(np.array(Image.open('data/pseudo/from_colours/a.png')), labels)
+    colours[0, 0] = (1, 2, 3)
+    Image.fromarray(colours).save('coloured/a.png')
+    with pytest.raises(ValueError, match='coloured/a.png holds colours that are not of the pal'):
+        run(scripts()[1])
