@@ -11,8 +11,8 @@ from PIL import Image
 from mmws.engine.progress_bar import ProgressBar
 from mmws.seeds.cam import upsample_cam
 from mmws.seeds.cam_store import read_cams
+from mmws.seeds.image_file import read_image
 from mmws.seeds.label_map import read_label_map
-from mmws.seeds.seed_job import read_image
 from mmws.visualization.seed_sheet import overlay_cam, seed_sheet
 
 

@@ -16,8 +16,8 @@ import numpy as np
 from PIL import Image
 
 import mmws  # noqa: F401  (before mmseg)
+from mmws.seeds.image_file import read_image
 from mmws.seeds.label_map import read_label_map
-from mmws.seeds.seed_job import read_image
 from mmws.visualization.prediction_sheet import prediction_sheet
 
 from mmseg.registry import DATASETS  # isort: skip

@@ -21,7 +21,8 @@ from torch import nn
 from mmws.seeds.bank import SeedFolder
 from mmws.seeds.cam import normalize_cam
 from mmws.seeds.cam_store import CAM_MANIFEST, CAM_SUFFIX, ImageCAMs
-from mmws.seeds.seed_job import BadInputError, SeedImage, SeedJob, read_image, run_job
+from mmws.seeds.image_file import BadInputError, read_image
+from mmws.seeds.seed_job import SeedImage, SeedJob, run_job
 from mmws.seeds.seed_recipe import SeedRecipe
 
 from .progress_bar import ProgressBar

@@ -14,8 +14,8 @@ from mmws.evaluation.seed_scores import Rates, confusion, rates
 from mmws.seeds.bank import write_atomically
 from mmws.seeds.cam import upsample_cam
 from mmws.seeds.cam_store import read_cams
+from mmws.seeds.image_file import read_image
 from mmws.seeds.label_map import read_label_map
-from mmws.seeds.seed_job import read_image
 from mmws.visualization.html_page import HTMLPage
 from mmws.visualization.prediction_sheet import prediction_sheet
 from mmws.visualization.seed_sheet import overlay_cam, seed_sheet

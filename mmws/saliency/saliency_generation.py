@@ -18,10 +18,11 @@ from mmseg.registry import TRANSFORMS
 from mmws.engine.progress_bar import ProgressBar
 from mmws.engine.worker_pool import map_unordered
 from mmws.seeds.bank import SeedFolder
+from mmws.seeds.image_file import BadInputError, read_image
 
 from .dss import DSS
 from .find_images import find_images
-from .write_map import MapJob, UnreadableImageError, read_image, shrink, write_map
+from .write_map import MapJob, shrink, write_map
 
 SALIENCY_MANIFEST = 'saliency.json'
 
@@ -129,7 +130,7 @@ class SaliencyGeneration:
             try:
                 image = read_image(self.images[image_id])
                 saliency = self.predict(image)
-            except UnreadableImageError as problem:
+            except BadInputError as problem:
                 report.failed[image_id] = str(problem)
                 bar.advance()
                 continue
@@ -177,11 +178,13 @@ class Predictor:
         """Computes the map of an image.
 
         Args:
-            image: (H, W, 3) uint8, BGR.
+            image: (H, W, 3) uint8, RGB.
 
         Returns:
             (H, W) float32 in [0, 1].
         """
+        # mmseg's pipelines work on BGR.
+        image = np.ascontiguousarray(image[..., ::-1])
         data = pseudo_collate([self._pipeline(dict(img=shrink(image, self.longest)))])
         (sample,) = self.model.test_step(data)
         saliency = sample.pred_saliency.data[0].float().cpu().numpy()

@@ -3,45 +3,14 @@
 from __future__ import annotations
 
 import io
-import os
 from dataclasses import dataclass
 
 import cv2
-import mmcv
 import numpy as np
 from PIL import Image
 
 from mmws.seeds.bank import write_atomically
 from mmws.seeds.crf import crf_probabilities
-
-
-class UnreadableImageError(Exception):
-    """An image cannot be worked on; others can."""
-
-
-def read_image(path: str | os.PathLike) -> np.ndarray:
-    """Reads an image as the training pipelines and the seeds do.
-
-    Whatever is in the file becomes three channels of 8 bits: grey images are repeated, CMYK and
-    palettes converted, 16 bits cut to the upper 8, an alpha channel is dropped. An image that its
-    EXIF data turns is turned; so is its map then.
-
-    Args:
-        path: The file.
-
-    Returns:
-        (H, W, 3) uint8, BGR.
-
-    Raises:
-        UnreadableImageError: It is missing, empty, damaged, or no image.
-    """
-    try:
-        image = mmcv.imread(os.fspath(path))
-    except Exception as error:  # cv2 and file backends raise many kinds
-        raise UnreadableImageError(f'{path} cannot be read ({_brief(error)})') from error
-    if image is None:
-        raise UnreadableImageError(f'{path} is damaged or no image: it cannot be decoded')
-    return image
 
 
 @dataclass(frozen=True)
@@ -51,7 +20,7 @@ class MapJob:
     Attributes:
         saliency: (H, W) float32 in [0, 1].
         file: Where to write it.
-        image: (H, W, 3) uint8, BGR; None if no CRF is wanted.
+        image: (H, W, 3) uint8, RGB; None if no CRF is wanted.
         crf: Options of the CRF.
     """
 
@@ -69,7 +38,7 @@ def write_map(job: MapJob) -> None:
     """
     saliency = job.saliency
     if job.image is not None:
-        saliency = refine_saliency(job.image[..., ::-1], saliency, **(job.crf or {}))
+        saliency = refine_saliency(job.image, saliency, **(job.crf or {}))
     write_atomically(job.file, encode_map(saliency))
 
 
@@ -108,7 +77,3 @@ def shrink(image: np.ndarray, longest: int | None) -> np.ndarray:
     factor = longest / max(height, width)
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-
-
-def _brief(error: Exception) -> str:
-    return ' '.join(str(error).split())[:200] or type(error).__name__

@@ -5,18 +5,14 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
-import mmcv
 import numpy as np
 from PIL import Image
 
 from .bank import encode_seed, write_atomically
 from .cam_store import ImageCAMs, read_cams
+from .image_file import BadInputError, read_image
 from .seed import salient_share
 from .seed_recipe import SeedRecipe
-
-
-class BadInputError(Exception):
-    """An image cannot be worked on, for a reason that lies in its files; others can."""
 
 
 @dataclass(frozen=True)
@@ -91,21 +87,6 @@ def run_job(job: SeedJob, recipe: SeedRecipe) -> JobResult:
         write_atomically(job.files[name], encode_seed(seed))
     share = None if saliency is None else salient_share(saliency, recipe.threshold.background)
     return JobResult(job.image.image_id, salient_share=share)
-
-
-def read_image(path: str | os.PathLike) -> np.ndarray:
-    """Reads an image as the training pipelines do (turned upright), (H, W, 3) uint8, RGB.
-
-    Raises:
-        BadInputError: It is missing or unreadable.
-    """
-    try:
-        image = mmcv.imread(path, channel_order='rgb')
-    except Exception as error:  # cv2 and file backends raise many kinds
-        raise BadInputError(f'image {path} cannot be read ({error})') from error
-    if image is None:
-        raise BadInputError(f'image {path} cannot be decoded')
-    return image
 
 
 def read_saliency(path: str | os.PathLike | None, size: tuple[int, int]) -> np.ndarray | None:

@@ -6,8 +6,9 @@ import pytest
 from PIL import Image
 
 from mmws.seeds.cam_store import ImageCAMs, read_cams
+from mmws.seeds.image_file import BadInputError
 from mmws.seeds.label_map import read_label_map
-from mmws.seeds.seed_job import BadInputError, SeedImage, SeedJob, read_saliency, run_job
+from mmws.seeds.seed_job import SeedImage, SeedJob, read_saliency, run_job
 from mmws.seeds.seed_recipe import SeedRecipe
 
 RECIPE = SeedRecipe.from_dict(dict(prefix='a', types='threshold', scales=[1.0, 0.5]))
