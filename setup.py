@@ -1,12 +1,13 @@
-"""Puts configs, tools and model-index.yml into the wheel as mmws/.mim, where `mim` looks."""
+"""Puts configs, tools and model-index.yml into the package as mmws/.mim, where `mim` looks."""
 
+import os
 import shutil
 from pathlib import Path
 
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-ROOT = Path(__file__).parent
+ROOT = Path(__file__).resolve().parent
 MIM_PARTS = ('configs', 'tools', 'model-index.yml')
 
 
@@ -14,20 +15,35 @@ class BuildWithMim(build_py):
     def run(self):
         super().run()
         if getattr(self, 'editable_mode', False):
-            return  # a checkout is its own mim layout
-        target = Path(self.build_lib) / 'mmws' / '.mim'
-        for part in MIM_PARTS:
-            source = ROOT / part
-            if source.is_dir():
-                shutil.copytree(
-                    source,
-                    target / part,
-                    dirs_exist_ok=True,
-                    ignore=shutil.ignore_patterns('__pycache__'),
-                )
-            elif source.is_file():
-                target.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(source, target / part)
+            _link(ROOT / 'mmws' / '.mim')
+        else:
+            _copy(Path(self.build_lib) / 'mmws' / '.mim')
+
+
+def _copy(target):
+    """A fresh copy: what an earlier build left there may have been deleted since."""
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    for part in MIM_PARTS:
+        source = ROOT / part
+        if source.is_dir():
+            ignored = shutil.ignore_patterns('__pycache__')
+            shutil.copytree(source, target / part, ignore=ignored)
+        else:
+            shutil.copy2(source, target / part)
+
+
+def _link(target):
+    """Of an editable install: the checkout's own files, so that edits count."""
+    target.mkdir(exist_ok=True)
+    for part in MIM_PARTS:
+        link = target / part
+        if link.is_symlink():
+            link.unlink()
+        try:
+            os.symlink(os.path.relpath(ROOT / part, target), link)
+        except OSError as error:  # Windows without the right to make links
+            print(f'mmws/.mim/{part} was not linked ({error}): mim will not find it')
 
 
 setup(cmdclass={'build_py': BuildWithMim})

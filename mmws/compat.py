@@ -12,6 +12,7 @@ import types
 
 import numpy as np
 import torch
+from mmengine.config.utils import MODULE2PACKAGE
 from mmengine.logging import HistoryBuffer
 from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 from mmengine.utils import digit_version
@@ -95,6 +96,14 @@ def _allow_mmengine_checkpoints() -> None:
     torch.serialization.add_safe_globals(allowed)
 
 
+def _name_configs() -> None:
+    """Lets configs inherit from an installed mmws: ``_base_ = 'mmws::msws/...'``.
+
+    mmengine looks only in packages of its own list.
+    """
+    MODULE2PACKAGE.setdefault('mmws', 'mmws')
+
+
 def _check_hosts() -> None:
     """Refuses a host outside the tested range, with the version found and the range wanted."""
     for name, (low, high) in _HOSTS.items():
@@ -113,3 +122,4 @@ def _check_hosts() -> None:
 _stub_mmcv_ext()
 _check_hosts()
 _allow_mmengine_checkpoints()
+_name_configs()
