@@ -73,14 +73,17 @@ def find_data(args: argparse.Namespace) -> SmallData | VOCData:
 
 def main() -> None:
     args = parse_args()
-    run = TableRun(
-        args.table,
-        find_data(args),
-        repeats=args.repeats,
-        cells=args.cells,
-        epochs=args.epochs,
-        gpus=args.gpus,
-    )
+    try:
+        run = TableRun(
+            args.table,
+            find_data(args),
+            repeats=args.repeats,
+            cells=args.cells,
+            epochs=args.epochs,
+            gpus=args.gpus,
+        )
+    except ValueError as error:
+        sys.exit(str(error))
     gpus = torch.cuda.device_count()
     at_once = args.jobs or (1 if args.gpus > 1 else gpus or available_cores())
     devices = [str(i) for i in range(gpus)] if gpus > 1 and args.gpus == 1 else []
@@ -90,7 +93,7 @@ def main() -> None:
             run_jobs(run.jobs(), at_once, devices=devices)
     except KeyboardInterrupt:
         sys.exit('\nStopped. The same command goes on from here.')
-    except (JobFailed, OSError, ValueError) as error:
+    except (JobFailed, OSError) as error:
         sys.exit(str(error))
     path = run.write_report()
     print(f'\n{markdown(run.table, run.results())}\n{path}')

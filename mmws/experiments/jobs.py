@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -116,7 +118,11 @@ class _Running:
         self.job.log.parent.mkdir(parents=True, exist_ok=True)
         with open(self.job.log, 'a') as log:
             self._process = subprocess.Popen(
-                self._left.pop(0), stdout=log, stderr=subprocess.STDOUT, env=self._environment
+                self._left.pop(0),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=self._environment,
+                preexec_fn=_end_with_parent if sys.platform == 'linux' else None,
             )
 
     def poll(self) -> bool:
@@ -140,6 +146,12 @@ class _Running:
         if self._process.poll() is None:
             self._process.terminate()
         self._process.wait()
+
+
+def _end_with_parent() -> None:
+    """Ends this process when its parent is gone: two trainings in one folder would mix."""
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
 
 
 class _Status:

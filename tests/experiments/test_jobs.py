@@ -1,4 +1,7 @@
+import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -65,3 +68,38 @@ def test_each_job_at_a_time_has_a_gpu_of_its_own(tmp_path):
     seen = [log.read_text().strip() for log in logs]
     assert sorted(seen[:2]) == ['4', '7']
     assert seen[2] in ('4', '7')
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='only Linux tells a child of its parent')
+def test_commands_end_with_a_killed_parent(tmp_path):
+    started = tmp_path / 'pid'
+    child = f'import os, time; open({str(started)!r}, "w").write(str(os.getpid())); time.sleep(60)'
+    code = (
+        'import sys, pathlib\n'
+        'from mmws.experiments.jobs import Job, run_jobs\n'
+        f'log = pathlib.Path({str(tmp_path / "log")!r})\n'
+        f'job = Job("a", [[sys.executable, "-c", {child!r}]], log, done=lambda: False)\n'
+        'run_jobs([job], 1)\n'
+    )
+    parent = subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.DEVNULL)
+    assert _until(lambda: started.is_file() and started.read_text())
+    parent.kill()
+    parent.wait()
+    assert _until(lambda: _is_gone(int(started.read_text())))
+
+
+def _until(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def _is_gone(pid):
+    try:
+        state = Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()[0]
+    except FileNotFoundError:
+        return True
+    return state == 'Z'  # nobody may be left to reap it in a container

@@ -1,0 +1,53 @@
+import csv
+import json
+import time
+
+import pytest
+
+TINY = ['--data', 'shapes', '--train', 16, '--val', 8, '--epochs', 1, '--classifier-epochs', 1]
+CELLS = ['--cells', 'gt', 'noise0.1_2labels', '--jobs', 1]
+
+
+@pytest.mark.slow
+def test_a_table_survives_a_kill_and_is_not_run_twice(tool, tmp_path):
+    arguments = ('run_table.py', 'pilot', *TINY, *CELLS, '--repeats', 2, '--out', tmp_path / 'out')
+    process = tool(*arguments, cwd=tmp_path, wait=False)
+    first = tmp_path / 'out' / 'cells' / 'gt' / 'seed0' / 'result.json'
+    for _ in range(1200):
+        if first.is_file() or process.poll() is not None:
+            break
+        time.sleep(0.2)
+    process.kill()
+    process.wait()
+    assert first.is_file()
+    stamp = first.stat().st_mtime_ns
+
+    done = tool(*arguments, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert first.stat().st_mtime_ns == stamp
+    rows = list(csv.DictReader((tmp_path / 'out' / 'pilot.csv').open()))
+    assert [(row['config'], row['repeat']) for row in rows] == [
+        (config, repeat) for config in ('gt', 'noise0.1_2labels') for repeat in '01'
+    ]
+    measured = json.loads(first.read_text())['mIoU']
+    assert float(rows[0]['mIoU']) == measured
+    assert '[71.0]' in (tmp_path / 'out' / 'pilot.md').read_text()
+    assert (tmp_path / 'out' / 'pilot.png').stat().st_size > 10_000
+
+    again = tool(*arguments, cwd=tmp_path)
+    assert 'done in' not in again.stdout and '[72.1]' in again.stdout
+
+
+def test_what_cannot_be_run_is_said_first(tool, tmp_path):
+    def complaint(*arguments):
+        done = tool('run_table.py', *arguments, '--out', tmp_path / 'out', cwd=tmp_path)
+        assert done.returncode
+        return done.stderr
+
+    missing = complaint('table5', '--data', tmp_path)
+    assert 'seed folders are missing, the first: ' in missing
+    assert 'tools/generate_seeds.py' in missing
+    assert 'merge=max' in complaint('table3', '--data', tmp_path, '--cells', 'vgg16_crf_max')
+    assert 'make_noisy_labels.py' in complaint('table1', '--data', tmp_path)
+    assert 'has no cell nonsense' in complaint('table1', '--cells', 'nonsense')
+    assert 'use voc12' in complaint('table7', '--data', 'shapes')
