@@ -1,6 +1,5 @@
-"""Puts configs, tools and model-index.yml into the package as mmws/.mim, where `mim` looks."""
+"""Puts configs, tools and model-index.yml into the wheel as mmws/.mim, where `mim` looks."""
 
-import os
 import shutil
 from pathlib import Path
 
@@ -8,42 +7,23 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
-MIM_PARTS = ('configs', 'tools', 'model-index.yml')
 
 
 class BuildWithMim(build_py):
     def run(self):
         super().run()
-        if getattr(self, 'editable_mode', False):
-            _link(ROOT / 'mmws' / '.mim')
-        else:
-            _copy(Path(self.build_lib) / 'mmws' / '.mim')
+        # mim and mmengine do not find the files of an editable install, wherever they are.
+        if not getattr(self, 'editable_mode', False):
+            copy_mim_parts(Path(self.build_lib) / 'mmws' / '.mim')
 
 
-def _copy(target):
-    """A fresh copy: what an earlier build left there may have been deleted since."""
+def copy_mim_parts(target):
+    # A build folder may hold files that have been deleted since.
     shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True)
-    for part in MIM_PARTS:
-        source = ROOT / part
-        if source.is_dir():
-            ignored = shutil.ignore_patterns('__pycache__')
-            shutil.copytree(source, target / part, ignore=ignored)
-        else:
-            shutil.copy2(source, target / part)
-
-
-def _link(target):
-    """Of an editable install: the checkout's own files, so that edits count."""
-    target.mkdir(exist_ok=True)
-    for part in MIM_PARTS:
-        link = target / part
-        if link.is_symlink():
-            link.unlink()
-        try:
-            os.symlink(os.path.relpath(ROOT / part, target), link)
-        except OSError as error:  # Windows without the right to make links
-            print(f'mmws/.mim/{part} was not linked ({error}): mim will not find it')
+    ignored = shutil.ignore_patterns('__pycache__')
+    for folder in ('configs', 'tools'):
+        shutil.copytree(ROOT / folder, target / folder, ignore=ignored)
+    shutil.copy2(ROOT / 'model-index.yml', target)
 
 
 setup(cmdclass={'build_py': BuildWithMim})
