@@ -1,9 +1,10 @@
-"""Two processes make the same step as one with the whole batch.
+"""Two processes make the same step as one with the whole batch, and find the same mIoU.
 
 Run by torchrun, this file is one of the two processes.
 """
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +32,23 @@ CASES = {
     'converted': dict(type='CrossEntropyLoss', avg_non_ignore=True),
 }
 REPOSITORY = Path(__file__).resolve().parents[1]
+TWO_PROCESSES = ('-m', 'torch.distributed.run', '--nproc_per_node=2', '--standalone')
+
+
+def _run(*arguments, cwd):
+    """What a python process printed."""
+    done = subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=dict(
+            os.environ, PYTHONPATH=str(REPOSITORY), OMP_NUM_THREADS='1', CUDA_VISIBLE_DEVICES=''
+        ),
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout + done.stderr
 
 
 class _Backbone(nn.Module):
@@ -122,15 +140,7 @@ def _one_of_two_processes(out):
 @pytest.fixture(scope='module')
 def distributed(tmp_path_factory):
     out = tmp_path_factory.mktemp('distributed')
-    done = subprocess.run(
-        [sys.executable, '-m', 'torch.distributed.run', '--nproc_per_node=2', '--standalone']
-        + [__file__, str(out)],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env=dict(os.environ, PYTHONPATH=str(REPOSITORY), OMP_NUM_THREADS='1'),
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    _run(*TWO_PROCESSES, __file__, out, cwd=out)
     return [torch.load(out / f'{rank}.pth') for rank in range(2)]
 
 
@@ -150,6 +160,36 @@ def test_two_processes_step_like_one(distributed, name):
     if name != 'all_pixels':
         per_process = (halves[0]['backbone.conv.weight'] + halves[1]['backbone.conv.weight']) / 2
         assert not torch.allclose(per_process, whole['backbone.conv.weight'], rtol=1e-2)
+
+
+@pytest.mark.slow
+def test_tools_train_and_test_with_two_processes(tiny_config_file, tmp_path):
+    tools = REPOSITORY / 'tools'
+    log = _run(
+        *TWO_PROCESSES, tools / 'train.py', tiny_config_file, '--launcher', 'pytorch',
+        '--work-dir', 'run', '--cfg-options', 'train_cfg.max_epochs=1', cwd=tmp_path,
+    )  # fmt: skip
+    # Four images in batches of two on each of two processes: an epoch is one step.
+    assert 'Epoch(train) [1][1/1]' in log
+    scores = [_scores(log)]
+
+    checkpoint = tmp_path / 'run/epoch_1.pth'
+    one = _run(tools / 'test.py', tiny_config_file, checkpoint, cwd=tmp_path)
+    two = _run(
+        *TWO_PROCESSES, tools / 'test.py', tiny_config_file, checkpoint, '--launcher', 'pytorch',
+        cwd=tmp_path,
+    )  # fmt: skip
+    # Three images: the second process is given one twice, which must not count twice.
+    assert 'Epoch(test) [3/3]' in one and 'Epoch(test) [2/2]' in two
+    scores += [_scores(one), _scores(two)]
+    assert scores[0] == scores[1] == scores[2]
+    assert 0 < scores[0]['mIoU'] < 100
+
+
+def _scores(log):
+    """The numbers of the last line of metrics in a log."""
+    (*_, line) = re.findall(r'aAcc: .*mIoU: .*', log)
+    return {name: float(value) for name, value in re.findall(r'(aAcc|mIoU|mAcc): ([\d.]+)', line)}
 
 
 if __name__ == '__main__':

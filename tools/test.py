@@ -78,11 +78,12 @@ def main() -> None:
     outputs.set_test_outputs(cfg, crf=args.crf, out=out, format_only=args.format_only)
     if args.limit is not None:
         run_config.limit_dataset(cfg, 'test_dataloader', args.limit)
-    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
-    runner.test()
-    if args.format_only and is_main_process():
-        archive = outputs.pack_submission(out, len(runner.test_dataloader.dataset))
-        print(f'For the test server: {archive}')
+    with run_config.processes(cfg):
+        runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+        runner.test()
+        if args.format_only and is_main_process():
+            archive = outputs.pack_submission(out, len(runner.test_dataloader.dataset))
+            print(f'For the test server: {archive}')
 
 
 if __name__ == '__main__':

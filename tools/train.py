@@ -65,8 +65,9 @@ def main() -> None:
     if args.limit is not None:
         for loader in ('train_dataloader', 'val_dataloader'):
             run_config.limit_dataset(cfg, loader, args.limit)
-    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
-    runner.train()
+    with run_config.processes(cfg):
+        runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+        runner.train()
 
 
 if __name__ == '__main__':

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import torch
 from mmengine.config import Config, ConfigDict
+from mmengine.device import get_device
+from mmengine.dist import is_distributed
 from mmengine.logging import print_log
 from mmengine.runner import find_latest_checkpoint
 
@@ -53,6 +57,32 @@ def enable_amp(cfg: Config) -> None:
         )
     cfg.optim_wrapper.type = 'AmpOptimWrapper'
     cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+
+
+@contextlib.contextmanager
+def processes(cfg: Config) -> Iterator[None]:
+    """Has the processes of a launcher part in order when the run is over.
+
+    Where there is no GPU, also has those that torchrun started meet by gloo: mmengine's launcher
+    takes a GPU for each.
+    """
+    if cfg.get('launcher') == 'pytorch' and get_device() == 'cpu':
+        if not is_distributed():
+            torch.distributed.init_process_group('gloo')
+        if cfg.get('model_wrapper_cfg') is None:
+            # What the Runner does without such a config, but for the GPU.
+            cfg.model_wrapper_cfg = dict(
+                type='MMDistributedDataParallel',
+                broadcast_buffers=False,
+                find_unused_parameters=cfg.get('find_unused_parameters', False),
+            )
+        cfg.model_wrapper_cfg.setdefault('device_ids', None)
+    try:
+        yield
+    finally:
+        # Left to the interpreter's end, gloo's threads abort one run of three.
+        if is_distributed():
+            torch.distributed.destroy_process_group()
 
 
 def set_resume(cfg: Config, resume: str | None) -> None:
