@@ -14,6 +14,7 @@ import mmws
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 GUIDE = REPOSITORY / 'docs/your_label_maps.md'
+SCALE = REPOSITORY / 'docs/scale.md'
 SIZE = (24, 32)  # height, width
 
 # Heading -> the first image, its seeds, and the highest label that the data have.
@@ -54,6 +55,11 @@ CONFIGS = {
         ['data/VOCdevkit/VOC2012/SegmentationClass/2007_000032.png'],
         20,
     ),
+    'COCO': (
+        'data/coco_stuff164k/images/train2017/000000000009.jpg',
+        [f'data/coco_stuff164k/pseudo/teacher_{name}/000000000009.png' for name in ('a', 'b', 'c')],
+        170,
+    ),
 }
 
 
@@ -67,7 +73,9 @@ def snippets(path: Path) -> list[tuple[str, str]]:
 
 
 def configs() -> dict[str, str]:
-    return {heading: code for heading, code in snippets(GUIDE) if '_base_' in code}
+    """Those on stock configs of mmseg."""
+    pages = [*snippets(GUIDE), *snippets(SCALE)]
+    return {heading: code for heading, code in pages if "_base_ = 'mmseg::" in code}
 
 
 def scripts() -> list[str]:
@@ -94,8 +102,8 @@ def elsewhere(tmp_path, monkeypatch):
 
 def test_every_config_of_the_guide_is_tested():
     assert set(configs()) == set(CONFIGS)
-    assert sum('_base_' in code for _, code in snippets(GUIDE)) == len(CONFIGS)
     assert len(scripts()) == 2
+    assert len(snippets(GUIDE) + snippets(SCALE)) == len(CONFIGS) + len(scripts()) + 1
 
 
 @pytest.mark.parametrize('heading', CONFIGS)
@@ -140,6 +148,32 @@ def test_configs_of_the_guide_train_on_the_files_that_it_names(heading, tmp_path
     assert len(dataset.metainfo['classes']) == model.decode_head.num_classes
     for hook in cfg.get('custom_hooks', []):
         assert hasattr(mmws.engine, hook['type'].rsplit('.', 1)[1])
+
+
+def test_checkpoints_every_500_iterations(tmp_path):
+    (code,) = (code for _, code in snippets(SCALE) if "_base_ = './" in code)
+    path = tmp_path / 'often.py'
+    path.write_text(code.replace("'./", f"'{REPOSITORY}/configs/msws/"))
+    cfg = Config.fromfile(path)
+    hook = cfg.default_hooks.checkpoint
+    assert hook.type == 'CheckpointHook' and hook.interval == 500 and hook.by_epoch is False
+    assert cfg.train_cfg.type == 'IterBasedTrainLoop'
+    assert cfg.train_dataloader.sampler.type == 'InfiniteSampler'
+
+
+def test_commands_for_several_gpus_keep_the_batch():
+    rows = re.findall(r'^\| (\d) \| `(.*)` \|$', SCALE.read_text(), re.MULTILINE)
+    assert [gpus for gpus, _ in rows] == ['1', '4', '8']
+    for gpus, command in rows:
+        script, config, *rest = command.removeprefix('python ').split()
+        assert (REPOSITORY / script).is_file()
+        cfg = Config.fromfile(REPOSITORY / config)
+        if rest:
+            assert rest[:2] == [gpus, '--cfg-options']
+            key, value = rest[2].split('=')
+            cfg.merge_from_dict({key: int(value)})
+        assert int(gpus) * cfg.train_dataloader.batch_size == 16
+        assert cfg.auto_scale_lr.base_batch_size == 16
 
 
 def run(script: str) -> None:
