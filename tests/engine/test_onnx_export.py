@@ -1,0 +1,123 @@
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmseg.registry import MODELS
+
+from mmws.engine.onnx_export import export_onnx, onnx_difference
+
+onnx = pytest.importorskip('onnx', reason='the extra `onnx` is not installed')
+onnxruntime = pytest.importorskip('onnxruntime', reason='the extra `onnx` is not installed')
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+MEAN = [123.675, 116.28, 103.53]
+
+
+def small(name):
+    """The network of a config with its own layers, strides and dilations, but few channels."""
+    cfg = Config.fromfile(REPOSITORY / f'configs/msws/{name}.py').model
+    if cfg.backbone.type == 'ResNet':
+        cfg.backbone.update(depth=50, base_channels=4, stem_channels=4, init_cfg=None)
+        cfg.decode_head.in_channels = 128
+    else:
+        cfg.backbone.update(base_channels=4, init_cfg=None)
+        cfg.decode_head.update(in_channels=32, channels=16, init_cfg=None)
+    torch.manual_seed(0)
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        model = MODELS.build(cfg)
+    model.init_weights()
+    with torch.no_grad():
+        logits = model.encode_decode(torch.randn(1, 3, 65, 81), [dict(img_shape=(65, 81))])
+    # Else agreement would mean little.
+    assert logits.std(dim=(2, 3)).mean() > 0.05 * logits.abs().max()
+    return model
+
+
+def export(model, path, **options):
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # of the tracer, about Python numbers and itself
+        export_onnx(model, path, **options)
+
+
+@pytest.fixture(scope='module')
+def vgg16(tmp_path_factory):
+    """A model in training mode, and its file, traced at 65 x 81."""
+    model = small('deeplabv2_vgg16_12seeds').train()
+    path = tmp_path_factory.mktemp('onnx') / 'new folder' / 'model.onnx'
+    export(model, path, size=(65, 81), classes=('background', 'cat'))
+    return model, path
+
+
+@pytest.mark.parametrize(
+    'name', ['deeplabv2_vgg16_12seeds', 'deeplabv2-aspp_vgg16_12seeds', 'deeplabv2_r101_12seeds']
+)
+def test_file_says_what_the_model_says_at_any_size(name, tmp_path):
+    model, path = small(name), tmp_path / 'model.onnx'
+    export(model, path, size=(65, 81))
+    for shape in ((1, 3, 65, 81), (2, 3, 65, 81), (1, 3, 40, 70), (3, 3, 129, 97)):
+        images = torch.randn(shape)
+        difference, changed = onnx_difference(model, path, images)
+        assert difference < 1e-5
+        assert changed < 1e-3
+    assert [file.name for file in tmp_path.iterdir()] == ['model.onnx']
+
+
+def test_output_is_the_prediction_of_the_segmentor(vgg16):
+    """Raw image, the file's own metadata, numpy: the classes that mmseg predicts."""
+    model, path = vgg16
+    image = np.random.default_rng(0).integers(0, 256, (65, 81, 3), np.uint8)  # BGR
+    session = onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
+    about = session.get_modelmeta().custom_metadata_map
+    about = {key: json.loads(value) for key, value in about.items()}
+    assert about['classes'] == ['background', 'cat']
+    assert about['channels'] == 'RGB'
+    np.testing.assert_allclose(about['mean'], MEAN, rtol=1e-6)
+    normalised = (image[..., ::-1] - np.array(about['mean'])) / np.array(about['std'])
+    (logits,) = session.run(None, {'image': normalised.transpose(2, 0, 1)[None].astype('f4')})
+
+    model.eval()
+    inputs = torch.from_numpy(image.transpose(2, 0, 1).copy())
+    model.data_preprocessor.test_cfg = None
+    data = model.data_preprocessor(dict(inputs=[inputs], data_samples=None), training=False)
+    with torch.no_grad():
+        (sample,) = model.predict(data['inputs'])
+    wanted = sample.seg_logits.data.numpy()
+    np.testing.assert_allclose(logits[0], wanted, atol=1e-5 * abs(wanted).max())
+    assert np.array_equal(logits[0].argmax(0), sample.pred_sem_seg.data[0].numpy())
+
+
+def test_model_is_exported_without_dropout(vgg16):
+    model, path = vgg16
+    assert not model.training
+    assert 'Dropout' not in {node.op_type for node in onnx.load(path).graph.node}
+
+
+def test_difference_is_seen(vgg16):
+    model, path = vgg16
+    images = torch.randn(1, 3, 33, 33)
+    bias = model.decode_head.conv_seg.bias
+    with torch.no_grad():
+        largest = model.encode_decode(images, [dict(img_shape=(33, 33))])
+        bias[0] += 1e3
+        try:
+            difference, changed = onnx_difference(model, path, images)
+        finally:
+            bias[0] -= 1e3
+    assert largest.abs().max() < 1e3
+    assert difference == pytest.approx(1, rel=0.5)
+    assert changed > 0.5
+
+
+def test_fixed_size_takes_no_other(tmp_path):
+    path = tmp_path / 'model.onnx'
+    export(small('deeplabv2_vgg16_12seeds'), path, size=(33, 41), fixed_size=True)
+    session = onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
+    assert session.get_inputs()[0].shape == ['batch', 3, 33, 41]
+    session.run(None, {'image': np.zeros((2, 3, 33, 41), 'f4')})
+    with pytest.raises(Exception, match='Got invalid dimensions'):
+        session.run(None, {'image': np.zeros((1, 3, 33, 49), 'f4')})

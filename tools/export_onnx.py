@@ -1,0 +1,84 @@
+"""Writes a segmentor as an ONNX file and compares both.
+
+    python tools/export_onnx.py CONFIG CHECKPOINT --out model.onnx
+
+ends with exit status 1 if the file does not say what the model says.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+from mmengine.config import Config, DictAction
+from mmengine.runner import load_checkpoint
+
+import mmws  # noqa: F401  (before mmseg)
+from mmws.engine.onnx_export import export_onnx, onnx_difference
+from mmws.engine.run_config import checkpoint_file
+
+from mmseg.apis import init_model  # isort: skip
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file, or a work dir: its newest one')
+    parser.add_argument('--out', type=Path, required=True, metavar='FILE')
+    parser.add_argument(
+        '--size', type=int, nargs=2, default=(321, 321), metavar=('H', 'W'), help='of the image'
+    )
+    parser.add_argument('--fixed-size', action='store_true', help='take images of --size only')
+    parser.add_argument('--opset', type=int, default=17)
+    parser.add_argument(
+        '--tolerance',
+        type=float,
+        default=1e-4,
+        help='largest difference of two logits, as a part of the largest logit',
+    )
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    cfg = Config.fromfile(args.config)
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    model = init_model(cfg, device='cpu')
+    checkpoint = load_checkpoint(
+        model, checkpoint_file(args.checkpoint), map_location='cpu', strict=True
+    )
+    classes = checkpoint.get('meta', {}).get('dataset_meta', {}).get('classes', ())
+    export_onnx(
+        model,
+        args.out,
+        size=args.size,
+        fixed_size=args.fixed_size,
+        opset=args.opset,
+        classes=classes,
+    )
+    height, width = args.size
+    sizes = [(1, height, width), (2, height, width)]
+    if not args.fixed_size:
+        sizes.append((1, height + 64, width + 19))
+    generator = torch.Generator().manual_seed(0)
+    largest = 0.0
+    for batch, height, width in sizes:
+        images = torch.randn(batch, 3, height, width, generator=generator)
+        difference, changed = onnx_difference(model, args.out, images)
+        print(
+            f'{batch} x 3 x {height} x {width}: largest difference {difference:.1e} of the '
+            f'largest logit, {changed:.3%} of the pixels of another class'
+        )
+        largest = max(largest, difference)
+    if not largest <= args.tolerance:
+        sys.exit(
+            f'{args.out} differs from the model by {largest:.1e}, more than the tolerance of '
+            f'{args.tolerance:.1e}. A model with sizes of its own may need --fixed-size.'
+        )
+    print(f'{args.out} agrees with the model')
+
+
+if __name__ == '__main__':
+    main()
