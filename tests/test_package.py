@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -122,29 +123,39 @@ def run_installed(installed, tmp_path, *command):
 
 
 def test_configs_inherit_from_an_installed_mmws(installed, tmp_path):
-    """By a name in a metafile, and by the path of a config that is in none."""
+    """Those of docs/openmmlab.md, and one whose base is in no metafile."""
     pytest.importorskip('pkg_resources', reason='mmengine looks for packages with it')
-    for index, base in enumerate(('msws/deeplabv2_vgg16_12seeds.py', 'shapes/vgg16_cam.py')):
-        (tmp_path / f'own{index}.py').write_text(f"_base_ = 'mmws::{base}'\n")
-    (tmp_path / 'whole.py').write_text(
-        "_base_ = 'mmws::msws/deeplabv2_vgg16_gt.py'\n"
-        "dataset = dict(_base_.train_dataloader.dataset, _scope_='mmseg')\n"
-    )
+    page = (ROOT / 'docs/openmmlab.md').read_text()
+    inherit, rebuild = re.findall(r"```python\n(_base_ = 'mmws::.*?)```", page, re.DOTALL)
+    (tmp_path / 'inherit.py').write_text(inherit)
+    (tmp_path / 'rebuild.py').write_text(rebuild)
+    (tmp_path / 'no_metafile.py').write_text("_base_ = 'mmws::shapes/vgg16_cam.py'\n")
     script = (
         'import mmws\n'
         'from mmengine.config import Config\n'
+        'from mmengine.registry import DATASETS, init_default_scope\n'
         'print(mmws.__file__)\n'
-        "print(Config.fromfile('own0.py').model.type)\n"
-        "print(Config.fromfile('own1.py').model.type)\n"
-        "print(Config.fromfile('whole.py').dataset._scope_)\n"
+        "print(Config.fromfile('no_metafile.py').model.type)\n"
+        "init_default_scope('mmseg')\n"
+        "for name in ('inherit', 'rebuild'):\n"
+        "    cfg = Config.fromfile(f'{name}.py')\n"
+        '    dataset = cfg.train_dataloader.dataset\n'
+        '    print(cfg.model.type, cfg.model.base, dataset.type, len(dataset.seed_dirs))\n'
+        '    dataset.dataset.lazy_init = True\n'
+        '    inner = DATASETS.build(dict(dataset.dataset))\n'
+        '    print(type(inner).__name__)\n'
     )
+    voc = tmp_path / 'data/VOCdevkit/VOC2012'
+    (voc / 'JPEGImages').mkdir(parents=True)
+    (voc / 'ImageSets/Segmentation').mkdir(parents=True)
+    (voc / 'ImageSets/Segmentation/train_aug.txt').touch()
     done = run_installed(installed, tmp_path, '-c', script)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.split() == [
+    built = 'mmws.MultiSeedSegmentor EncoderDecoder mmws.MultiSeedDataset 2'
+    assert done.stdout.splitlines() == [
         str(installed / 'mmws/__init__.py'),
-        'mmws.MultiSeedSegmentor',
         'ImageClassifier',
-        'mmseg',
+        *[built, 'PascalVOCDataset'] * 2,
     ]
 
 
