@@ -25,6 +25,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', help='config file; its training set has the seeds')
     parser.add_argument('checkpoint', help='checkpoint file, or a work dir: its newest one')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/wst_sheets'))
+    parser.add_argument('--gt', metavar='DIR', help='ground-truth label maps, named as the seeds')
     parser.add_argument('--ids', nargs='+', help='image ids')
     parser.add_argument(
         '--limit', type=int, default=20, metavar='N', help='N images, spread over the training set'
@@ -40,7 +41,7 @@ def main() -> None:
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)
     model = init_model(cfg, checkpoint_file(args.checkpoint), device=args.device)
-    view = WSTView(DATASETS.build(cfg.train_dataloader.dataset))
+    view = WSTView(DATASETS.build(cfg.train_dataloader.dataset), gt_dir=args.gt)
     if args.ids:
         known = {image_id: index for index, image_id in enumerate(view.image_ids())}
         missing = [image_id for image_id in args.ids if image_id not in known]

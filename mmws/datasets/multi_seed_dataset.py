@@ -158,7 +158,7 @@ class MultiSeedDataset:
         if self.seed_dirs is None:
             info['seed_paths'] = [info['seg_map_path']]
             return info
-        name = self._seed_name(info)
+        name = self.seed_name(info)
         missing = self._missing.get(name, ())
         info['seed_paths'] = [
             None if k in missing else osp.join(folder, name)
@@ -185,8 +185,12 @@ class MultiSeedDataset:
             raise RuntimeError(f'a transform of the pipeline returned None for {path}.')
         return sample
 
-    def _seed_name(self, info: dict) -> str:
-        """The path of an image's seeds inside each folder."""
+    def seed_name(self, info: dict) -> str:
+        """The path of an image's seeds inside each folder.
+
+        Args:
+            info: What :meth:`get_data_info` gives.
+        """
         suffix = self.dataset.seg_map_suffix
         label_path = info.get('seg_map_path')
         if label_path is not None:
@@ -244,7 +248,7 @@ class MultiSeedDataset:
                     f'{missing[0]}.'
                 )
             return
-        names = [self._seed_name(info) for info in infos]
+        names = [self.seed_name(info) for info in infos]
         lacking: dict[str, set[int]] = {}
         counts = []
         for k, folder in enumerate(self.seed_dirs):

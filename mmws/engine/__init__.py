@@ -2,6 +2,7 @@
 
 from .checkpoint_check_hook import CheckpointCheckHook
 from .num_classes_check_hook import NumClassesCheckHook
+from .right_weight_hook import RightWeightHook
 from .seed_generation_hook import SeedGenerationHook
 from .seed_trust_hook import SeedTrustHook
 from .wst_visualization_hook import WSTVisualizationHook
@@ -9,6 +10,7 @@ from .wst_visualization_hook import WSTVisualizationHook
 __all__ = [
     'CheckpointCheckHook',
     'NumClassesCheckHook',
+    'RightWeightHook',
     'SeedGenerationHook',
     'SeedTrustHook',
     'WSTVisualizationHook',

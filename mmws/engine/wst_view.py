@@ -1,10 +1,11 @@
-"""The seeds of training images and how far a model believes them, as pictures."""
+"""The seeds of training images and how far a model believes them, as numbers and pictures."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,31 +15,58 @@ from torch import nn
 from mmws.datasets import LoadMultiSeedAnnotations, MultiSeedDataset, PackMultiSeedInputs
 from mmws.models.seed_losses import find_seed_losses, wst_settings
 from mmws.models.wst_loss import wst_weights
+from mmws.seeds.vote import vote
 from mmws.visualization.wst_sheet import wst_sheet
 
 from .unwrap import bare, seed_datasets
 
 
+class WeighedSeeds(NamedTuple):
+    """A training image, its seeds, and how far a model believes them.
+
+    Attributes:
+        image_id: Its name, without ending.
+        image: (H, W, 3) uint8, RGB.
+        prediction: (H, W) uint8, what the model says.
+        names: Of the K seeds that the image has.
+        seeds: (K, H, W) uint8, 255 unknown.
+        weights: (K, H, W) float32 in [0, 1], Eq. 6.
+        gt: (H, W) uint8 ground truth, 255 unknown; None where none was asked for.
+    """
+
+    image_id: str
+    image: np.ndarray
+    prediction: np.ndarray
+    names: list[str]
+    seeds: np.ndarray
+    weights: np.ndarray
+    gt: np.ndarray | None
+
+
 class WSTView:
-    """Draws images of a training set, whole and without augmentation.
+    """Looks at images of a training set, whole and without augmentation.
 
     Args:
         dataset: With a :class:`MultiSeedDataset` in it.
         head: Whose loss says how the weights are computed (``scale``, ``unknown``).
+        gt_dir: Folder of ground-truth label maps, named as the seeds are; it is shown and compared
+            with, nothing learns from it.
 
     Raises:
         ValueError: The dataset has no seeds.
     """
 
-    def __init__(self, dataset, *, head: str = 'decode_head'):
+    def __init__(self, dataset, *, head: str = 'decode_head', gt_dir: str | Path | None = None):
         self._parts: list[MultiSeedDataset] = list(seed_datasets(dataset))
         if not self._parts:
             raise ValueError(
-                'WST weights are drawn of images with seeds: the training dataset must hold a '
+                'WST weights are computed for images with seeds: the training dataset must hold a '
                 f'mmws.MultiSeedDataset; found {type(dataset).__name__}.'
             )
         self._head = head
-        self._metainfo = self._parts[0].metainfo
+        self._gt_dir = gt_dir
+        self.classes: list[str] = list(self._parts[0].metainfo['classes'])
+        self._palette = self._parts[0].metainfo['palette']
 
     def __len__(self) -> int:
         return sum(map(len, self._parts))
@@ -48,8 +76,8 @@ class WSTView:
         infos = (part.get_data_info(i) for part in self._parts for i in range(len(part)))
         return [Path(info['img_path']).stem for info in infos]
 
-    def draw(self, model: nn.Module, index: int) -> tuple[str, np.ndarray]:
-        """Draws one image: its seeds, the model's prediction, and the weights that follow.
+    def weigh(self, model: nn.Module, index: int) -> WeighedSeeds:
+        """The seeds of one image, the model's prediction, and the weights that follow.
 
         The model is left as it was, and no random number is drawn.
 
@@ -57,10 +85,8 @@ class WSTView:
             model: A segmentor; wrapped or not.
             index: Of the image, counted through all parts of the dataset.
 
-        Returns:
-            The image's name, and (height, width, 3) uint8, RGB.
-
         Raises:
+            FileNotFoundError: The image has no ground truth in ``gt_dir``.
             ValueError: The head has no loss that takes seeds.
         """
         model = bare(model)
@@ -70,37 +96,69 @@ class WSTView:
                 f'{type(model).__name__} has no loss that takes seeds in {self._head!r}. Is it a '
                 'mmws.MultiSeedSegmentor?'
             )
-        settings = wst_settings(losses[0])
         for part in self._parts:
             if index < len(part):
                 break
             index -= len(part)
         info = part.get_data_info(index)
-        image_id = Path(info['img_path']).stem
-        sample = _whole_image(part)(info)
+        sample, gt = self._load(part, info)
         with torch.no_grad(), _evaluating(model):
             batch = dict(inputs=[sample['inputs']], data_samples=[sample['data_samples']])
             logits = model.test_step(batch)[0].seg_logits.data.float().cpu()
         if logits.shape[0] == 1:  # mmseg's binary form
             logits = torch.cat([torch.zeros_like(logits), logits])
         maps = sample['data_samples'].gt_seeds.data
-        has = torch.tensor(sample['data_samples'].metainfo.get('seed_present', [True] * len(maps)))
-        weights = wst_weights(logits[None], maps[None], present=has[None], **settings)[0]
-        kept = [
-            (name, maps[k].numpy(), weights[k].numpy())
-            for k, name in enumerate(part.seed_names)
-            if has[k]
-        ]
-        sheet = wst_sheet(
+        present = sample['data_samples'].metainfo['seed_present']
+        if gt is not None:
+            maps, present = maps[:-1], present[:-1]
+        kept = [k for k, has in enumerate(present) if has]
+        weights = wst_weights(
+            logits[None], maps[None], present=torch.tensor([present]), **wst_settings(losses[0])
+        )[0]
+        return WeighedSeeds(
+            Path(info['img_path']).stem,
             np.ascontiguousarray(sample['inputs'].numpy().transpose(1, 2, 0)[..., ::-1]),
             logits.argmax(0).numpy().astype(np.uint8),
-            {name: seed for name, seed, _ in kept},
-            {name: weight for name, _, weight in kept},
-            self._metainfo['classes'],
-            self._metainfo['palette'],
-            title=image_id,
+            [part.seed_names[k] for k in kept],
+            maps[kept].numpy(),
+            weights[kept].numpy(),
+            gt,
         )
-        return image_id, sheet
+
+    def draw(self, model: nn.Module, index: int) -> tuple[str, np.ndarray]:
+        """As :meth:`weigh`, as a picture.
+
+        Returns:
+            The image's name, and (height, width, 3) uint8, RGB.
+        """
+        seen = self.weigh(model, index)
+        maps = {'online prediction': seen.prediction, 'majority vote': vote(seen.seeds)}
+        if seen.gt is not None:
+            maps['ground truth'] = seen.gt
+        sheet = wst_sheet(
+            seen.image,
+            maps,
+            dict(zip(seen.names, seen.seeds, strict=True)),
+            dict(zip(seen.names, seen.weights, strict=True)),
+            self.classes,
+            self._palette,
+            title=seen.image_id,
+        )
+        return seen.image_id, sheet
+
+    def _load(self, part: MultiSeedDataset, info: dict) -> tuple[dict, np.ndarray | None]:
+        """A sample by the dataset's own loading, and its ground truth."""
+        if self._gt_dir is None:
+            return _whole_image(part)(info), None
+        path = Path(self._gt_dir, part.seed_name(info))
+        if not path.is_file():
+            raise FileNotFoundError(
+                f'{info["img_path"]} has no ground truth: there is no {path}. Is gt_dir the folder '
+                'of its label maps?'
+            )
+        # As one seed more, so that the same changes of labels (reduce_zero_label) apply to it.
+        sample = _whole_image(part)({**info, 'seed_paths': [*info['seed_paths'], str(path)]})
+        return sample, sample['data_samples'].gt_seeds.data[-1].numpy()
 
 
 def spread(count: int, total: int) -> Sequence[int]:

@@ -21,6 +21,7 @@ class WSTVisualizationHook(Hook):
         interval: Draw every so many iterations, and at the end.
         num_images: How many images, spread evenly over the training set.
         head: The module whose loss says how the weights are computed.
+        gt_dir: Folder of ground-truth label maps, named as the seeds are, to be shown too.
 
     Raises:
         ValueError: ``interval`` is not positive, or the training set has no seeds.
@@ -31,7 +32,14 @@ class WSTVisualizationHook(Hook):
 
     priority = 'LOW'
 
-    def __init__(self, *, interval: int = 1000, num_images: int = 2, head: str = 'decode_head'):
+    def __init__(
+        self,
+        *,
+        interval: int = 1000,
+        num_images: int = 2,
+        head: str = 'decode_head',
+        gt_dir: str | None = None,
+    ):
         if interval < 1 or num_images < 1:
             raise ValueError(
                 f'interval and num_images must be at least 1; got {interval} and {num_images}.'
@@ -39,10 +47,11 @@ class WSTVisualizationHook(Hook):
         self.interval = interval
         self.num_images = num_images
         self.head = head
+        self.gt_dir = gt_dir
         self._view: WSTView | None = None
 
     def before_train(self, runner) -> None:
-        self._view = WSTView(runner.train_dataloader.dataset, head=self.head)
+        self._view = WSTView(runner.train_dataloader.dataset, head=self.head, gt_dir=self.gt_dir)
 
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
         done = runner.iter + 1

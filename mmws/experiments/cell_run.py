@@ -14,6 +14,9 @@ from mmws.seeds.bank import write_atomically
 from .jobs import Job
 from .paths import project_root
 
+# Steps of tests are epochs, those of losses and of hooks iterations: equal numbers may meet.
+_KINDS = ('loss', 'mIoU')
+
 
 @dataclass(frozen=True)
 class CellRun:
@@ -91,18 +94,19 @@ def torchrun(processes: int) -> tuple[Sequence[str], Sequence[str]]:
 
 
 def training_log(folder: Path) -> list[dict]:
-    """What the training in a folder logged, in order: losses with ``loss``, tests with ``mIoU``.
+    """What the training in a folder logged, in order: losses with ``loss``, tests with ``mIoU``,
+    and what hooks add.
 
     A training that was interrupted has several logs; steps that were run twice appear once.
     """
-    steps: dict[tuple[bool, int], dict] = {}
+    steps: dict[tuple[tuple[bool, ...], int], dict] = {}
     for log in sorted(folder.glob('*/vis_data/scalars.json')):
         for line in log.read_text().splitlines():
             try:
                 record = json.loads(line)
             except json.JSONDecodeError:  # the last line of a run that was killed
                 continue
-            steps['loss' in record, record.get('step', 0)] = record
+            steps[tuple(key in record for key in _KINDS), record.get('step', 0)] = record
     return sorted(steps.values(), key=lambda record: record.get('step', 0))
 
 

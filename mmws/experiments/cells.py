@@ -35,11 +35,13 @@ class Table:
         title: What it shows.
         cells: The paper's cells, then those that we add.
         singles: Configs with one seed each; their best and their mean become two rows.
+        data: The kind of data that its configs are for; None: there are some for every kind.
     """
 
     title: str
     cells: tuple[Cell, ...]
     singles: tuple[str, ...] = ()
+    data: str | None = None
 
     def configs(self) -> list[str]:
         """The configs to run, each once."""
@@ -141,6 +143,23 @@ TABLES = {
             Cell('r101_vgg16_crf', 'one seed', 'mIoU'),
             Cell('r101_gt', 'ground truth', 'mIoU'),
         ),
+        data='voc12',
+    ),
+    'safety': Table(
+        'When weighted selective training is safe',
+        tuple(
+            _cells(
+                {
+                    'CAM seeds, starting from the classifier': '12seeds',
+                    'CAM seeds, from nothing': 'scratch_12seeds',
+                    'noise 0.3, starting from the classifier': 'noise0.3_12labels',
+                    'noise 0.3, from nothing': 'scratch_noise0.3_12labels',
+                },
+                {'plain average': '_plain', 'WST': '', 'WST in the second half': '_late'},
+                [(None, None, None)] * 4,
+            )
+        ),
+        data='shapes',
     ),
 }
 # The paper's section 3 calls it so.

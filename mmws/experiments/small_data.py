@@ -117,13 +117,18 @@ class SmallData:
         of_classes.append(f'{inner}.')
         options.append(f'{inner}.data_root={self.root}')
         if config != 'gt':
-            seeds = 'noisy' if config.startswith('noise') else 'seeds'
+            seeds = 'noisy' if 'noise' in config else 'seeds'
             options.append(f'{dataset}.seed_root={self.root / seeds}')
         if self.masks is not None:
             options += [f'{prefix}type=PascalVOCDataset' for prefix in of_classes]
             options.append(f'model.decode_head.num_classes={len(self.classes)}')
+        cfg = Config.fromfile(project_root() / 'configs' / 'tables' / 'shapes' / f'{config}.py')
         for part in ('backbone', 'decode_head'):
-            options.append(f'model.{part}.init_cfg.checkpoint={self.checkpoint("vgg16")}')
+            if cfg.model[part].init_cfg is not None:
+                options.append(f'model.{part}.init_cfg.checkpoint={self.checkpoint("vgg16")}')
+        for i, hook in enumerate(cfg.custom_hooks):
+            if 'gt_dir' in hook:
+                options.append(f'custom_hooks.{i}.gt_dir={self.root / "SegmentationClassAug"}')
         options.append(f'randomness.seed={seed}')
         return options + schedule_options(epochs)
 

@@ -88,8 +88,9 @@ class TableRun:
         self.table: Table = TABLES[name]
         self.data = data
         self.small = isinstance(data, SmallData)
-        if self.small and name == 'table7':
-            raise ValueError('table7 is about ResNet101, which small data do not need: use voc12.')
+        kind = 'shapes' if self.small else 'voc12'
+        if self.table.data not in (None, kind):
+            raise ValueError(f'{name} has configs for {self.table.data} data only, not for {kind}.')
         self.configs = self.table.configs()
         unknown = sorted(set(cells or ()) - set(self.configs))
         if unknown:
@@ -175,8 +176,8 @@ class TableRun:
     def _needs(config: str, seeds: Sequence[str]) -> tuple[str, ...]:
         """The jobs of :meth:`SmallData.jobs` that a cell has to wait for."""
         needs = {'images', 'vgg16 classifier'}
-        if config.startswith('noise'):
-            return (*needs, f'noise {config.removeprefix("noise").split("_")[0]}')
+        if 'noise' in config:
+            return (*needs, f'noise {config.split("noise")[1].split("_")[0]}')
         for seed in seeds:
             net, _, tag = seed.split('_')
             needs.add(f'{net} seeds' + (f' ({tag})' if tag in ('max', 'mean') else ''))

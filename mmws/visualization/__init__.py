@@ -1,6 +1,7 @@
 """Pictures of seeds, weights and predictions, as arrays."""
 
-from .prediction_sheet import colour_labels, prediction_sheet
+from .label_colours import colour_labels
+from .prediction_sheet import prediction_sheet
 from .seed_sheet import overlay_cam, seed_sheet
 from .wst_sheet import colour_weights, wst_sheet
 

@@ -9,25 +9,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 
-_UNKNOWN_COLOUR = (224, 224, 192)
-
-
-def colour_labels(labels: np.ndarray, palette: Sequence[Sequence[int]]) -> np.ndarray:
-    """Paints a label map.
-
-    Args:
-        labels: (H, W) uint8; 255 is unknown and painted pale.
-        palette: RGB of each class.
-
-    Returns:
-        (H, W, 3) uint8, RGB.
-    """
-    table = np.zeros((256, 3), np.uint8)
-    table[: len(palette)] = palette
-    table[255] = _UNKNOWN_COLOUR
-    return table[labels]
+from .label_colours import colour_labels, legend_patches
 
 
 def prediction_sheet(
@@ -56,19 +39,8 @@ def prediction_sheet(
     first = next(iter(columns.values()))
     heights = [cell_inches * picture.shape[0] / picture.shape[1] for picture in first]
     width = cell_inches * len(columns)
-    occurring: set[int] = set()
-    for maps in columns.values():
-        for labels in (picture for picture in maps if picture.ndim == 2):
-            occurring |= set(np.unique(labels).tolist())
-    handles = [
-        Patch(facecolor=np.array(palette[i]) / 255, edgecolor='grey', label=name)
-        for i, name in enumerate(classes)
-        if i in occurring
-    ]
-    if 255 in occurring:
-        handles.append(
-            Patch(facecolor=np.array(_UNKNOWN_COLOUR) / 255, edgecolor='grey', label='unknown')
-        )
+    shown = [picture for maps in columns.values() for picture in maps]
+    handles = legend_patches(shown, classes, palette)
     # Inches: an entry of the legend is at most as wide as the longest name of VOC.
     per_line = max(1, min(len(handles), int(width / 1.15)))
     below = 0.2 + 0.2 * math.ceil(len(handles) / per_line)

@@ -8,9 +8,8 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 
-from .prediction_sheet import colour_labels
+from .label_colours import colour_labels, legend_patches
 
 
 def overlay_cam(image: np.ndarray, cam: np.ndarray) -> np.ndarray:
@@ -60,23 +59,14 @@ def seed_sheet(
     axes = figure.subplots(len(rows), columns, squeeze=False)
     for axis in axes.flat:
         axis.set_axis_off()
-    occurring: set[int] = set()
     for row, pictures in enumerate(rows):
         for column, (name, picture) in enumerate(pictures.items()):
             if picture.ndim == 2:
-                occurring |= set(np.unique(picture).tolist())
                 picture = colour_labels(picture, palette)
             axes[row, column].imshow(picture, interpolation='nearest')
             axes[row, column].set_title(name, fontsize=8, pad=3)
-    handles = [
-        Patch(
-            facecolor=colour_labels(np.uint8([[label]]), palette)[0, 0] / 255,
-            edgecolor='grey',
-            label='unknown' if label == 255 else classes[label],
-        )
-        for label in sorted(occurring)
-        if label == 255 or label < len(classes)
-    ]
+    shown = [picture for pictures in rows for picture in pictures.values()]
+    handles = legend_patches(shown, classes, palette)
     figure.suptitle(title, fontsize=10, y=1 - 0.08 / size[1])
     figure.subplots_adjust(
         left=0.01,

@@ -28,7 +28,7 @@ def colour_weights(weights: np.ndarray, highest: float) -> np.ndarray:
 
 def wst_sheet(
     image: np.ndarray,
-    prediction: np.ndarray,
+    maps: Mapping[str, np.ndarray],
     seeds: Mapping[str, np.ndarray],
     weights: Mapping[str, np.ndarray],
     classes: Sequence[str],
@@ -36,11 +36,12 @@ def wst_sheet(
     *,
     title: str = '',
 ) -> np.ndarray:
-    """Draws the image, the online prediction, and below each seed its weights.
+    """Draws the image beside maps of it, and below each seed its weights.
 
     Args:
         image: (H, W, 3) uint8, RGB.
-        prediction: (H, W) uint8 labels.
+        maps: Title -> (H, W) uint8 labels, 255 unknown: the online prediction and what to
+            compare it with.
         seeds: Name -> (H, W) uint8 labels, 255 unknown.
         weights: Name -> (H, W) floats in [0, 1], of :func:`mmws.models.wst_weights`.
         classes: Names of the labels, background first.
@@ -57,8 +58,8 @@ def wst_sheet(
         raise ValueError(
             f'each seed needs its weights; got seeds {sorted(seeds)} and weights {sorted(weights)}.'
         )
-    highest = max(float(maps.max()) for maps in weights.values())
-    rows: list[dict[str, np.ndarray]] = [{'image': image, 'online prediction': prediction}]
+    highest = max(float(weight.max()) for weight in weights.values())
+    rows: list[dict[str, np.ndarray]] = [{'image': image, **maps}]
     names = list(seeds)
     for start in range(0, len(names), _PER_ROW):
         row = names[start : start + _PER_ROW]

@@ -13,6 +13,7 @@ from mmws.datasets import MultiSeedDataset
 from mmws.engine.wst_view import WSTView, spread
 from mmws.models import wst_weights
 from mmws.seeds.label_map import read_label_map
+from mmws.seeds.vote import vote
 from mmws.visualization import wst_sheet
 
 
@@ -88,27 +89,37 @@ def test_the_sheet_shows_the_weights_of_the_models_own_loss(cfg, monkeypatch):
     )
     shown = {}
 
-    def keep(image, prediction, seeds, weights, classes, palette, title):
-        shown.update(image=image, prediction=prediction, seeds=seeds, weights=weights, title=title)
-        return wst_sheet(image, prediction, seeds, weights, classes, palette, title=title)
+    def keep(image, maps, seeds, weights, classes, palette, title):
+        shown.update(image=image, maps=maps, seeds=seeds, weights=weights, title=title)
+        return wst_sheet(image, maps, seeds, weights, classes, palette, title=title)
 
     monkeypatch.setattr('mmws.engine.wst_view.wst_sheet', keep)
     model = Oracle().train()
     model.decode_head.frozen.eval()
-    image_id, sheet = WSTView(dataset).draw(model, 1)
+    info = dataset.get_data_info(1)
+    gt_dir = Path(info['seed_paths'][0]).parent  # any folder of label maps
+    image_id, sheet = WSTView(dataset, gt_dir=gt_dir).draw(model, 1)
     assert model.modes == [(False, False)]
     assert model.training and not model.decode_head.frozen.training
-    info = dataset.get_data_info(1)
     seeds = np.stack([read_label_map(path) for path in info['seed_paths']])
     np.testing.assert_array_equal(np.stack(list(shown['seeds'].values())), seeds)
     np.testing.assert_array_equal(shown['image'], cv2.imread(info['img_path'])[..., ::-1])
-    assert (shown['prediction'] == 3).all()
+    assert (shown['maps']['online prediction'] == 3).all()
+    np.testing.assert_array_equal(shown['maps']['majority vote'], vote(seeds))
+    np.testing.assert_array_equal(shown['maps']['ground truth'], seeds[0])
     logits = torch.zeros(1, 21, *seeds.shape[1:])
     logits[:, 3] = 1
     expected = wst_weights(logits, torch.from_numpy(seeds)[None], 2.0)[0]
     np.testing.assert_allclose(np.stack(list(shown['weights'].values())), expected)
     assert image_id == Path(info['img_path']).stem == shown['title']
     assert sheet.dtype == np.uint8 and sheet.shape[2] == 3
+
+
+def test_a_missing_ground_truth_is_named(cfg, tmp_path):
+    options = {k: v for k, v in cfg.train_dataloader.dataset.items() if k != 'type'}
+    view = WSTView(MultiSeedDataset(**options), gt_dir=tmp_path)
+    with pytest.raises(FileNotFoundError, match='has no ground truth: there is no'):
+        view.weigh(Oracle(), 0)
 
 
 def test_spread_is_even_and_without_repetition():

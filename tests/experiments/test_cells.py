@@ -6,15 +6,20 @@ from mmengine.config import Config
 from mmws.experiments.cells import TABLES
 
 ROOT = Path(__file__).resolve().parents[2] / 'configs' / 'tables'
-NAMES = sorted({config for table in TABLES.values() for config in table.configs()})
+NAMES = {
+    kind: sorted({c for t in TABLES.values() if t.data in (None, kind) for c in t.configs()})
+    for kind in ('voc12', 'shapes')
+}
 WORDS = dict(threshold=['threshold'], crf=['crf'], both=['threshold', 'crf'])
 
 
 def expected_seeds(name):
     """The seed folders that a cell's name stands for."""
-    if name == 'gt':
+    if name.endswith('gt'):
         return []
-    kind = name.removesuffix('_plain').removesuffix('_vote')
+    kind = name.removeprefix('scratch_').removeprefix('r101_')
+    for ending in ('_plain', '_vote', '_late'):
+        kind = kind.removesuffix(ending)
     if kind.startswith('noise'):
         ratio, labels = kind.removeprefix('noise').split('_')
         number = int(labels.removesuffix('labels').removesuffix('label'))
@@ -32,20 +37,24 @@ def expected_seeds(name):
 @pytest.mark.parametrize('data', ['voc12', 'shapes'])
 def test_every_cell_has_a_config_and_every_config_a_cell(data):
     files = {path.stem for path in (ROOT / data).glob('*.py')}
-    assert files == {name for name in NAMES if data == 'voc12' or not name.startswith('r101')}
+    assert files == set(NAMES[data])
 
 
-@pytest.mark.parametrize('data', ['voc12', 'shapes'])
-@pytest.mark.parametrize('name', [name for name in NAMES if not name.startswith('r101')])
+@pytest.mark.parametrize('data, name', [(data, name) for data in NAMES for name in NAMES[data]])
 def test_a_cell_is_trained_with_what_its_name_says(data, name):
     cfg = Config.fromfile(ROOT / data / f'{name}.py')
     assert list(cfg.train_dataloader.dataset.get('seed_dirs', [])) == expected_seeds(name)
     multi = cfg.model.type == 'mmws.MultiSeedSegmentor'
-    assert multi == (name != 'gt' and not name.endswith('_vote'))
+    assert multi == (not name.endswith(('gt', '_vote')))
     # Section 3 of the paper comes before WST: the pilot experiment has the plain average.
     plain = name.endswith('_plain') or ('noise' in name and '12labels' not in name)
     if multi:
-        assert cfg.model.decode_head.loss_decode.scale == (0.0 if plain else 1.0)
+        loss = cfg.model.decode_head.loss_decode
+        assert loss.scale == (0.0 if plain else 1.0)
+        assert loss.get('warmup', 0.0) == (0.5 if name.endswith('_late') else 0.0)
+    if data == 'shapes':
+        parts = (cfg.model.backbone, cfg.model.decode_head)
+        assert all((p.init_cfg is None) == name.startswith('scratch') for p in parts)
 
 
 def test_the_papers_figures_of_shared_cells_agree():

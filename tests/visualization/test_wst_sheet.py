@@ -17,11 +17,11 @@ def test_twelve_seeds_make_a_sheet_with_every_map_and_its_weights():
     image = rng.integers(0, 256, (20, 30, 3), np.uint8)
     seeds = {f's{k}': rng.integers(0, 2, (20, 30)).astype(np.uint8) for k in range(12)}
     weights = {name: np.full((20, 30), 1 / 12) for name in seeds}
-    args = (seeds['s0'], seeds, weights, ['background', 'cat'], PALETTE)
+    args = ({'online prediction': seeds['s0']}, seeds, weights, ['background', 'cat'], PALETTE)
     sheet = wst_sheet(image, *args, title='im0')
     # An image row and two rows for each six seeds.
     few = {name: seeds[name] for name in list(seeds)[:6]}
-    half = wst_sheet(image, seeds['s0'], few, {n: weights[n] for n in few}, *args[3:])
+    half = wst_sheet(image, args[0], few, {n: weights[n] for n in few}, *args[3:])
     assert sheet.shape[1] == half.shape[1]
     assert sheet.shape[0] > 1.5 * half.shape[0]
 
@@ -30,4 +30,4 @@ def test_a_seed_without_weights_is_refused():
     labels = np.zeros((4, 4), np.uint8)
     image = np.zeros((4, 4, 3), np.uint8)
     with pytest.raises(ValueError, match='each seed needs its weights'):
-        wst_sheet(image, labels, {'a': labels}, {'b': labels / 1.0}, ['x'], PALETTE)
+        wst_sheet(image, {'p': labels}, {'a': labels}, {'b': labels / 1.0}, ['x'], PALETTE)

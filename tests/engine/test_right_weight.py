@@ -1,0 +1,67 @@
+import copy
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mmengine.runner import Runner
+
+from mmws.engine.right_weight import right_weight_shares, right_weight_sums
+
+
+def test_sums_are_those_of_a_loop_over_the_pixels():
+    rng = np.random.default_rng(0)
+    seeds = rng.choice([0, 1, 2, 255], (4, 6, 7)).astype(np.uint8)
+    gt = rng.choice([0, 1, 2, 255], (6, 7)).astype(np.uint8)
+    seeds[:, 0, 0] = 255
+    weights = rng.random((4, 6, 7)).astype(np.float32)
+    expected = np.zeros((3, 2))
+    for y in range(6):
+        for x in range(7):
+            known = [k for k in range(4) if seeds[k, y, x] != 255]
+            if not known or gt[y, x] == 255:
+                continue
+            total = sum(float(weights[k, y, x]) for k in known)
+            right = sum(float(weights[k, y, x]) for k in known if seeds[k, y, x] == gt[y, x])
+            expected[gt[y, x]] += right / total, 1
+    np.testing.assert_allclose(right_weight_sums(weights, seeds, gt, 3), expected, rtol=1e-6)
+
+
+def test_classes_count_alike_and_pixels_alike():
+    sums = np.array([[9.0, 10], [1.0, 2], [0.0, 0]])
+    assert right_weight_shares(sums) == pytest.approx((10 / 12, (0.9 + 0.5) / 2))
+    assert all(map(math.isnan, right_weight_shares(np.zeros((3, 2)))))
+
+
+def test_the_hook_logs_and_leaves_the_training_alone(tiny_cfg, tmp_path):
+    cfg = copy.deepcopy(tiny_cfg)
+    cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=4, val_interval=100)
+    cfg.param_scheduler = []
+    cfg.default_hooks.checkpoint = dict(type='CheckpointHook', by_epoch=False, interval=100)
+    cfg.default_hooks.logger = dict(type='LoggerHook', log_metric_by_epoch=False, interval=1)
+    cfg.log_processor = dict(by_epoch=False)
+    cfg.visualizer = dict(type='SegLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')])
+    cfg.randomness = dict(seed=0)
+    dataset = cfg.train_dataloader.dataset
+    first = Path(dataset.get('seed_root', ''), dataset.seed_dirs[0])
+    hook = dict(type='mmengine.RightWeightHook', gt_dir=str(first), interval=2, num_images=3)
+
+    def train(name, hooks):
+        run = copy.deepcopy(cfg)
+        run.custom_hooks = hooks
+        run.work_dir = str(tmp_path / name)
+        run.experiment_name = run.visualizer.name = f'{tmp_path.name}_{name}'
+        Runner.from_cfg(run).train()
+        (log,) = Path(run.work_dir).glob('*/vis_data/scalars.json')
+        return list(map(json.loads, log.read_text().splitlines()))
+
+    with_hook = train('with', [hook])
+    losses = [r['loss'] for r in with_hook if 'loss' in r]
+    assert losses == [r['loss'] for r in train('without', []) if 'loss' in r]
+    shares = [r for r in with_hook if 'right_weight/pixels' in r]
+    assert [r['step'] for r in shares] == [0, 2, 4]
+    # The ground truth here is one of the seeds, so that some weight is always right.
+    for record in shares:
+        assert 0 < record['right_weight/classes'] <= 1
+        assert record['right_weight/pixels_plain'] == shares[0]['right_weight/pixels_plain']
