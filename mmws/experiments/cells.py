@@ -36,12 +36,14 @@ class Table:
         cells: The paper's cells, then those that we add.
         singles: Configs with one seed each; their best and their mean become two rows.
         data: The kind of data that its configs are for; None: there are some for every kind.
+        right_weight: Plot, row by row, the weight of right labels over the training.
     """
 
     title: str
     cells: tuple[Cell, ...]
     singles: tuple[str, ...] = ()
     data: str | None = None
+    right_weight: bool = False
 
     def configs(self) -> list[str]:
         """The configs to run, each once."""
@@ -160,6 +162,7 @@ TABLES = {
             )
         ),
         data='shapes',
+        right_weight=True,
     ),
 }
 # The paper's section 3 calls it so.

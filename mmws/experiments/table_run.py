@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import platform
 from collections.abc import Sequence
@@ -10,11 +11,14 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
+from PIL import Image
 
+from mmws.seeds.bank import write_atomically
 from mmws.version import __version__
+from mmws.visualization.training_curves import right_weight_curves
 
 from . import report
-from .cell_run import CellRun, torchrun
+from .cell_run import CellRun, torchrun, training_log
 from .cells import NOISE_RATIOS, TABLES, Table
 from .jobs import Job
 from .paths import project_root
@@ -202,6 +206,8 @@ class TableRun:
             f'{_HONEST}\n\nmmws {__version__}, torch {torch.__version__}, Python '
             f'{platform.python_version()}, {device}.'
         )
+        if self.table.right_weight:
+            notes += self._write_right_weight()
         name = 'shapes' if self.small and self.data.masks is None else self.data.folder.name
         return report.write_report(
             self.data.folder,
@@ -210,4 +216,22 @@ class TableRun:
             self.results(),
             heading=f'{self.name.capitalize()}: {self.table.title} ({name})',
             notes=notes,
+        )
+
+    def _write_right_weight(self) -> str:
+        """Draws the weight of right labels in the first repeats; the Markdown that shows it."""
+        panels: dict[str, dict[str, list[dict]]] = {}
+        for cell in self.table.cells:
+            log = training_log(self._cell(cell.config, 0).folder)
+            if not cell.config.endswith('_plain') and log:
+                panels.setdefault(cell.row, {})[cell.column] = log
+        if not panels:
+            return ''
+        path = self.data.folder / f'{self.name}_right_weight.png'
+        png = io.BytesIO()
+        Image.fromarray(right_weight_curves(panels)).save(png, format='png')
+        write_atomically(path, png.getvalue())
+        return (
+            '\n\nThe share of weight that right labels get while the network learns, mean over the '
+            f'classes, first repeat:\n\n![Weight of right labels]({path.name})'
         )

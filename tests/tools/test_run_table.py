@@ -2,6 +2,7 @@ import csv
 import json
 import time
 
+import cv2
 import pytest
 
 TINY = ['--data', 'shapes', '--train', 16, '--val', 8, '--epochs', 1, '--classifier-epochs', 1]
@@ -37,6 +38,13 @@ def test_a_table_survives_a_kill_and_is_not_run_twice(tool, tmp_path):
     again = tool(*arguments, cwd=tmp_path)
     assert 'done in' not in again.stdout and '[72.1]' in again.stdout
 
+    studied = ('run_table.py', 'safety', *TINY, '--cells', 'scratch_noise0.3_12labels', '--jobs', 1)
+    done = tool(*studied, '--out', tmp_path / 'out', cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert '(safety_right_weight.png)' in (tmp_path / 'out' / 'safety.md').read_text()
+    picture = cv2.imread(str(tmp_path / 'out' / 'safety_right_weight.png'))
+    assert picture.std() > 10
+
 
 def test_what_cannot_be_run_is_said_first(tool, tmp_path):
     def complaint(*arguments):
@@ -50,4 +58,4 @@ def test_what_cannot_be_run_is_said_first(tool, tmp_path):
     assert 'merge=max' in complaint('table3', '--data', tmp_path, '--cells', 'vgg16_crf_max')
     assert 'make_noisy_labels.py' in complaint('table1', '--data', tmp_path)
     assert 'has no cell nonsense' in complaint('table1', '--cells', 'nonsense')
-    assert 'use voc12' in complaint('table7', '--data', 'shapes')
+    assert 'has configs for voc12 data only' in complaint('table7', '--data', 'shapes')
