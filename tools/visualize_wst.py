@@ -50,11 +50,12 @@ def main() -> None:
         indices = [known[image_id] for image_id in args.ids]
     else:
         indices = spread(args.limit, len(view))
-    args.out.mkdir(parents=True, exist_ok=True)
     bar = ProgressBar(len(indices))
     for index in indices:
         image_id, sheet = view.draw(model, index)
-        Image.fromarray(sheet).save(args.out / f'{image_id}.png')
+        path = args.out / f'{image_id}.png'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(sheet).save(path)
         bar.advance()
     bar.close()
     print(f'{len(indices)} sheets in {args.out}')

@@ -185,6 +185,15 @@ class MultiSeedDataset:
             raise RuntimeError(f'a transform of the pipeline returned None for {path}.')
         return sample
 
+    def image_id(self, info: dict) -> str:
+        """The path of an image inside the image folder, without its ending.
+
+        Args:
+            info: What :meth:`get_data_info` gives.
+        """
+        name = _below(info['img_path'], self.dataset.data_prefix.get('img_path'))
+        return name.removesuffix(self.dataset.img_suffix)
+
     def seed_name(self, info: dict) -> str:
         """The path of an image's seeds inside each folder.
 
@@ -196,8 +205,7 @@ class MultiSeedDataset:
         if label_path is not None:
             name = _below(label_path, self.dataset.data_prefix.get('seg_map_path'))
         else:
-            image = _below(info['img_path'], self.dataset.data_prefix.get('img_path'))
-            name = image.removesuffix(self.dataset.img_suffix) + suffix
+            name = self.image_id(info) + suffix
         if self.seed_suffix is not None:
             name = name.removesuffix(suffix) + self.seed_suffix
         return name

@@ -25,7 +25,7 @@ class WeighedSeeds(NamedTuple):
     """A training image, its seeds, and how far a model believes them.
 
     Attributes:
-        image_id: Its name, without ending.
+        image_id: Its path in the image folder, without ending.
         image: (H, W, 3) uint8, RGB.
         prediction: (H, W) uint8, what the model says.
         names: Of the K seeds that the image has.
@@ -72,9 +72,10 @@ class WSTView:
         return sum(map(len, self._parts))
 
     def image_ids(self) -> list[str]:
-        """The name of each image, without its ending."""
-        infos = (part.get_data_info(i) for part in self._parts for i in range(len(part)))
-        return [Path(info['img_path']).stem for info in infos]
+        """The path of each image in its folder, without ending."""
+        return [
+            part.image_id(part.get_data_info(i)) for part in self._parts for i in range(len(part))
+        ]
 
     def weigh(self, model: nn.Module, index: int) -> WeighedSeeds:
         """The seeds of one image, the model's prediction, and the weights that follow.
@@ -116,7 +117,7 @@ class WSTView:
             logits[None], maps[None], present=torch.tensor([present]), **wst_settings(losses[0])
         )[0]
         return WeighedSeeds(
-            Path(info['img_path']).stem,
+            part.image_id(info),
             np.ascontiguousarray(sample['inputs'].numpy().transpose(1, 2, 0)[..., ::-1]),
             logits.argmax(0).numpy().astype(np.uint8),
             [part.seed_names[k] for k in kept],
@@ -129,7 +130,7 @@ class WSTView:
         """As :meth:`weigh`, as a picture.
 
         Returns:
-            The image's name, and (height, width, 3) uint8, RGB.
+            Its ``image_id``, and (height, width, 3) uint8, RGB.
         """
         seen = self.weigh(model, index)
         maps = {'online prediction': seen.prediction, 'majority vote': vote(seen.seeds)}

@@ -14,8 +14,8 @@ class WSTVisualizationHook(Hook):
     """Draws seeds and their weights of a few training images, as in Figure 4 of the paper.
 
     The pictures go to the visualizer's backends (``vis_data/vis_image`` of the work dir,
-    TensorBoard, ...) as ``wst_<image id>``. They are of whole images without augmentation; the
-    training is not changed by them.
+    TensorBoard, ...) as ``wst_<image id>``, slashes as underscores. They are of whole images
+    without augmentation; the training is not changed by them.
 
     Args:
         interval: Draw every so many iterations, and at the end.
@@ -59,4 +59,5 @@ class WSTVisualizationHook(Hook):
             for index in spread(self.num_images, len(self._view)):
                 image_id, sheet = self._view.draw(runner.model, index)
                 # No slash in the name: mmengine's local backend makes no folders and loses it.
-                runner.visualizer.add_image(f'wst_{image_id}', sheet, step=done)
+                name = f'wst_{image_id}'.replace('/', '_')
+                runner.visualizer.add_image(name, sheet, step=done)

@@ -111,7 +111,7 @@ def test_the_sheet_shows_the_weights_of_the_models_own_loss(cfg, monkeypatch):
     logits[:, 3] = 1
     expected = wst_weights(logits, torch.from_numpy(seeds)[None], 2.0)[0]
     np.testing.assert_allclose(np.stack(list(shown['weights'].values())), expected)
-    assert image_id == Path(info['img_path']).stem == shown['title']
+    assert image_id == dataset.image_id(info) == Path(info['img_path']).stem == shown['title']
     assert sheet.dtype == np.uint8 and sheet.shape[2] == 3
 
 
