@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import platform
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -214,7 +215,7 @@ class TableRun:
             self.name,
             self.table,
             self.results(),
-            heading=f'{self.name.capitalize()}: {self.table.title} ({name})',
+            heading=f'{_title(self.name)}: {self.table.title} ({name})',
             notes=notes,
         )
 
@@ -235,3 +236,8 @@ class TableRun:
             '\n\nThe share of weight that right labels get while the network learns, mean over the '
             f'classes, first repeat:\n\n![Weight of right labels]({path.name})'
         )
+
+
+def _title(name: str) -> str:
+    """``table5`` -> ``Table 5``."""
+    return re.sub(r'(\D)(\d)', r'\1 \2', name.capitalize())
