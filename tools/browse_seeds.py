@@ -8,6 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from mmws.datasets.named_classes import named_classes
 from mmws.engine.progress_bar import ProgressBar
 from mmws.seeds.cam import upsample_cam
 from mmws.seeds.cam_store import read_cams
@@ -28,7 +29,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--seeds', nargs='+', help='names of the folders; all by default')
     parser.add_argument('--ids', nargs='+', help='image ids; all by default')
     parser.add_argument('--image-suffix', default='.jpg')
-    parser.add_argument('--classes', default='voc', help='a dataset that mmseg knows')
+    parser.add_argument(
+        '--classes',
+        default='voc',
+        help='voc, ade or another that mmseg knows, a dataset class, or a number of classes',
+    )
     parser.add_argument('--html', action='store_true', help='an index.html that shows all sheets')
     parser.add_argument('--limit', type=int, default=50, metavar='N', help='at most N images')
     return parser.parse_args()
@@ -69,9 +74,11 @@ def rows_of(args: argparse.Namespace, names: list[str], image_id: str, classes: 
 
 
 def main() -> None:
-    from mmseg.utils import get_classes, get_palette  # after mmws, which makes it importable
-
     args = parse_args()
+    try:
+        classes, palette = named_classes(args.classes)
+    except ValueError as error:
+        sys.exit(f'--classes: {error}')
     names = args.seeds or sorted(
         f.name for f in args.root.iterdir() if f.is_dir() and any(f.glob('*.png'))
     )
@@ -86,7 +93,6 @@ def main() -> None:
     if missing or not ids:
         sys.exit(f'not every folder has a seed of {missing[0] if missing else "any image"}.')
     ids = ids[: args.limit]
-    classes, palette = get_classes(args.classes), get_palette(args.classes)
     bar = ProgressBar(len(ids))
     for image_id in ids:
         sheet = seed_sheet(

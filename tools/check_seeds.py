@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmws.datasets.named_classes import named_classes
 from mmws.engine.progress_bar import ProgressBar
 from mmws.engine.worker_pool import available_cores, map_unordered
 from mmws.seeds.bank import write_atomically
@@ -34,8 +35,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--list', type=Path, help='only the images in this file, one a line')
     parser.add_argument(
         '--classes',
-        help='how many classes there are, with background, or a dataset that mmseg knows, such as '
-        'voc, ade, cityscapes: labels beyond them are errors',
+        help='how many classes there are, with background, or a dataset: voc, ade, cityscapes or '
+        'another that mmseg knows, or a dataset class; labels beyond them are errors',
     )
     parser.add_argument(
         '--reduce-zero-label',
@@ -61,18 +62,13 @@ def class_names(text: str | None, *, reduced: bool) -> list[str] | None:
     """The names of the classes that --classes asks for."""
     if text is None:
         return None
-    if text.isdigit():
-        count = int(text)
-        if not 1 <= count <= 255:
-            sys.exit('--classes is a number from 1 to 255 or the name of a dataset.')
-        start = ['background'] if not reduced else []
-        return (start + [f'class {i}' for i in range(len(start), count)])[:count]
-    from mmseg.utils import get_classes
-
     try:
-        return list(get_classes(text))
+        names, _ = named_classes(text)
     except ValueError as error:
-        sys.exit(f'--classes: {error}. Give the number of classes instead.')
+        sys.exit(f'--classes: {error}')
+    if reduced and text.isdigit():
+        names[0] = 'class 0'  # there is no background
+    return names
 
 
 def files_below(folder: Path, endings: str | tuple[str, ...]) -> dict[str, str]:

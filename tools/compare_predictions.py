@@ -15,12 +15,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-import mmws  # noqa: F401  (before mmseg)
+from mmws.datasets.named_classes import named_classes
 from mmws.seeds.image_file import read_image
 from mmws.seeds.label_map import read_label_map
 from mmws.visualization.prediction_sheet import prediction_sheet
-
-from mmseg.registry import DATASETS  # isort: skip
 
 
 def parse_args() -> argparse.Namespace:
@@ -37,7 +35,9 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--image-suffix', default='.jpg')
     parser.add_argument(
-        '--dataset', default='PascalVOCDataset', help='class of a dataset with names and palette'
+        '--classes',
+        default='voc',
+        help='voc, ade or another that mmseg knows, a dataset class, or a number of classes',
     )
     return parser.parse_args()
 
@@ -86,15 +86,16 @@ def choose_ids(folders: dict[str, Path], ids: list[str] | None, limit: int) -> l
 
 def main() -> None:
     args = parse_args()
+    try:
+        classes, palette = named_classes(args.classes)
+    except ValueError as error:
+        sys.exit(f'--classes: {error}')
     folders = folders_of(args)
     ids = choose_ids(folders, args.ids, args.limit)
     columns = {'image': [read_image(args.images / f'{i}{args.image_suffix}') for i in ids]}
     for title, folder in folders.items():
         columns[title] = [read_label_map(folder / f'{i}.png') for i in ids]
-    dataset = DATASETS.get(args.dataset)
-    if dataset is None:
-        sys.exit(f'mmseg knows no dataset class {args.dataset!r}.')
-    sheet = prediction_sheet(columns, dataset.METAINFO['classes'], dataset.METAINFO['palette'])
+    sheet = prediction_sheet(columns, classes, palette)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(sheet).save(args.out)
     print(f'{len(ids)} images, {len(columns)} columns: {args.out}')

@@ -66,7 +66,7 @@ def test_everything_wrong_is_told_at_once(tool, folders, voc_tree, tmp_path):
         (['nowhere'], 'nowhere is no folder'),
         (['seed0', '--seed-suffix', '.tif'], 'seed0 holds no .tif file'),
         (['seed0', '--images', 'seed1', '--image-suffix', '0.png'], 'no label map belongs'),
-        (['seed0', '--classes', 'flowers'], 'Unrecognized dataset: flowers'),
+        (['seed0', '--classes', 'flowers'], "no classes are known as 'flowers'"),
         (['seed0', '--limit', '0'], '--limit is a number of images'),
     ],
 )

@@ -51,7 +51,7 @@ def test_ids_and_limit(tool, folders):
         (['a', 'b', '--ids', 'y'], 'b has no label map of y'),
         (['a', 'a'], "Two folders are called 'a'"),
         (['missing'], 'missing is no folder'),
-        (['a', '--dataset', 'Nothing'], "no dataset class 'Nothing'"),
+        (['a', '--classes', 'Nothing'], "no classes are known as 'Nothing'"),
     ],
 )
 def test_what_cannot_be_drawn(tool, folders, arguments, message):

@@ -1,0 +1,39 @@
+"""Names and colours of classes, as the tools' ``--classes`` asks for them."""
+
+from __future__ import annotations
+
+from mmseg.registry import DATASETS
+from mmseg.utils import get_classes, get_palette
+
+from mmws.seeds.bank import voc_palette
+
+
+def named_classes(name: str) -> tuple[list[str], list[list[int]]]:
+    """The classes of a dataset.
+
+    Args:
+        name: What mmseg calls it (``voc``, ``ade``, ``cityscapes``, ...), the name of a registered
+            dataset class (``ShapesDataset``), or a number of classes, the background included.
+
+    Returns:
+        The names, and the RGB of each.
+
+    Raises:
+        ValueError: Nobody knows the name, or a number is not in 1 ... 255.
+    """
+    if name.isdigit():
+        count = int(name)
+        if not 1 <= count <= 255:
+            raise ValueError(f'there are 1 to 255 classes; got {count}.')
+        names = ['background', *(f'class {i}' for i in range(1, count))]
+        return names, voc_palette()[:count].tolist()
+    dataset = DATASETS.get(name)
+    if dataset is not None:
+        return list(dataset.METAINFO['classes']), list(dataset.METAINFO['palette'])
+    try:
+        return list(get_classes(name)), list(get_palette(name))
+    except ValueError:
+        raise ValueError(
+            f'no classes are known as {name!r}. Give what mmseg calls the dataset (voc, ade, '
+            'cityscapes), the name of a dataset class (ShapesDataset), or a number of classes.'
+        ) from None
