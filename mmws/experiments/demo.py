@@ -19,7 +19,7 @@ from mmws.seeds.label_map import read_label_map
 from mmws.visualization.html_page import HTMLPage
 from mmws.visualization.prediction_sheet import prediction_sheet
 from mmws.visualization.seed_sheet import overlay_cam, seed_sheet
-from mmws.visualization.training_curves import training_curves
+from mmws.visualization.training_curves import right_weight_curves, training_curves
 
 from .cell_run import CellRun, training_log
 from .jobs import Job
@@ -180,6 +180,12 @@ class Demo:
         )
         for sheet in self.wst_sheets(ids[:2]):
             page.picture(sheet, 'seeds and their weights')
+        page.text(
+            'How much of the weight lies on the right label while the network learns, the mean '
+            'over the classes of training images, against equal weights.'
+        )
+        log = training_log(self.cell(_WST).folder)
+        page.picture(right_weight_curves({'twelve seeds': {'WST': log}}), 'weight of right labels')
         page.heading('Predictions on held-out images')
         page.picture(self.prediction_sheet(cells), 'predictions')
         write_atomically(self.page, page.render().encode())
@@ -241,7 +247,8 @@ class Demo:
         folder = self.cell(_WST).folder
         config = Config.fromfile(folder / f'{_WST}.py')
         model = init_model(config, checkpoint_file(folder), device='cpu')
-        view = WSTView(DATASETS.build(config.train_dataloader.dataset))
+        dataset = DATASETS.build(config.train_dataloader.dataset)
+        view = WSTView(dataset, gt_dir=self.data.root / 'SegmentationClassAug')
         indices = {image_id: index for index, image_id in enumerate(view.image_ids())}
         return [view.draw(model, indices[image_id])[1] for image_id in ids]
 

@@ -15,8 +15,8 @@ def test_the_demo_goes_from_image_level_labels_to_a_page(demo):
     for row in ('best single seed', 'plain average', 'WST', 'majority vote', 'with the masks'):
         assert re.search(rf'{row}.* \d+\.\d\n', table), row
     page = (folder / 'index.html').read_text()
-    # Curves, seeds, two sheets of weights, predictions; all of them inside the page.
-    assert page.count('<img ') == page.count('src="data:image/png;base64,') == 5
+    # Curves, seeds, two sheets of weights and their curve, predictions; all inside the page.
+    assert page.count('<img ') == page.count('src="data:image/png;base64,') == 6
     for title in ('stripe', 'vgg16_crf_x0.5', 'per-pixel oracle'):
         assert title in page
     seeds = sorted(f.name for f in (folder / 'data' / 'seeds').iterdir())
