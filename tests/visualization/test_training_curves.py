@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+
+from mmws.visualization.training_curves import right_weight_curves, training_curves
+
+BLUE, ORANGE = (np.round(255 * np.array(to_rgb(name))) for name in ('C0', 'C1'))
+
+
+def has(picture, colour):
+    return (np.abs(picture.astype(int) - colour).max(-1) < 4).any()
+
+
+def shares(*values):
+    return [
+        {'step': 50 * i, 'right_weight/classes': v, 'right_weight/classes_plain': 0.6}
+        for i, v in enumerate(values)
+    ]
+
+
+def test_a_line_for_each_training():
+    logs = {
+        'one seed': [{'step': 1, 'loss': 2.0}, {'step': 9, 'loss': 1.0}, {'step': 1, 'mIoU': 40.0}],
+        'twelve': [{'step': 1, 'loss': 1.5}, {'step': 9, 'loss': 0.5}, {'step': 1, 'mIoU': 50.0}],
+    }
+    both = training_curves(logs)
+    assert has(both, BLUE) and has(both, ORANGE)
+    one = training_curves({'one seed': logs['one seed']})
+    assert has(one, BLUE) and not has(one, ORANGE)
+
+
+@pytest.mark.parametrize('count', [1, 2, 3])
+def test_a_panel_for_each_group(count):
+    groups = {
+        f'group {i}': {'WST': shares(0.5, 0.7), 'late': shares(0.6, 0.8)} for i in range(count)
+    }
+    picture = right_weight_curves(groups)
+    assert picture.dtype == np.uint8
+    assert has(picture, BLUE) and has(picture, ORANGE)
+    assert (picture[:, [0, -1]] == 255).all()
+
+
+def test_a_training_that_was_not_measured_has_no_line():
+    picture = right_weight_curves(
+        {'a': {'WST': [{'step': 3, 'loss': 1.0}], 'late': shares(0.5, 0.6)}}
+    )
+    assert has(picture, ORANGE) and not has(picture, BLUE)
