@@ -117,19 +117,11 @@ def plot(table: Table, results: Results, title: str) -> bytes:
     axes.set_xlabel('mIoU (%); the axis does not start at 0')
     axes.set_title(title, loc='left')
     axes.grid(axis='x', color='#dddddd', zorder=0)
+    marks = {'here, one run each': dict(marker='o', color='#1f4e79')}
+    if any(paper is not None for *_, paper in rows):
+        marks['paper (VOC 2012 val)'] = dict(marker='D', mfc='none', mec='#c0392b')
     handles = [
-        pyplot.Line2D(
-            [], [], marker='o', linestyle='', color='#1f4e79', label='here, one run each'
-        ),
-        pyplot.Line2D(
-            [],
-            [],
-            marker='D',
-            linestyle='',
-            mfc='none',
-            mec='#c0392b',
-            label='paper (VOC 2012 val)',
-        ),
+        pyplot.Line2D([], [], linestyle='', label=label, **mark) for label, mark in marks.items()
     ]
     figure.legend(handles=handles, loc='outside lower right', ncols=2, frameon=False)
     png = io.BytesIO()

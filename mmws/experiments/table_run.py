@@ -202,10 +202,13 @@ class TableRun:
         """Writes the table of what is there; the path of its Markdown."""
         cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
         device = torch.cuda.get_device_name() if torch.cuda.is_available() else f'{cores} CPU cores'
+        repeats = 'one training each'
+        if self.repeats > 1:
+            repeats = f'mean ± standard deviation of up to {self.repeats} trainings'
+        honest = _HONEST if any(cell.paper is not None for cell in self.table.cells) else ''
         notes = (
-            f'mIoU in percent, mean ± standard deviation of up to {self.repeats} trainings. '
-            f'{_HONEST}\n\nmmws {__version__}, torch {torch.__version__}, Python '
-            f'{platform.python_version()}, {device}.'
+            f'mIoU in percent, {repeats}. {honest}\n\nmmws {__version__}, torch '
+            f'{torch.__version__}, Python {platform.python_version()}, {device}.'
         )
         if self.table.right_weight:
             notes += self._write_right_weight()
