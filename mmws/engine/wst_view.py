@@ -113,8 +113,11 @@ class WSTView:
         if gt is not None:
             maps, present = maps[:-1], present[:-1]
         kept = [k for k, has in enumerate(present) if has]
+        settings = wst_settings(losses[0])
+        if settings['class_bias'] is not None:
+            settings['class_bias'] = settings['class_bias'].cpu()
         weights = wst_weights(
-            logits[None], maps[None], present=torch.tensor([present]), **wst_settings(losses[0])
+            logits[None], maps[None], present=torch.tensor([present]), **settings
         )[0]
         return WeighedSeeds(
             part.image_id(info),

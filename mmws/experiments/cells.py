@@ -157,8 +157,13 @@ TABLES = {
                     'noise 0.3, starting from the classifier': 'noise0.3_12labels',
                     'noise 0.3, from nothing': 'scratch_noise0.3_12labels',
                 },
-                {'plain average': '_plain', 'WST': '', 'WST in the second half': '_late'},
-                [(None, None, None)] * 4,
+                {
+                    'plain average': '_plain',
+                    'WST': '',
+                    'in the second half': '_late',
+                    'balanced': '_balanced',
+                },
+                [(None,) * 4] * 4,
             )
         ),
         data='shapes',

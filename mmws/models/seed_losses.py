@@ -162,11 +162,13 @@ def find_seed_losses(model: nn.Module, head: str) -> list[nn.Module]:
 
 
 def wst_settings(loss: nn.Module) -> dict:
-    """``scale`` and ``unknown`` of a loss that takes seeds, at this point of the training."""
+    """What :func:`wst_weights` needs to know of a loss that takes seeds, at this point of the
+    training: ``scale``, ``unknown`` and ``class_bias``."""
     if isinstance(loss, SeedCrossEntropyLoss):
         loss = loss.wst
-    scale = loss.current_scale if isinstance(loss, WSTLoss) else loss.scale
-    return dict(scale=scale, unknown=loss.unknown)
+    if isinstance(loss, WSTLoss):
+        return dict(scale=loss.current_scale, unknown=loss.unknown, class_bias=loss.class_bias)
+    return dict(scale=loss.scale, unknown=loss.unknown, class_bias=None)
 
 
 def _outermost(module: nn.Module, name: str, head: str) -> Iterator[nn.Module]:

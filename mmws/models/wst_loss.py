@@ -25,6 +25,11 @@ AVERAGE = ('labelled', 'all', 'seed')
 # memory worth naming on large ones.
 _AT_ONCE = 2**22
 
+# Of `balance`: how far one batch moves the running shares of the classes, and what keeps a class
+# that has not been seen from being predicted everywhere.
+_SHARE_OF_A_BATCH = 0.05
+_LEAST_SHARE = 1e-3
+
 
 def wst_weights(
     seg_logits: Tensor,
@@ -34,6 +39,7 @@ def wst_weights(
     *,
     present: Tensor | None = None,
     unknown: str = 'keep',
+    class_bias: Tensor | None = None,
 ) -> Tensor:
     """The weight of each seed at each pixel, Eq. 6 and 7.
 
@@ -47,6 +53,8 @@ def wst_weights(
         unknown: ``'keep'`` leaves unknown seeds in the softmax over k (the paper's formula: the
             weights of all present seeds sum to 1); ``'drop'`` takes them out (the weights of the
             seeds that know the pixel sum to 1).
+        class_bias: (C,) floats, added to the logits where the prediction is read off them: see
+            ``balance`` of :class:`WSTLoss`.
 
     Returns:
         (N, K, H, W) float32 in [0, 1], without gradient.
@@ -55,7 +63,14 @@ def wst_weights(
     with torch.no_grad():
         logits = seg_logits.float()
         terms = _pixel_terms(
-            logits, seeds, scale, ignore_index, present, unknown, torch.empty_like(logits)
+            logits,
+            seeds,
+            scale,
+            ignore_index,
+            present,
+            unknown,
+            class_bias,
+            torch.empty_like(logits),
         )
         weights = torch.where(_equal(seeds, terms.predicted).bool(), terms.hit, terms.miss)
         if unknown == 'drop':
@@ -73,6 +88,7 @@ def wst_pixel_loss(
     ignore_index: int = 255,
     present: Tensor | None = None,
     unknown: str = 'keep',
+    class_bias: Tensor | None = None,
     class_weight: Tensor | None = None,
     seed_weight: Tensor | None = None,
     use_sigmoid: bool = False,
@@ -88,7 +104,7 @@ def wst_pixel_loss(
         scale: The factor s of Eq. 6, >= 0.
         ignore_index: The label of unknown pixels: no loss.
         present: As in :func:`wst_weights`.
-        unknown: As in :func:`wst_weights`.
+        unknown: As in :func:`wst_weights`, as is ``class_bias``.
         class_weight: (C,) floats, multiplies the loss of a seed's pixel by its label's weight.
         seed_weight: (K,) floats, multiplies each seed's loss.
         use_sigmoid: C binary cross entropies (their mean over C) instead of the softmax one.
@@ -107,7 +123,7 @@ def wst_pixel_loss(
         logits,
         seeds,
         lambda workspace: _pixel_terms(
-            logits, seeds, scale, ignore_index, present, unknown, workspace
+            logits, seeds, scale, ignore_index, present, unknown, class_bias, workspace
         ),
         class_weight,
         seed_weight,
@@ -157,6 +173,7 @@ class WSTLoss(nn.Module):
         *,
         scale: float = 1.0,
         warmup: float = 0.0,
+        balance: float = 0.0,
         unknown: str = 'keep',
         average: str = 'labelled',
         use_sigmoid: bool = False,
@@ -171,6 +188,8 @@ class WSTLoss(nn.Module):
             raise ValueError(f'scale is the factor s of Eq. 6 and must be >= 0; got {scale}.')
         if not 0 <= warmup <= 1:
             raise ValueError(f'warmup is a share of the training, 0 to 1; got {warmup}.')
+        if not balance >= 0:
+            raise ValueError(f'balance must be >= 0, and 0 is the paper; got {balance}.')
         _check_choice('unknown', unknown, UNKNOWN)
         _check_choice('average', average, AVERAGE)
         _check_choice('reduction', reduction, ('mean', 'sum', 'none'))
@@ -181,6 +200,9 @@ class WSTLoss(nn.Module):
             )
         self.scale = scale
         self.warmup = warmup
+        self.balance = balance
+        # Not in the state dict: that stays the stock model's.
+        self.register_buffer('_shares', torch.empty(0), persistent=False)
         self.unknown = unknown
         self.average = average
         self.use_sigmoid = use_sigmoid
@@ -200,7 +222,10 @@ class WSTLoss(nn.Module):
         return 0.0 if self.warmup and _training_progress() < self.warmup else self.scale
 
     def extra_repr(self) -> str:
-        return f'scale={self.scale}, unknown={self.unknown!r}, average={self.average!r}'
+        return (
+            f'scale={self.scale}, warmup={self.warmup}, balance={self.balance}, '
+            f'unknown={self.unknown!r}, average={self.average!r}'
+        )
 
     def forward(
         self,
@@ -247,6 +272,7 @@ class WSTLoss(nn.Module):
             ignore_index=ignore_index,
             present=present,
             unknown=self.unknown,
+            class_bias=self._class_bias(seeds, ignore_index, seg_logits.shape[1]),
             class_weight=class_weight,
             seed_weight=_inverse_counts(seeds, ignore_index) if by_seed else None,
             use_sigmoid=self.use_sigmoid,
@@ -267,6 +293,26 @@ class WSTLoss(nn.Module):
                 avg_factor = avg_factor + torch.finfo(torch.float32).eps
             loss = loss / avg_factor
         return self.loss_weight * loss
+
+    @property
+    def class_bias(self) -> Tensor | None:
+        """(C,) what is added to the logits where the prediction is taken; None without balance,
+        and before the first step."""
+        if not self.balance or not len(self._shares):
+            return None
+        return -self.balance * (self._shares + _LEAST_SHARE).log()
+
+    def _class_bias(self, seeds: Tensor, ignore_index: int, num_classes: int) -> Tensor | None:
+        """Takes the labels of a batch into the running shares of the classes."""
+        if self.balance and (self.training or not len(self._shares)):
+            labels = seeds.long().masked_fill(seeds == ignore_index, num_classes)
+            counts = torch.bincount(labels.flatten(), minlength=num_classes + 1)[:num_classes]
+            counts = counts.float()
+            all_reduce(counts)
+            shares = counts / counts.sum().clamp(min=1)
+            known = len(self._shares) == num_classes
+            self._shares = self._shares.lerp(shares, _SHARE_OF_A_BATCH) if known else shares
+        return self.class_bias
 
     @staticmethod
     def _seeds_behind(
@@ -320,7 +366,7 @@ class _SoftLabelNLL(torch.autograd.Function):
             score += (count * logits[:, classes]).sum(1, keepdim=True)
             known += count.sum(1, keepdim=True)
         total = miss * known + extra
-        loss = total * normaliser - (miss * score + extra * terms.highest)
+        loss = total * normaliser - (miss * score + extra * terms.said)
         if use_sigmoid:
             loss = loss / logits.shape[1]
         else:
@@ -356,11 +402,13 @@ class _PixelTerms(NamedTuple):
     """What Eq. 6 and 7 need of a pixel; each (N, 1, H, W).
 
     At a pixel Eq. 6 takes two values only: ``hit`` for the seeds that match the prediction, and
-    ``miss`` for the others.
+    ``miss`` for the others. ``said`` is the logit of the predicted class, which is the ``highest``
+    one unless there is a class bias.
     """
 
     highest: Tensor
     predicted: Tensor
+    said: Tensor
     hit: Tensor
     miss: Tensor
     matching: Tensor
@@ -374,13 +422,20 @@ def _pixel_terms(
     ignore_index: int,
     present: Tensor | None,
     unknown: str,
+    class_bias: Tensor | None,
     workspace: Tensor,
 ) -> _PixelTerms:
     """With m of n seeds matching: hit = e^s / (m e^s + n - m), miss = 1 / (m e^s + n - m).
 
     Both are divided through by e^s, so that no scale overflows.
     """
-    highest, predicted = _winner(logits, workspace)
+    if class_bias is None:
+        highest, predicted = _winner(logits, workspace)
+        said = highest
+    else:
+        highest = logits.amax(1, keepdim=True)
+        _, predicted = _winner(logits + class_bias[:, None, None], workspace)
+        said = logits.gather(1, predicted)
     matching = _count(_equal(seeds, predicted)).float()
     known = seeds.shape[1] - _count(_equal(seeds, ignore_index)).float()
     if unknown == 'drop':
@@ -395,7 +450,7 @@ def _pixel_terms(
     # where a large scale makes the other term 0.
     hit = 1 / (matching.clamp(min=1) + (counted - matching) * shrink)
     miss = torch.where(matching > 0, hit * shrink, 1 / counted)
-    return _PixelTerms(highest, predicted, hit, miss, matching, known)
+    return _PixelTerms(highest, predicted, said, hit, miss, matching, known)
 
 
 def _winner(logits: Tensor, workspace: Tensor) -> tuple[Tensor, Tensor]:

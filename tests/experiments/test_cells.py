@@ -18,7 +18,7 @@ def expected_seeds(name):
     if name.endswith('gt'):
         return []
     kind = name.removeprefix('scratch_').removeprefix('r101_')
-    for ending in ('_plain', '_vote', '_late'):
+    for ending in ('_plain', '_vote', '_late', '_balanced'):
         kind = kind.removesuffix(ending)
     if kind.startswith('noise'):
         ratio, labels = kind.removeprefix('noise').split('_')
@@ -51,6 +51,7 @@ def test_a_cell_is_trained_with_what_its_name_says(data, name):
     if multi:
         loss = cfg.model.decode_head.loss_decode
         assert loss.scale == (0.0 if plain else 1.0)
+        assert loss.get('balance', 0.0) == (1.0 if name.endswith('_balanced') else 0.0)
         assert loss.get('warmup', 0.0) == (0.5 if name.endswith('_late') else 0.0)
     if data == 'shapes':
         parts = (cfg.model.backbone, cfg.model.decode_head)

@@ -30,6 +30,7 @@ def brute_force(
     class_weight=None,
     present=None,
     use_sigmoid=False,
+    class_bias=None,
 ):
     """One python loop, float64; differentiable, so that it gives the gradient too."""
     z = logits.double()
@@ -48,7 +49,8 @@ def brute_force(
                     and not (unknown == 'drop' and labels[k] == 255)
                 ]
                 pixel = z[n, :, i, j]
-                winner = int(pixel.argmax())
+                biased = pixel if class_bias is None else pixel + torch.tensor(class_bias).double()
+                winner = int(biased.argmax())
                 energies = {k: math.exp(scale * (labels[k] == winner)) for k in taking_part}
                 known = [k for k in taking_part if labels[k] != 255]
                 mass = weights = 0.0
@@ -318,3 +320,42 @@ def test_warmup_is_the_plain_average_until_its_share_of_the_training_is_done():
     assert torch.equal(late(logits, seeds), selective(logits, seeds))
     with pytest.raises(ValueError, match='warmup is a share .*got 3'):
         WSTLoss(warmup=3)
+
+
+@pytest.mark.parametrize('use_sigmoid', [False, True])
+def test_a_balance_shifts_the_prediction_and_nothing_else(use_sigmoid):
+    logits, seeds = make_case(3, k=5, h=8, w=8)
+    seeds[:, :3] = 0  # mostly background
+    loss_of = WSTLoss(balance=1.5, use_sigmoid=use_sigmoid).train()
+    ours = logits.clone().requires_grad_()
+    loss = loss_of(ours, seeds)
+    loss.backward()
+    counts = torch.stack([(seeds == c).sum() for c in range(CLASSES)]).double()
+    bias = (-1.5 * (counts / counts.sum() + 1e-3).log()).tolist()
+    theirs = logits.double().requires_grad_()
+    expected = brute_force(theirs, seeds, class_bias=bias, use_sigmoid=use_sigmoid)
+    expected.backward()
+    assert loss.item() == pytest.approx(expected.item(), abs=1e-5)
+    torch.testing.assert_close(ours.grad.double(), theirs.grad, atol=1e-6, rtol=0)
+    plain = WSTLoss(use_sigmoid=use_sigmoid)(logits, seeds)
+    assert loss.item() != pytest.approx(plain.item(), abs=1e-3)
+    weights = wst_weights(logits, seeds, class_bias=loss_of.class_bias)
+    assert not torch.equal(weights, wst_weights(logits, seeds))
+
+
+def test_a_balance_follows_the_labels_slowly_and_stays_out_of_the_state_dict():
+    loss = WSTLoss(balance=1.0).train()
+    assert loss.class_bias is None and not loss.state_dict()
+    logits = torch.zeros(1, 2, 4, 4)
+    loss(logits, torch.zeros(1, 3, 4, 4, dtype=torch.long))
+    first = loss.class_bias
+    assert first[0] < first[1]
+    loss(logits, torch.ones(1, 3, 4, 4, dtype=torch.long))
+    shares = torch.tensor([0.95, 0.05])
+    torch.testing.assert_close(loss.class_bias, -(shares + 1e-3).log())
+    loss.eval()
+    loss(logits, torch.ones(1, 3, 4, 4, dtype=torch.long))
+    torch.testing.assert_close(loss.class_bias, -(shares + 1e-3).log())
+    assert not loss.state_dict()
+    with pytest.raises(ValueError, match='balance must be >= 0.*got -1'):
+        WSTLoss(balance=-1)
