@@ -91,6 +91,8 @@ def test_the_trust_table(walk):
     folder, printed = walk
     table = re.findall(r'^(noise0\.\d_0\d)((?: +[\d.]+){5})', printed['tools/train.py'], re.M)
     per_class = {name: float(numbers.split()[-1]) for name, numbers in table}
+    weight = {name: float(numbers.split()[0]) for name, numbers in table}
+    assert min(weight, key=weight.get) == 'noise0.7_00'
     assert sorted(per_class) == ['noise0.2_00', 'noise0.2_01', 'noise0.2_02', 'noise0.7_00']
     assert min(per_class, key=per_class.get) == 'noise0.7_00'
     trust = json.loads((folder / 'work_dirs/my_labels/seed_trust.json').read_text())

@@ -148,10 +148,14 @@ class WSTLoss(nn.Module):
     Args:
         scale: The factor s of Eq. 6; the paper uses 1. Larger is more selective.
         warmup: The share of the training, 0 to 1, that begins with the plain average (scale 0). The
-            paper has none and starts from ImageNet weights. A network that knows nothing yet
-            predicts the most frequent label, and weighted seeds confirm it: from scratch, with
-            seeds that all err towards background, warm up. Outside of a runner it is without
-            effect.
+            paper has none. It helps a network that says something sensible by then, and not one
+            that still says background everywhere. Outside of a runner it is without effect.
+        balance: How far the prediction that selects the seeds is balanced by class, >= 0; the paper
+            has 0. Logits are compared after -balance * log(share of the class among the labels of
+            the last batches) is added to them, in Eq. 6 only. With 1 a frequent class does not win
+            because it is frequent: selection stays safe where all seeds err towards background, or
+            where the network starts from nothing (docs/results.md has what it gave). The shares are
+            a running mean and not kept in checkpoints.
         unknown: ``'keep'`` (the paper's formula) or ``'drop'`` unknown pixels of a seed from the
             softmax over the seeds, see :func:`wst_weights`.
         average: What the mean divides by: ``'labelled'`` pixels (at least one seed knows them),
