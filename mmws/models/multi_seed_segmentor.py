@@ -59,6 +59,7 @@ class MultiSeedSegmentor:
         base: The stock segmentor's type.
         scale: The factor s of Eq. 6 for the losses that are converted.
         unknown: See :class:`WSTLoss`, for the losses that are converted.
+        balance: See :class:`WSTLoss`, for the losses that are converted.
         average: See :class:`WSTLoss`; None keeps each stock loss's own.
         dense_loss: The config of a ``WSTLoss``, for query heads only.
         keep_stock: Names of modules, such as ``auxiliary_head.1``, whose losses stay as they are:
@@ -86,6 +87,7 @@ class MultiSeedSegmentor:
         base: str | type = 'EncoderDecoder',
         scale: float = 1.0,
         unknown: str = 'keep',
+        balance: float = 0.0,
         average: str | None = None,
         dense_loss: dict | None = None,
         keep_stock: Sequence[str] = (),
@@ -100,7 +102,7 @@ class MultiSeedSegmentor:
             self,
             num_classes,
             num_classes,
-            dict(scale=scale, unknown=unknown, average=average),
+            dict(scale=scale, unknown=unknown, balance=balance, average=average),
             kept,
         )
         if not any(isinstance(m, _SEED_LOSSES) for m in self.modules()):
@@ -208,8 +210,9 @@ def _convert(
         if num_classes == of_model and type(child) is CrossEntropyLoss and not child.use_mask:
             setattr(module, name, SeedCrossEntropyLoss(child, **options))
         elif num_classes == of_model and type(child) is OhemCrossEntropy:
-            loss = SeedOhemCrossEntropy(child, scale=options['scale'], unknown=options['unknown'])
-            setattr(module, name, loss)
+            # The mean is over the hard pixels.
+            of_ohem = {key: value for key, value in options.items() if key != 'average'}
+            setattr(module, name, SeedOhemCrossEntropy(child, **of_ohem))
         else:
             _convert(child, num_classes, of_model, options, kept)
 

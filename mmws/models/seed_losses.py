@@ -9,7 +9,7 @@ from mmseg.models.losses import CrossEntropyLoss, OhemCrossEntropy
 from torch import Tensor, nn
 
 from .hand_over import UNKNOWN_LABEL, handed_seeds
-from .wst_loss import WSTLoss, wst_pixel_loss
+from .wst_loss import WSTLoss
 
 
 class SeedCrossEntropyLoss(nn.Module):
@@ -21,8 +21,9 @@ class SeedCrossEntropyLoss(nn.Module):
 
     Args:
         stock: The loss to stand in for.
-        scale: See :class:`WSTLoss`, as for the next two.
+        scale: See :class:`WSTLoss`, as for the next three.
         unknown: ``'keep'`` or ``'drop'``.
+        balance: 0 is the paper.
         average: None takes the stock loss's: ``'labelled'`` with ``avg_non_ignore``, else
             ``'all'``.
     """
@@ -33,20 +34,25 @@ class SeedCrossEntropyLoss(nn.Module):
         *,
         scale: float = 1.0,
         unknown: str = 'keep',
+        balance: float = 0.0,
         average: str | None = None,
     ):
         super().__init__()
         self.stock = stock
-        self.wst = WSTLoss(
+        options = dict(
             scale=scale,
             unknown=unknown,
+            balance=balance,
             average=average or ('labelled' if stock.avg_non_ignore else 'all'),
-            use_sigmoid=stock.use_sigmoid,
-            class_weight=stock.class_weight,
             reduction=stock.reduction,
             loss_weight=stock.loss_weight,
             loss_name=stock.loss_name,
         )
+        self.wst = WSTLoss(
+            use_sigmoid=stock.use_sigmoid, class_weight=stock.class_weight, **options
+        )
+        # One channel is mmseg's binary form: softmax over (0, z) is the sigmoid of z.
+        self.wst_of_two = WSTLoss(**options)
 
     @property
     def loss_name(self) -> str:
@@ -79,20 +85,10 @@ class SeedCrossEntropyLoss(nn.Module):
             weight = weight.unsqueeze(-1)
         wst = self.wst
         if logits.shape[1] == 1:
-            # One channel is mmseg's binary form: softmax over (0, z) is the sigmoid of z.
             logits = torch.cat([torch.zeros_like(logits), logits], 1)
-            wst = self._of_two_classes()
+            wst = self.wst_of_two
         loss = wst(logits, labels, weight, **options)
         return loss.squeeze(-1) if of_points and loss.dim() else loss
-
-    def _of_two_classes(self) -> WSTLoss:
-        return WSTLoss(
-            scale=self.wst.scale,
-            unknown=self.wst.unknown,
-            average=self.wst.average,
-            reduction=self.wst.reduction,
-            loss_weight=self.wst.loss_weight,
-        )
 
 
 class SeedOhemCrossEntropy(nn.Module):
@@ -103,15 +99,28 @@ class SeedOhemCrossEntropy(nn.Module):
 
     Args:
         stock: The loss to stand in for.
-        scale: See :class:`WSTLoss`.
+        scale: See :class:`WSTLoss`, as for the next two.
         unknown: ``'keep'`` or ``'drop'``.
+        balance: 0 is the paper.
     """
 
-    def __init__(self, stock: OhemCrossEntropy, *, scale: float = 1.0, unknown: str = 'keep'):
+    def __init__(
+        self,
+        stock: OhemCrossEntropy,
+        *,
+        scale: float = 1.0,
+        unknown: str = 'keep',
+        balance: float = 0.0,
+    ):
         super().__init__()
         self.stock = stock
-        self.scale = scale
-        self.unknown = unknown
+        self.wst = WSTLoss(
+            scale=scale,
+            unknown=unknown,
+            balance=balance,
+            class_weight=stock.class_weight,
+            reduction='none',
+        )
 
     @property
     def loss_name(self) -> str:
@@ -124,15 +133,11 @@ class SeedOhemCrossEntropy(nn.Module):
         handed, stock = handed_seeds(), self.stock
         handed.uses.append(type(self).__name__)
         chosen_from = target != stock.ignore_label
-        loss, _ = wst_pixel_loss(
+        loss = self.wst(
             score,
             handed.seeds.masked_fill(~chosen_from.unsqueeze(1), UNKNOWN_LABEL),
-            scale=self.scale,
-            unknown=self.unknown,
+            ignore_index=UNKNOWN_LABEL,
             present=handed.present,
-            class_weight=None
-            if stock.class_weight is None
-            else score.new_tensor(stock.class_weight, dtype=torch.float32),
         )
         if not chosen_from.any():
             return loss.sum() * 0
@@ -164,11 +169,9 @@ def find_seed_losses(model: nn.Module, head: str) -> list[nn.Module]:
 def wst_settings(loss: nn.Module) -> dict:
     """What :func:`wst_weights` needs to know of a loss that takes seeds, at this point of the
     training: ``scale``, ``unknown`` and ``class_bias``."""
-    if isinstance(loss, SeedCrossEntropyLoss):
+    if isinstance(loss, (SeedCrossEntropyLoss, SeedOhemCrossEntropy)):
         loss = loss.wst
-    if isinstance(loss, WSTLoss):
-        return dict(scale=loss.current_scale, unknown=loss.unknown, class_bias=loss.class_bias)
-    return dict(scale=loss.scale, unknown=loss.unknown, class_bias=None)
+    return dict(scale=loss.current_scale, unknown=loss.unknown, class_bias=loss.class_bias)
 
 
 def _outermost(module: nn.Module, name: str, head: str) -> Iterator[nn.Module]:
