@@ -205,8 +205,8 @@ class WSTLoss(nn.Module):
         self.scale = scale
         self.warmup = warmup
         self.balance = balance
-        # Not in the state dict: that stays the stock model's.
-        self.register_buffer('_shares', torch.empty(0), persistent=False)
+        # No buffer: the state dict stays the stock model's, and averaged models copy buffers.
+        self._shares: Tensor | None = None
         self.unknown = unknown
         self.average = average
         self.use_sigmoid = use_sigmoid
@@ -302,20 +302,21 @@ class WSTLoss(nn.Module):
     def class_bias(self) -> Tensor | None:
         """(C,) what is added to the logits where the prediction is taken; None without balance,
         and before the first step."""
-        if not self.balance or not len(self._shares):
+        if self._shares is None:
             return None
         return -self.balance * (self._shares + _LEAST_SHARE).log()
 
     def _class_bias(self, seeds: Tensor, ignore_index: int, num_classes: int) -> Tensor | None:
         """Takes the labels of a batch into the running shares of the classes."""
-        if self.balance and (self.training or not len(self._shares)):
+        if self.balance and (self.training or self._shares is None):
             labels = seeds.long().masked_fill(seeds == ignore_index, num_classes)
             counts = torch.bincount(labels.flatten(), minlength=num_classes + 1)[:num_classes]
             counts = counts.float()
             all_reduce(counts)
             shares = counts / counts.sum().clamp(min=1)
-            known = len(self._shares) == num_classes
-            self._shares = self._shares.lerp(shares, _SHARE_OF_A_BATCH) if known else shares
+            if self._shares is not None:
+                shares = self._shares.to(shares).lerp(shares, _SHARE_OF_A_BATCH)
+            self._shares = shares
         return self.class_bias
 
     @staticmethod
