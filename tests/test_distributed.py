@@ -3,6 +3,7 @@
 Run by torchrun, this file is one of the two processes.
 """
 
+import gc
 import os
 import re
 import subprocess
@@ -135,6 +136,7 @@ def _one_of_two_processes(out):
     }
     torch.save(found, Path(out) / f'{rank}.pth')
     torch.distributed.destroy_process_group()
+    gc.collect()  # of the wrapped models, which hold the group, too
 
 
 @pytest.fixture(scope='module')
@@ -184,6 +186,33 @@ def test_tools_train_and_test_with_two_processes(tiny_config_file, tmp_path):
     scores += [_scores(one), _scores(two)]
     assert scores[0] == scores[1] == scores[2]
     assert 0 < scores[0]['mIoU'] < 100
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path('/proc/self/task').is_dir(), reason='names of threads are in /proc')
+def test_no_thread_of_gloo_outlives_the_run(tiny_config_file, tmp_path):
+    """Where one does, the interpreter's end sometimes aborts: exit status 1 after a whole run."""
+    script = tmp_path / 'run.py'
+    script.write_text(
+        'import sys\n'
+        'from pathlib import Path\n'
+        'from mmengine.config import Config\n'
+        'import mmws\n'
+        'from mmws.engine import run_config\n'
+        'def gloo(when):\n'
+        "    names = [p.read_text() for p in Path('/proc/self/task').glob('*/comm')]\n"
+        "    print(when, sum('gloo' in name for name in names))\n"
+        'def work(runner):\n'
+        '    runner.train()\n'
+        "    gloo('threads-in')\n"
+        'cfg = Config.fromfile(sys.argv[1])\n'
+        "cfg.launcher, cfg.work_dir, cfg.train_cfg.max_epochs = 'pytorch', 'run', 1\n"
+        'run_config.run(cfg, work)\n'
+        "gloo('threads-after')\n"
+    )
+    one = ('-m', 'torch.distributed.run', '--nproc_per_node=1', '--standalone')
+    log = _run(*one, script, tiny_config_file, cwd=tmp_path)
+    assert re.search(r'threads-in [1-9]', log) and 'threads-after 0' in log
 
 
 def _scores(log):

@@ -5,7 +5,6 @@ import os
 
 from mmengine.config import Config, DictAction
 from mmengine.dist import is_main_process
-from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from mmws.engine import run_config
@@ -78,12 +77,14 @@ def main() -> None:
     outputs.set_test_outputs(cfg, crf=args.crf, out=out, format_only=args.format_only)
     if args.limit is not None:
         run_config.limit_dataset(cfg, 'test_dataloader', args.limit)
-    with run_config.processes(cfg):
-        runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+
+    def test(runner: Runner) -> None:
         runner.test()
         if args.format_only and is_main_process():
             archive = outputs.pack_submission(out, len(runner.test_dataloader.dataset))
             print(f'For the test server: {archive}')
+
+    run_config.run(cfg, test)
 
 
 if __name__ == '__main__':

@@ -4,8 +4,6 @@ import argparse
 import os
 
 from mmengine.config import Config, DictAction
-from mmengine.registry import RUNNERS
-from mmengine.runner import Runner
 
 from mmws.engine import run_config
 
@@ -65,9 +63,7 @@ def main() -> None:
     if args.limit is not None:
         for loader in ('train_dataloader', 'val_dataloader'):
             run_config.limit_dataset(cfg, loader, args.limit)
-    with run_config.processes(cfg):
-        runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
-        runner.train()
+    run_config.run(cfg, lambda runner: runner.train())
 
 
 if __name__ == '__main__':

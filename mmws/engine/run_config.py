@@ -1,9 +1,9 @@
-"""What the command lines of tools/train.py and tools/test.py do to a config."""
+"""What the command lines of tools/train.py and tools/test.py do with a config."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
+import gc
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -11,7 +11,8 @@ from mmengine.config import Config, ConfigDict
 from mmengine.device import get_device
 from mmengine.dist import is_distributed
 from mmengine.logging import print_log
-from mmengine.runner import find_latest_checkpoint
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner, find_latest_checkpoint
 
 _CHECKS = ('CheckpointCheckHook', 'NumClassesCheckHook')
 
@@ -59,12 +60,15 @@ def enable_amp(cfg: Config) -> None:
     cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
 
 
-@contextlib.contextmanager
-def processes(cfg: Config) -> Iterator[None]:
-    """Has the processes of a launcher part in order when the run is over.
+def run(cfg: Config, work: Callable[[Runner], object]) -> None:
+    """Builds the runner of a config, has it work, and has a launcher's processes part in order.
 
-    Where there is no GPU, also has those that torchrun started meet by gloo: mmengine's launcher
-    takes a GPU for each.
+    Where there is no GPU, processes that torchrun started meet by gloo: mmengine's launcher takes
+    a GPU for each.
+
+    Args:
+        cfg: A full config, with its ``launcher``.
+        work: Called with the runner; must not keep it.
     """
     if cfg.get('launcher') == 'pytorch' and get_device() == 'cpu':
         if not is_distributed():
@@ -78,11 +82,13 @@ def processes(cfg: Config) -> Iterator[None]:
             )
         cfg.model_wrapper_cfg.setdefault('device_ids', None)
     try:
-        yield
+        work(RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg))
     finally:
-        # Left to the interpreter's end, gloo's threads abort one run of three.
         if is_distributed():
             torch.distributed.destroy_process_group()
+            # The wrapped model holds the group, too. Threads of gloo that live on into the
+            # interpreter's end abort one run of ten; collecting the runner's cycles joins them.
+            gc.collect()
 
 
 def set_resume(cfg: Config, resume: str | None) -> None:

@@ -14,7 +14,7 @@ from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 from torch import nn
 
-from mmws.engine import SeedTrustHook
+from mmws.engine import SeedTrustHook, run_config
 from mmws.engine.seed_trust import SeedTrust, trust_sums, trust_table
 from mmws.models import WSTLoss, hand_over
 from mmws.models.hand_over import SeedBatch
@@ -235,7 +235,6 @@ def test_two_processes_add_up(cfg, tmp_path):
     cfg.model.backbone.norm_cfg = cfg.model.decode_head.norm_cfg = dict(type='GN', num_groups=2)
     cfg.custom_hooks = [dict(type='SeedTrustHook', sample_interval=2, log_interval=8)]
     cfg.train_cfg.max_iters = 2
-    cfg.model_wrapper_cfg = dict(type='MMDistributedDataParallel', device_ids=None)
     cfg.dump(tmp_path / 'two.py')
     done = subprocess.run(
         [sys.executable, '-m', 'torch.distributed.run', '--nproc_per_node=2', '--standalone']
@@ -264,7 +263,5 @@ def test_two_processes_add_up(cfg, tmp_path):
 
 
 if __name__ == '__main__':
-    # One of two processes. mmengine's own launcher wants a GPU for each.
-    torch.distributed.init_process_group('gloo')
-    Runner.from_cfg(Config.fromfile(sys.argv[1])).train()
-    torch.distributed.destroy_process_group()
+    # One of two processes.
+    run_config.run(Config.fromfile(sys.argv[1]), lambda runner: runner.train())
