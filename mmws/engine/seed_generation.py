@@ -21,6 +21,7 @@ from torch import nn
 from mmws.seeds.bank import SeedFolder
 from mmws.seeds.cam import normalize_cam
 from mmws.seeds.cam_store import CAM_MANIFEST, CAM_SUFFIX, ImageCAMs
+from mmws.seeds.crf import load_pydensecrf
 from mmws.seeds.image_file import BadInputError, read_image
 from mmws.seeds.seed_job import SeedImage, SeedJob, run_job
 from mmws.seeds.seed_recipe import SeedRecipe
@@ -99,6 +100,7 @@ def recipe_of(config: Config, **changes) -> SeedRecipe:
         **changes: Replace entries of it; None leaves one as it is.
 
     Raises:
+        ImportError: They include CRF seeds, and pydensecrf is not installed.
         ValueError: The config has no ``seeds``, or they make no sense.
     """
     options = config.get('seeds')
@@ -108,7 +110,10 @@ def recipe_of(config: Config, **changes) -> SeedRecipe:
             "'../_base_/cam_seeds.py' to its _base_ and seeds = dict(prefix='NAME')."
         )
     changes = {name: value for name, value in changes.items() if value is not None}
-    return SeedRecipe.from_dict({**options, **changes})
+    recipe = SeedRecipe.from_dict({**options, **changes})
+    if 'crf' in recipe.types:
+        load_pydensecrf()
+    return recipe
 
 
 def classifier_identity(model: nn.Module, config: Config) -> dict:

@@ -18,6 +18,7 @@ from mmseg.registry import TRANSFORMS
 from mmws.engine.progress_bar import ProgressBar
 from mmws.engine.worker_pool import map_unordered
 from mmws.seeds.bank import SeedFolder
+from mmws.seeds.crf import load_pydensecrf
 from mmws.seeds.image_file import BadInputError, read_image
 
 from .dss import DSS
@@ -63,6 +64,7 @@ class SaliencyGeneration:
         limit: Only the first so many images.
 
     Raises:
+        ImportError: A CRF is asked for, and pydensecrf is not installed.
         ValueError: Arguments that make no sense.
     """
 
@@ -90,6 +92,8 @@ class SaliencyGeneration:
         self.mine = sorted(images)[:limit][index - 1 :: count]
         self.model = model
         self.predict = Predictor(model, pipeline, longest=longest)
+        if crf is not None:
+            load_pydensecrf()
         self.crf = crf
         self.workers = workers
         self.folder = SeedFolder(

@@ -16,6 +16,8 @@ G separate calls:
 
 from __future__ import annotations
 
+from types import ModuleType
+
 import numpy as np
 
 # A probability below this counts as this, the limit that pydensecrf's own helper has too.
@@ -106,6 +108,23 @@ def crf_probabilities(
     return probabilities.reshape(scores.shape)
 
 
+def load_pydensecrf() -> ModuleType:
+    """The module ``pydensecrf.densecrf``; call it before long work that ends in a CRF.
+
+    Raises:
+        ImportError: pydensecrf is not installed.
+    """
+    try:
+        import pydensecrf.densecrf
+    except ImportError as error:
+        raise ImportError(
+            'the CRF needs pydensecrf, which is not installed: pip install pydensecrf2 (the same '
+            'code; pydensecrf itself no longer builds). It needs a C++ compiler and Python 3.10, '
+            '3.11 or 3.12; on 3.13 only what needs no CRF works.'
+        ) from error
+    return pydensecrf.densecrf
+
+
 def _beliefs(
     image: np.ndarray,
     scores: np.ndarray,
@@ -155,7 +174,7 @@ def _mean_field(
 ) -> np.ndarray:
     """Runs the steps; (G * (L - 1) + 1, H * W) float32, the last channel is every last label's."""
     height, width = image.shape[:2]
-    crf = _dense_crf().DenseCRF2D(width, height, len(energies))
+    crf = load_pydensecrf().DenseCRF2D(width, height, len(energies))
     crf.setUnaryEnergy(energies)
     if iterations:
         sxy, compat = gaussian
@@ -187,18 +206,6 @@ def _measure_from_last_label(joint: np.ndarray, labels: int) -> None:
             channel -= last
             channel /= total
     joint[-1] = 0
-
-
-def _dense_crf():
-    try:
-        import pydensecrf.densecrf
-    except ImportError as error:
-        raise ImportError(
-            'the CRF needs pydensecrf, which is not installed: pip install pydensecrf2 (the same '
-            'code; pydensecrf itself no longer builds). It builds on Python 3.10, 3.11 and 3.12; '
-            'on 3.13 only what needs no CRF works.'
-        ) from error
-    return pydensecrf.densecrf
 
 
 def _check_inputs(image: np.ndarray, scores: np.ndarray, iterations: int) -> np.ndarray:

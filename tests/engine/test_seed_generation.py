@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 from mmengine.config import Config
@@ -171,8 +173,17 @@ def test_the_identity_is_of_weights_and_model():
 def test_a_config_without_a_recipe():
     with pytest.raises(ValueError, match='has no `seeds`'):
         recipe_of(Config(dict()))
-    recipe = recipe_of(Config(dict(seeds=dict(prefix='a'))), scales=[0.5], types=None)
-    assert recipe.scales == (0.5,) and recipe.types == ('threshold', 'crf')
+    config = Config(dict(seeds=dict(prefix='a', types=['threshold'])))
+    recipe = recipe_of(config, scales=[0.5], types=None)
+    assert recipe.scales == (0.5,) and recipe.types == ('threshold',)
+
+
+def test_missing_pydensecrf_is_told_with_the_recipe(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'pydensecrf.densecrf', None)
+    config = Config(dict(seeds=dict(prefix='a')))
+    with pytest.raises(ImportError, match='pip install pydensecrf2'):
+        recipe_of(config)
+    recipe_of(config, types=['threshold'])
 
 
 def test_shares_of_torchrun_and_srun():

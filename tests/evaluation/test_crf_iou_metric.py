@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -148,7 +150,7 @@ def test_missing_scores_say_what_to_do(samples):
 
 
 def test_missing_pydensecrf_is_told_before_the_test_starts(monkeypatch):
-    monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
+    monkeypatch.setitem(sys.modules, 'pydensecrf.densecrf', None)
     with pytest.raises(ImportError, match='pip install pydensecrf2'):
         CRFIoUMetric()
 
