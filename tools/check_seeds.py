@@ -149,6 +149,9 @@ def main() -> int:
             first = folder / f'{missing[0]}{args.seed_suffix}'
             total.report(k, 'missing', str(first), len(missing))
     errors, warnings = verdict(total, names, num_classes=None if classes is None else len(classes))
+    bare = [job.image_id for job in jobs if not any(job.maps)]
+    if bare and args.allow_missing:  # else each folder has said so
+        errors.append(f'{len(bare)} images have no map at all, the first: {bare[0]}.')
     warnings += [
         f'{name}: {count} maps belong to no image.'
         for name, count in zip(names, stray, strict=True)

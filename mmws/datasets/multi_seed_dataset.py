@@ -16,6 +16,7 @@ from PIL import Image
 from mmws.seeds.label_map import read_label_map
 
 from .consensus_view import ConsensusView
+from .flip_swap_labels import FlipSwapLabels
 from .load_multi_seed_annotations import LoadMultiSeedAnnotations
 from .pack_multi_seed_inputs import PackMultiSeedInputs
 from .rotate_flip_labels import RotateFlipLabels
@@ -65,7 +66,10 @@ class MultiSeedDataset:
     def __new__(cls, dataset: dict | BaseDataset | None = None, **options):
         # pickle makes an empty object first: dataset is None there.
         if isinstance(dataset, dict) and ('dataset' in dataset or 'datasets' in dataset):
-            return DATASETS.build(_wrap_inner_datasets(dataset, options))
+            made = DATASETS.build(_wrap_inner_datasets(dataset, options))
+            if dataset.get('pipeline') is not None:
+                _check_mixable(made)
+            return made
         return super().__new__(cls)
 
     def __init__(
@@ -92,6 +96,7 @@ class MultiSeedDataset:
         self.seed_dirs = None if seed_dirs is None else [osp.join(seed_root, d) for d in seed_dirs]
         self.seed_suffix = seed_suffix
         self.allow_missing = allow_missing
+        self._mixed = mixed
         self.pipeline = self.dataset.pipeline
         _take_seeds(self.pipeline, mixed, self.dataset.reduce_zero_label)
         self._metainfo = self.dataset.metainfo
@@ -249,6 +254,12 @@ class MultiSeedDataset:
 
     def _check_seeds(self, infos: list[dict]) -> None:
         if self.seed_dirs is None:
+            if 'seg_map_path' not in infos[0]:
+                raise ValueError(
+                    "seed_dirs=None takes the dataset's own label maps for its only seed, but "
+                    f'{type(self.dataset).__name__} has none: its data_prefix names no '
+                    f'seg_map_path (found {self.dataset.data_prefix}).'
+                )
             missing = [i['seg_map_path'] for i in infos if not osp.isfile(i['seg_map_path'])]
             if missing:
                 raise FileNotFoundError(
@@ -288,6 +299,12 @@ class MultiSeedDataset:
                 f'{len(bare)} of {len(names)} images have no seed at all, the first: {bare[0]}. '
                 'Remove them from the list of images.'
             )
+        if lacking and self._mixed:
+            raise ValueError(
+                f'{len(lacking)} images lack some of their seeds, and a MultiImageMixDataset would '
+                'join them with images that have others: whose seed counts where is lost. Use it '
+                'with complete folders, or leave out the mixing transform.'
+            )
         self._missing = {name: frozenset(without) for name, without in lacking.items()}
 
     def __repr__(self) -> str:
@@ -295,6 +312,17 @@ class MultiSeedDataset:
             f'{type(self).__name__}({type(self.dataset).__name__}, {self.num_seeds} seeds: '
             f'{", ".join(self.seed_names)})'
         )
+
+
+def seed_datasets(dataset) -> Iterator:
+    """The MultiSeedDatasets inside ConcatDataset, RepeatDataset and their like, in order."""
+    if hasattr(dataset, 'seed_names'):
+        yield dataset
+        return
+    inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
+    for part in inner:
+        if part is not None:
+            yield from seed_datasets(part)
 
 
 def _class_of(config: dict) -> type:
@@ -306,20 +334,32 @@ def _wrap_inner_datasets(config: dict, options: dict) -> dict:
     """A wrapper's config with a MultiSeedDataset around each dataset inside."""
     config = dict(config)
     # In MultiImageMixDataset an outer pipeline mixes the samples of several images and packs.
-    mixed = config.get('pipeline') is not None
-    if mixed:
+    mixes = config.get('pipeline') is not None
+    mixed = mixes or options.get('mixed', False)
+    if mixes:
         config['pipeline'] = [_multi_seed_pack(step) for step in config['pipeline']]
 
     def wrap(inner):
         if _class_of(inner) is MultiSeedDataset:
-            return inner
-        return dict(type=MultiSeedDataset, dataset=inner, mixed=mixed, **options)
+            return {'mixed': mixed, **inner}
+        return {'type': MultiSeedDataset, 'dataset': inner, **options, 'mixed': mixed}
 
     if 'datasets' in config:
         config['datasets'] = [wrap(inner) for inner in config['datasets']]
     else:
         config['dataset'] = wrap(config['dataset'])
     return config
+
+
+def _check_mixable(wrapper) -> None:
+    """Refuses to join images with different numbers of seeds into one."""
+    numbers = {dataset.num_seeds for dataset in seed_datasets(wrapper)}
+    if len(numbers) > 1:
+        raise ValueError(
+            'a MultiImageMixDataset joins several images into one, which needs the same number of '
+            f'seeds of each; its datasets have {sorted(numbers)}. Mix them in a ConcatDataset '
+            'without it.'
+        )
 
 
 def _multi_seed_pack(step: dict) -> dict:
@@ -378,6 +418,8 @@ def _take_seeds(pipeline: Compose, mixed: bool, reduce_zero_label: bool) -> None
             return PackMultiSeedInputs(meta_keys=step.meta_keys)
         if type(step) is RandomRotFlip:
             return RotateFlipLabels(step.rotate_prob, step.flip_prob, step.degree)
+        if getattr(step, 'swap_seg_labels', None):
+            return FlipSwapLabels(step)
         if isinstance(step, GenerateEdge) or (
             isinstance(step, RandomCrop) and step.cat_max_ratio < 1
         ):

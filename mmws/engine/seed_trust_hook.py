@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,13 +15,14 @@ from mmengine.logging import print_log
 from mmengine.registry import HOOKS
 from torch import Tensor, nn
 
+from mmws.datasets.multi_seed_dataset import seed_datasets
 from mmws.models.hand_over import UNKNOWN_LABEL, handed_seeds
 from mmws.models.seed_losses import find_seed_losses, wst_settings
 from mmws.models.wst_loss import wst_weights
 from mmws.seeds.bank import write_atomically
 
 from .seed_trust import SeedTrust, trust_sums, trust_table
-from .unwrap import bare, seed_datasets
+from .unwrap import bare
 
 # The training is cut into so many parts of equal length: trust changes, and the end counts.
 PARTS = 4
@@ -49,7 +51,7 @@ class SeedTrustHook(Hook):
         sample_interval: Look at every so many steps.
         log_interval: Log every so many steps; a multiple of ``sample_interval``.
         head: Whose losses are looked at, all that take seeds: the name of a module of the model.
-        per_class: Log the weight of each class of each seed, too.
+        per_class: Log the weight and the agreement of each class of each seed, too.
 
     Raises:
         ValueError: Intervals that do not fit, or a model without such losses.
@@ -128,7 +130,16 @@ class SeedTrustHook(Hook):
 
     def after_train(self, runner) -> None:
         self._log(runner)
-        if not is_main_process() or not self._parts.any():
+        if not is_main_process():
+            return
+        if not self._parts.any():
+            print_log(
+                'SeedTrustHook has seen no seeds: it looks at every '
+                f'{self.sample_interval}th step, the training had {runner.max_iters}, and the '
+                f'data have {len(self.classes)} named classes.',
+                logger='current',
+                level=logging.WARNING,
+            )
             return
         trust = [SeedTrust(part) for part in self._parts]
         seen = [part for part in trust if part.known.any()]
@@ -237,8 +248,12 @@ class SeedTrustHook(Hook):
             scalars[f'seed_trust/{name}/weight'] = entry['weight'][s]
             scalars[f'seed_trust/{name}/agreement'] = entry['agreement'][s]
             if self.per_class:
-                for c, weight in enumerate(_listed(trust.class_weight[s])):
-                    scalars[f'seed_trust/{name}/weight/{self.classes[c]}'] = weight
+                for kind, values in (
+                    ('weight', trust.class_weight[s]),
+                    ('agreement', trust.class_agreement[s]),
+                ):
+                    for c, value in enumerate(_listed(values)):
+                        scalars[f'seed_trust/{name}/{kind}/{self.classes[c]}'] = value
         scalars = {name: value for name, value in scalars.items() if value is not None}
         runner.visualizer.add_scalars(scalars, step=step)
 

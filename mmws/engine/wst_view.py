@@ -13,12 +13,13 @@ from mmcv.transforms import Compose
 from torch import nn
 
 from mmws.datasets import LoadMultiSeedAnnotations, MultiSeedDataset, PackMultiSeedInputs
+from mmws.datasets.multi_seed_dataset import seed_datasets
 from mmws.models.seed_losses import find_seed_losses, wst_settings
 from mmws.models.wst_loss import wst_weights
 from mmws.seeds.vote import vote
 from mmws.visualization.wst_sheet import wst_sheet
 
-from .unwrap import bare, seed_datasets
+from .unwrap import bare
 
 
 class WeighedSeeds(NamedTuple):

@@ -36,6 +36,9 @@ _QUERY_HEADS = (MaskFormerHead, Mask2FormerHead, SideAdapterCLIPHead)
 # that makes labels of its own does so from the start, and on a GPU a comparison waits for it.
 _CHECKED_STEPS = 10
 
+# torch has it from 2.3 on.
+_is_compiling = getattr(getattr(torch, 'compiler', None), 'is_compiling', lambda: False)
+
 
 @MODELS.register_module()
 class MultiSeedSegmentor:
@@ -125,7 +128,7 @@ class MultiSeedSegmentor:
         with contextlib.ExitStack() as stack:
             batch = stack.enter_context(hand_over(_stack_seeds(inputs, data_samples)))
             # A compiled step would be compiled anew for every value of the counter.
-            if not torch.compiler.is_compiling() and self._steps_to_check:
+            if not _is_compiling() and self._steps_to_check:
                 self._steps_to_check -= 1
                 stack.enter_context(_only_the_vote(self, data_samples))
             losses = super().loss(inputs, data_samples)

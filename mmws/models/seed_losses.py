@@ -53,6 +53,12 @@ class SeedCrossEntropyLoss(nn.Module):
         )
         # One channel is mmseg's binary form: softmax over (0, z) is the sigmoid of z.
         self.wst_of_two = WSTLoss(**options)
+        self._of_two = False
+
+    @property
+    def in_use(self) -> WSTLoss:
+        """The one of the two forms that the last step has used."""
+        return self.wst_of_two if self._of_two else self.wst
 
     @property
     def loss_name(self) -> str:
@@ -83,11 +89,10 @@ class SeedCrossEntropyLoss(nn.Module):
         options['ignore_index'] = UNKNOWN_LABEL if ignore_index < 0 else ignore_index
         if weight is not None and of_points:
             weight = weight.unsqueeze(-1)
-        wst = self.wst
-        if logits.shape[1] == 1:
+        self._of_two = logits.shape[1] == 1
+        if self._of_two:
             logits = torch.cat([torch.zeros_like(logits), logits], 1)
-            wst = self.wst_of_two
-        loss = wst(logits, labels, weight, **options)
+        loss = self.in_use(logits, labels, weight, **options)
         return loss.squeeze(-1) if of_points and loss.dim() else loss
 
 
@@ -169,7 +174,9 @@ def find_seed_losses(model: nn.Module, head: str) -> list[nn.Module]:
 def wst_settings(loss: nn.Module) -> dict:
     """What :func:`wst_weights` needs to know of a loss that takes seeds, at this point of the
     training: ``scale``, ``unknown`` and ``class_bias``."""
-    if isinstance(loss, (SeedCrossEntropyLoss, SeedOhemCrossEntropy)):
+    if isinstance(loss, SeedCrossEntropyLoss):
+        loss = loss.in_use
+    elif isinstance(loss, SeedOhemCrossEntropy):
         loss = loss.wst
     return dict(scale=loss.current_scale, unknown=loss.unknown, class_bias=loss.class_bias)
 

@@ -7,7 +7,7 @@ from mmengine.dataset import pseudo_collate
 from mmseg.registry import DATASETS, MODELS
 from torch import nn
 
-from mmws.engine.unwrap import seed_datasets
+from mmws.datasets.multi_seed_dataset import seed_datasets
 
 STOCK = [
     dict(type='LoadImageFromFile'),

@@ -131,20 +131,32 @@ def test_wrappers_of_the_host_are_wrapped_inside(tree, wrapper, length):
     np.testing.assert_array_equal(seeds_of(dataset[length - 1]), tree.seeds('im2'))
 
 
+def mosaic_of(dataset):
+    steps = [dict(type='RandomMosaic', prob=1.0, img_scale=(32, 32)), dict(type='PackSegInputs')]
+    return dict(type='MultiImageMixDataset', dataset=dataset, pipeline=steps)
+
+
 def test_mosaic_mixes_seeds_of_several_images(tree):
     config = tree.config([*LOAD, dict(type='LoadAnnotations')])
-    config['dataset'] = dict(
-        type='MultiImageMixDataset',
-        dataset=config['dataset'],
-        pipeline=[
-            dict(type='RandomMosaic', prob=1.0, img_scale=(32, 32)),
-            dict(type='PackSegInputs'),
-        ],
-    )
+    config['dataset'] = mosaic_of(config['dataset'])
     dataset = DATASETS.build(config)
     sample = dataset[0]
     assert seeds_of(sample).shape == (3, 64, 64) and sample['inputs'].shape == (3, 64, 64)
     assert len(np.unique(seeds_of(sample))) > 2
+
+
+def test_a_mosaic_of_images_with_different_seeds_is_refused(tree):
+    load = [*LOAD, dict(type='LoadAnnotations')]
+    config = tree.config(load)
+    several = [config['dataset'], tree.config(load, seed_dirs=['s0'])]
+    config['dataset'] = mosaic_of(dict(type='ConcatDataset', datasets=several))
+    with pytest.raises(ValueError, match=r'same number of seeds of each.*have \[1, 3\]'):
+        DATASETS.build(config)
+    tree.seed_path(1, 'im0').unlink()
+    config = tree.config(load, allow_missing=True)
+    config['dataset'] = mosaic_of(config['dataset'])
+    with pytest.raises(ValueError, match='1 images lack some .* MultiImageMixDataset would join'):
+        DATASETS.build(config)
 
 
 def test_allow_missing(tree):
@@ -164,6 +176,9 @@ def test_own_labels_as_the_only_seed(tree):
     stock = dict(data_prefix=dict(img_path='images', seg_map_path='seeds/s1'))
     dataset = DATASETS.build(tree.config(STOCK, stock, seed_dirs=None))
     np.testing.assert_array_equal(seeds_of(dataset[0]), tree.seeds('im0')[1:2])
+    stock = dict(data_prefix=dict(img_path='images'))
+    with pytest.raises(ValueError, match='seed_dirs=None .* names no seg_map_path'):
+        DATASETS.build(tree.config(STOCK, stock, seed_dirs=None))
 
 
 def test_a_dataset_can_be_pickled_for_worker_processes(tree):

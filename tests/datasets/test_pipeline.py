@@ -55,6 +55,7 @@ GEOMETRY = [
     [dict(type='RandomCrop', crop_size=(32, 32), cat_max_ratio=0.75)],
     [dict(type='RandomFlip', prob=1.0)],
     [dict(type='RandomFlip', prob=1.0, direction='vertical')],
+    [dict(type='RandomFlip', prob=1.0, swap_seg_labels=[(1, 2), (3, 4)])],
     [dict(type='RandomRotate', prob=1.0, degree=30)],
     [dict(type='RandomRotFlip', rotate_prob=0.0, flip_prob=1.0)],
     [dict(type='mmcv.Pad', size=(80, 80), pad_val=dict(img=0, seg=255))],
@@ -74,7 +75,9 @@ GEOMETRY = [
 
 
 @pytest.mark.parametrize(
-    'steps', GEOMETRY, ids=lambda steps: '+'.join(s['type'] for s in steps) or 'none'
+    'steps',
+    GEOMETRY,
+    ids=lambda steps: '+'.join('-'.join([s['type'], *list(s)[2:]]) for s in steps) or 'none',
 )
 @pytest.mark.parametrize('layout', ['index', 'maps'])
 def test_each_seed_moves_as_the_stock_label_map_would(tree, steps, layout):

@@ -74,7 +74,9 @@ def cfg(tiny_cfg, voc_tree, tmp_path):
         type='SegLocalVisualizer', name='trust', vis_backends=[dict(type='LocalVisBackend')]
     )
     cfg.randomness = dict(seed=0)
-    cfg.custom_hooks = [dict(type='SeedTrustHook', sample_interval=1, log_interval=2)]
+    cfg.custom_hooks = [
+        dict(type='SeedTrustHook', sample_interval=1, log_interval=2, per_class=True)
+    ]
     cfg.work_dir = str(tmp_path / 'work')
     cfg.experiment_name = tmp_path.name
     return cfg
@@ -102,12 +104,26 @@ def test_noise_is_trusted_least(cfg, caplog):
     assert all(weight < 0.75 for weight in logged['seed_trust/noise/weight'][1:])
     assert all(agreed < 0.15 for agreed in logged['seed_trust/noise/agreement'])
     assert min(logged['seed_trust/seed0/weight']) > 1
+    for kind in ('weight', 'agreement'):
+        of_classes = [n for n in logged if n.startswith(f'seed_trust/noise/{kind}/')]
+        assert f'seed_trust/noise/{kind}/background' in of_classes and len(of_classes) == 21
     content = json.loads(Path(cfg.work_dir, 'seed_trust.json').read_text())
     assert content['seeds'] == ['seed0', 'seed1', 'noise']
     assert len(content['parts']) == 4 and len(content['parts'][0]['class_weight'][2]) == 21
     assert [entry['iter'] for entry in content['history']] == [2, 4, 6, 8]
     (table,) = (r.message for r in caplog.records if 'Which seeds the model trusts' in r.message)
     assert table.splitlines()[-1].startswith('noise')
+
+
+def test_a_training_too_short_to_be_looked_at_says_so(cfg, caplog):
+    cfg.custom_hooks[0].update(sample_interval=10, log_interval=10)
+    runner = Runner.from_cfg(cfg)
+    logger = MMLogger.get_current_instance()
+    with caplog.at_level(logging.WARNING, logger=logger.name):
+        logger.addHandler(caplog.handler)
+        runner.train()
+    assert any('looks at every 10th step, the training had 8' in r.message for r in caplog.records)
+    assert not Path(cfg.work_dir, 'seed_trust.json').exists()
 
 
 def test_training_is_not_changed(cfg, tmp_path):

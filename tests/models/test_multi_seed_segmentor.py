@@ -28,6 +28,7 @@ from mmws.models import (
     wst_weights,
 )
 from mmws.models.multi_seed_segmentor import _convert
+from mmws.models.seed_losses import SeedCrossEntropyLoss, wst_settings
 from mmws.seeds.vote import vote
 
 CLASSES = 4
@@ -355,3 +356,13 @@ def test_heads_with_other_classes_keep_their_losses():
     cfg['auxiliary_head'] = dict(cfg['decode_head'], num_classes=2)
     model = build(cfg, scale=1.0)
     assert type(model.auxiliary_head.loss_decode) is CrossEntropyLoss
+
+
+def test_of_one_channel_the_settings_are_those_that_the_loss_uses():
+    stock = CrossEntropyLoss(use_sigmoid=True)
+    loss = SeedCrossEntropyLoss(stock, balance=1.0).train()
+    seeds = torch.tensor([[[[0, 0, 0, 1]], [[0, 0, 1, 1]]]], dtype=torch.uint8)
+    with hand_over(SeedBatch(seeds)):
+        loss(torch.randn(1, 1, 1, 4), seeds[:, 0].long())
+    shares = torch.tensor([5 / 8, 3 / 8])
+    torch.testing.assert_close(wst_settings(loss)['class_bias'], -(shares + 1e-3).log())

@@ -60,6 +60,21 @@ def test_everything_wrong_is_told_at_once(tool, folders, voc_tree, tmp_path):
     assert done.returncode == 0 and '1 images, 3 seeds' in done.stdout
 
 
+def test_an_image_may_lack_some_maps_but_not_all(tool, folders, voc_tree, tmp_path):
+    ids = voc_tree.ids['train_aug']
+    (folders[0] / f'{ids[0]}.png').unlink()
+    arguments = [*folders, '--images', voc_tree.root / 'JPEGImages', '--workers', 0]
+    images = tmp_path / 'images.txt'
+    images.write_text('\n'.join(ids))
+    arguments += ['--list', images, '--allow-missing']
+    assert tool('check_seeds.py', *arguments, cwd=tmp_path).returncode == 0
+    for folder in folders[1:]:
+        (folder / f'{ids[0]}.png').unlink()
+    done = tool('check_seeds.py', *arguments, cwd=tmp_path)
+    assert done.returncode == 1
+    assert f'1 images have no map at all, the first: {ids[0]}.' in done.stdout
+
+
 @pytest.mark.parametrize(
     'arguments, message',
     [
