@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import math
-import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
-from .label_colours import colour_labels, legend_patches
+from .picture_grid import picture_grid
 
 
 def prediction_sheet(
@@ -36,27 +32,12 @@ def prediction_sheet(
     if any(len(maps) != rows for maps in columns.values()):
         lengths = {title: len(maps) for title, maps in columns.items()}
         raise ValueError(f'columns must be equally long; got {lengths}.')
-    first = next(iter(columns.values()))
-    heights = [cell_inches * picture.shape[0] / picture.shape[1] for picture in first]
-    width = cell_inches * len(columns)
-    shown = [picture for maps in columns.values() for picture in maps]
-    handles = legend_patches(shown, classes, palette)
-    # Inches: an entry of the legend is at most as wide as the longest name of VOC.
-    per_line = max(1, min(len(handles), int(width / 1.15)))
-    below = 0.2 + 0.2 * math.ceil(len(handles) / per_line)
-    height = sum(heights) + 0.5 + below
-    figure = Figure(figsize=(width, height), dpi=100)
-    axes = figure.subplots(rows, len(columns), squeeze=False, height_ratios=heights)
-    for column, (title, maps) in enumerate(columns.items()):
-        axes[0, column].set_title(textwrap.fill(title, 18), fontsize=8)
-        for row, picture in enumerate(maps):
-            if picture.ndim == 2:
-                picture = colour_labels(picture, palette)
-            axes[row, column].imshow(picture, interpolation='nearest')
-            axes[row, column].set_axis_off()
-    figure.subplots_adjust(0.005, below / height, 0.995, 1 - 0.5 / height, wspace=0.03, hspace=0.03)
-    if handles:
-        figure.legend(handles=handles, loc='lower center', ncols=per_line, fontsize=8)
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    return picture_grid(
+        [
+            [(title if row == 0 else '', maps[row]) for title, maps in columns.items()]
+            for row in range(rows)
+        ],
+        classes,
+        palette,
+        cell_inches=cell_inches,
+    )
