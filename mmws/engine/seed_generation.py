@@ -257,17 +257,18 @@ class SeedGeneration:
                 only one may do so, before the others start.
 
         Raises:
-            FileExistsError: A folder was made by another recipe.
+            FileExistsError: A folder was made by another recipe, or, with ``overwrite`` too, by
+                something else.
         """
         folders = list(self.folders.values())
         if self.cams is not None:
             self.cams.check()
+        # All are checked before the first is emptied or made.
+        for folder in folders:
+            folder.check(overwrite=overwrite)
         if overwrite:
             for folder in folders:
                 folder.clear()
-        # All are checked before the first is made.
-        for folder in folders:
-            folder.check()
         for folder in folders + ([] if self.cams is None else [self.cams]):
             folder.prepare()
 
@@ -296,10 +297,10 @@ class SeedGeneration:
             lines.append(f'{self.cams.path}: {len(self.cams.finished())} CAMs are kept.')
         mine = {image.image_id for image in self.images}
         for folder in self.folders.values():
+            folder.check(overwrite=overwrite)
             if overwrite:
                 lines.append(f'{folder.path}: {len(mine)} to make, what is there goes first.')
                 continue
-            folder.check()
             there = len(mine & folder.finished())
             lines.append(f'{folder.path}: {len(mine) - there} to make, {there} are there.')
         return '\n'.join(lines)

@@ -10,7 +10,7 @@
 
 While a folder is being filled, ``unfinished.json`` stands in it instead, with the same recipe. So a
 process may be killed at any moment: whatever has its final name is whole, and the next run knows
-whether what it finds is its own.
+whether what it finds is its own. A folder that has neither of the two is never emptied.
 """
 
 from __future__ import annotations
@@ -71,27 +71,36 @@ class SeedFolder:
         """Whether the manifest is there."""
         return self._manifest.is_file()
 
-    def check(self) -> None:
+    def check(self, *, overwrite: bool = False) -> None:
         """Refuses a folder that something else has filled.
+
+        Args:
+            overwrite: The folder is about to be emptied, so that any recipe may have made it.
 
         Raises:
             FileExistsError: Another recipe made the folder, or nobody knows what did.
             ValueError: The manifest or marker is unreadable.
         """
         found = self.stored_recipe()
-        if found == self.recipe:
+        if found == self.recipe or (overwrite and found is not None):
             return
         if found is not None:
             raise FileExistsError(
                 f'{self.path} was made by another recipe: {_differences(found, self.recipe)}. '
                 'Choose another output folder, or replace it with --overwrite.'
             )
+        if self._marker.is_file():
+            raise FileExistsError(
+                f'{self._marker} says that something else is being made there: '
+                f'{_read_json(self._marker)["manifest"]}, not {self._manifest.name}. Choose '
+                'another output folder.'
+            )
         foreign = sum(1 for _ in self._scan())
         if foreign:
             raise FileExistsError(
                 f'{self.path} holds {foreign} {self.suffix} files but neither '
-                f'{self._manifest.name} nor {_MARKER}: something else made it. Choose another '
-                'output folder, or replace it with --overwrite.'
+                f'{self._manifest.name} nor {_MARKER}: something else made it. '
+                'Choose another output folder, or remove these files by hand.'
             )
 
     def stored_recipe(self) -> dict | None:
@@ -102,19 +111,31 @@ class SeedFolder:
         """
         for note in (self._manifest, self._marker):
             if note.is_file():
-                return _read_json(note).get('recipe', {})
+                content = _read_json(note)
+                # Seeds, CAMs and saliency maps have one marker, which says what it is of.
+                if content.get('manifest', self._manifest.name) == self._manifest.name:
+                    return content['recipe']
         return None
 
     def clear(self) -> None:
         """Removes the folder's own files, so that any recipe may fill it; others stay.
 
-        The manifest and the marker go first: a run that is stopped here leaves a folder that the
-        next one refuses instead of mixing two recipes.
+        A run that is stopped here leaves an unfinished folder of the old recipe, which is what the
+        rest of the files are.
+
+        Raises:
+            FileExistsError: Nothing says that the files are of this kind; none is removed.
+            ValueError: The manifest or marker is unreadable; no file is removed.
         """
+        self.check(overwrite=True)
+        found = self.stored_recipe()
+        if found is None:
+            return
+        self._mark(found)
         self._manifest.unlink(missing_ok=True)
-        self._marker.unlink(missing_ok=True)
         for image_id in list(self._scan()):
             self.file(image_id).unlink(missing_ok=True)
+        self._marker.unlink()
 
     def prepare(self) -> None:
         """Creates the folder, checks it and marks it as being filled by this recipe.
@@ -125,12 +146,12 @@ class SeedFolder:
         self.check()
         self.path.mkdir(parents=True, exist_ok=True)
         if not self._manifest.is_file() and not self._marker.is_file():
-            write_atomically(self._marker, _to_json({'recipe': self.recipe}))
+            self._mark(self.recipe)
 
     def reopen(self) -> None:
         """Takes a complete folder back to unfinished, because images are to be added."""
         if self._manifest.is_file():
-            write_atomically(self._marker, _to_json({'recipe': self.recipe}))
+            self._mark(self.recipe)
             self._manifest.unlink()
 
     def finished(self) -> set[str]:
@@ -159,6 +180,10 @@ class SeedFolder:
         write_atomically(self._manifest, _to_json(content))
         self._marker.unlink(missing_ok=True)
         return True
+
+    def _mark(self, recipe: dict) -> None:
+        content = {'recipe': recipe, 'manifest': self._manifest.name}
+        write_atomically(self._marker, _to_json(content))
 
     def _scan(self) -> Iterable[str]:
         folders = [('', self.path)]
@@ -272,10 +297,13 @@ def _read_json(path: Path) -> dict:
         content = json.loads(path.read_text(encoding='utf-8'))
     except (ValueError, OSError) as error:
         raise ValueError(
-            f'{path} cannot be read ({error}). Remove the folder, or replace it with --overwrite.'
+            f'{path} cannot be read ({error}). Choose another folder, or remove this one by hand.'
         ) from error
-    if not isinstance(content, dict):
-        raise ValueError(f'{path} is not the manifest of a folder: expected a JSON object.')
+    if not isinstance(content, dict) or not isinstance(content.get('recipe'), dict):
+        raise ValueError(
+            f'{path} is not the manifest of a folder: expected a JSON object with a recipe. Choose '
+            'another folder, or remove this one by hand.'
+        )
     return content
 
 

@@ -98,28 +98,68 @@ def test_another_recipe_is_refused_while_unfinished_and_when_complete(tmp_path):
 def test_a_folder_of_unknown_origin_is_refused(tmp_path):
     (tmp_path / 'seed').mkdir()
     (tmp_path / 'seed/a.png').write_bytes(b'x')
-    with pytest.raises(FileExistsError, match='holds 1 .png files but neither'):
+    with pytest.raises(FileExistsError, match='holds 1 .png files but neither') as refusal:
         SeedFolder(tmp_path / 'seed', RECIPE).prepare()
+    # What mmws did not make is for its owner to remove.
+    assert '--overwrite' not in str(refusal.value) and 'by hand' in str(refusal.value)
 
 
-def test_clearing_that_is_stopped_leaves_a_folder_that_is_refused(tmp_path, monkeypatch):
+@pytest.mark.parametrize('kind', ['neither', 'complete', 'unfinished', 'unreadable', 'no recipe'])
+def test_what_is_of_another_kind_is_never_removed(tmp_path, kind):
+    """Pictures below a folder, or another stage's output, survive --overwrite."""
+    other = SeedFolder(tmp_path / 'out', RECIPE)
+    if kind in ('complete', 'unfinished'):
+        other.prepare()
+    fill(other, 'a', 'SegmentationClass/b')
+    if kind == 'complete':
+        other.complete(['a'])
+    if kind == 'unreadable':
+        (tmp_path / 'out/saliency.json').write_text('{')
+    if kind == 'no recipe':
+        (tmp_path / 'out/saliency.json').write_text('{"mine": 1}')
+    before = sorted(tmp_path.rglob('*'))
+    with pytest.raises((FileExistsError, ValueError), match=r'[Cc]hoose another'):
+        SeedFolder(tmp_path / 'out', RECIPE, manifest='saliency.json').clear()
+    assert sorted(tmp_path.rglob('*')) == before
+
+
+def test_another_kind_does_not_go_on_in_an_unfinished_folder(tmp_path):
+    SeedFolder(tmp_path / 'out', RECIPE, suffix='.npz', manifest='cams.json').prepare()
+    with pytest.raises(FileExistsError, match=r'being made there: cams\.json, not seed\.json'):
+        SeedFolder(tmp_path / 'out', RECIPE).prepare()
+
+
+def test_there_is_nothing_to_clear_in_a_new_folder(tmp_path):
+    SeedFolder(tmp_path / 'seed', RECIPE).clear()
+    assert not list(tmp_path.iterdir())
+
+
+def test_clearing_that_is_stopped_leaves_an_unfinished_folder_of_the_old_recipe(
+    tmp_path, monkeypatch
+):
     folder = SeedFolder(tmp_path / 'seed', RECIPE)
     folder.prepare()
     fill(folder, 'a', 'b')
     folder.complete(['a', 'b'])
+    other = SeedFolder(tmp_path / 'seed', {**RECIPE, 'type': 'threshold'})
     unlink = Path.unlink
 
     def stopped(path, missing_ok=False):
-        if path.suffix == '.png':
+        if path.suffix == '.png' and len(list(other.path.glob('*.png'))) == 1:
             raise KeyboardInterrupt
         unlink(path, missing_ok=missing_ok)
 
     monkeypatch.setattr(Path, 'unlink', stopped)
     with pytest.raises(KeyboardInterrupt):
-        folder.clear()
+        other.clear()
     monkeypatch.undo()
-    with pytest.raises(FileExistsError, match='neither'):
-        SeedFolder(tmp_path / 'seed', RECIPE).prepare()
+    assert len(folder.finished()) == 1 and not folder.is_complete
+    with pytest.raises(FileExistsError, match='type is .crf. there and .threshold. here'):
+        other.prepare()
+    folder.prepare()
+    other.clear()
+    other.prepare()
+    assert other.finished() == set()
 
 
 def test_images_can_be_added_to_a_complete_folder(tmp_path):
