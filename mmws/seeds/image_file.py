@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 
+import cv2
 import mmcv
 import numpy as np
+from PIL import Image, UnidentifiedImageError
 
 
 class BadInputError(Exception):
@@ -26,13 +28,35 @@ def read_image(path: str | os.PathLike) -> np.ndarray:
         (H, W, 3) uint8, RGB.
 
     Raises:
-        BadInputError: It is missing, empty, damaged, or no image.
+        BadInputError: It is missing, empty, damaged, no image, or of 32 bits a channel.
     """
     try:
         image = mmcv.imread(os.fspath(path), channel_order='rgb')
+    except cv2.error as error:
+        # OpenCV says where in its own code it stopped, not what is wrong with the file.
+        raise BadInputError(f'image {path} {_fault(path)}') from error
     except Exception as error:  # cv2 and file backends raise many kinds
         reason = ' '.join(str(error).split())[:200] or type(error).__name__
         raise BadInputError(f'image {path} cannot be read ({reason})') from error
     if image is None:
-        raise BadInputError(f'image {path} is damaged or no image: it cannot be decoded')
+        raise BadInputError(f'image {path} {_fault(path)}')
     return image
+
+
+def _fault(path: str | os.PathLike) -> str:
+    """Why OpenCV cannot decode a file, as far as pillow knows."""
+    if not os.path.getsize(path):
+        return 'is an empty file'
+    try:
+        with Image.open(path) as image:
+            if image.mode in ('I', 'F'):
+                return 'has 32 bits a channel: save it with 8 or 16'
+            image.load()
+            return (
+                f'cannot be decoded by OpenCV ({image.format}, mode {image.mode}): save it as JPEG '
+                'or PNG'
+            )
+    except UnidentifiedImageError:
+        return 'is no image, or damaged at its start'
+    except (OSError, SyntaxError, ValueError) as error:
+        return f'is damaged or cut off ({error})'

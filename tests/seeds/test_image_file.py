@@ -76,12 +76,38 @@ def test_reads_any_mode_as_the_training_pipeline_does(tmp_path, kind):
     assert (image[..., ::-1] == LoadImageFromFile()(dict(img_path=str(path)))['img']).all()
 
 
-@pytest.mark.parametrize('content', [b'', b'not an image', b'\xff\xd8\xff\xe0broken'])
-def test_refuses_what_is_no_image(tmp_path, content):
+@pytest.mark.parametrize(
+    ('content', 'fault'),
+    [
+        (b'', 'is an empty file'),
+        (b'not an image', 'is no image, or damaged at its start'),
+        (b'\xff\xd8\xff\xe0broken', r'is damaged or cut off \(.+\)'),
+    ],
+)
+def test_refuses_what_is_no_image(tmp_path, content, fault):
     path = tmp_path / 'a.jpg'
     path.write_bytes(content)
-    with pytest.raises(BadInputError, match=r'a\.jpg'):
+    with pytest.raises(BadInputError, match=rf'a\.jpg {fault}$'):
         read_image(path)
+
+
+@pytest.mark.parametrize('suffix', ['jpg', 'png'])
+def test_says_that_a_file_is_cut_off(tmp_path, suffix):
+    path = tmp_path / f'a.{suffix}'
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 255, (60, 80, 3), np.uint8)).save(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    if cv2.imread(str(path)) is not None:
+        pytest.skip('this OpenCV fills in what is missing')
+    with pytest.raises(BadInputError, match=r'damaged or cut off \(image file is truncated'):
+        read_image(path)
+
+
+@pytest.mark.parametrize('dtype', [np.float32, np.int32])
+def test_refuses_32_bits_and_says_so(tmp_path, dtype):
+    Image.fromarray(QUARTERS[..., 0].astype(dtype)).save(tmp_path / 'a.tif')
+    with pytest.raises(BadInputError, match='has 32 bits a channel: save it with 8 or 16'):
+        read_image(tmp_path / 'a.tif')
 
 
 def test_refuses_what_is_not_there(tmp_path):
