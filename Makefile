@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # pydensecrf2 does not build on Python 3.13; the package itself leaves it out there.
-EXTRAS := lite,cam,crf,onnx,test
+EXTRAS := lite,cam,crf,onnx,query,test
 
 .PHONY: demo test docs lint clean
 

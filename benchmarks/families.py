@@ -211,7 +211,7 @@ def _cannot(name: str) -> Result | None:
         try:
             import mmdet  # noqa: F401
         except ImportError:
-            return Result('not run', 'needs mmdet, which is not installed')
+            return Result('not run', 'needs mmdet, which mmws[query] installs')
     return None
 
 
@@ -271,10 +271,15 @@ def _names(losses: tuple[str, ...]) -> str:
     return ', '.join(f'`{name}`' for name in shortened)
 
 
-def _read(state: Path | None) -> dict[str, Result]:
-    if state is None or not state.exists():
+def _read(state: Path | None, settings: dict) -> dict[str, Result]:
+    """The finished families in a file, which is begun where there is none."""
+    if state is None:
         return {}
-    lines = map(json.loads, state.read_text().splitlines())
+    if not state.exists():
+        state.write_text(json.dumps(settings) + '\n')
+    first, *lines = map(json.loads, state.read_text().splitlines())
+    if first != settings:
+        raise SystemExit(f'{state} was made with {first}, and this run is {settings}.')
     return {name: Result(*values) for line in lines for name, values in line.items()}
 
 
@@ -305,11 +310,22 @@ def main() -> int:
         for name in FAMILIES
         if not args.only or any(text.lower() in name.lower() for text in args.only)
     ]
-    finished = _read(args.state)
+    if args.out and args.only:
+        parser.error('--out takes the whole table: leave out --only')
+    rounds = 0 if args.no_time else args.rounds
+    finished = _read(
+        args.state,
+        dict(
+            mmws=mmws.__version__,
+            torch=torch.__version__,
+            device=args.device,
+            size=args.size,
+            rounds=rounds,
+        ),
+    )
     results = {}
     progress = ProgressBar(len(names), file=sys.stderr)
     for name in names:
-        rounds = 0 if args.no_time else args.rounds
         results[name] = finished.get(name) or _in_own_process(name, args.size, args.device, rounds)
         if args.state and name not in finished:
             with args.state.open('a') as file:
@@ -322,7 +338,7 @@ def main() -> int:
         f'\n\n{states.count("trains")} of {len(states)} train; '
         f'{states.count("cannot")} cannot, {states.count("not run")} not run, '
         f'{states.count("fails")} fail. mmws {mmws.__version__}, torch {torch.__version__}, '
-        f'{args.device}, images of {args.size}x{args.size}.'
+        f'{args.device}, images of {args.size}x{args.size}, medians of {rounds} rounds.'
     )
     print(text)
     if args.out:
