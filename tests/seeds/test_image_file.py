@@ -97,7 +97,7 @@ def test_says_that_a_file_is_cut_off(tmp_path, suffix):
     rng = np.random.default_rng(0)
     Image.fromarray(rng.integers(0, 255, (60, 80, 3), np.uint8)).save(path)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    if cv2.imread(str(path)) is not None:
+    if cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) is not None:
         pytest.skip('this OpenCV fills in what is missing')
     with pytest.raises(BadInputError, match=r'damaged or cut off \(image file is truncated'):
         read_image(path)
