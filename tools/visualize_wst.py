@@ -11,9 +11,8 @@ from PIL import Image
 import mmws  # noqa: F401  (before mmseg)
 from mmws.engine.progress_bar import ProgressBar
 from mmws.engine.run_config import checkpoint_file
-from mmws.engine.wst_view import WSTView, spread
+from mmws.engine.wst_view import WSTView, load_segmentor, spread
 
-from mmseg.apis import init_model  # isort: skip
 from mmseg.registry import DATASETS  # isort: skip
 
 
@@ -40,7 +39,10 @@ def main() -> None:
     cfg = Config.fromfile(args.config)
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)
-    model = init_model(cfg, checkpoint_file(args.checkpoint), device=args.device)
+    try:
+        model = load_segmentor(cfg, checkpoint_file(args.checkpoint), device=args.device)
+    except (FileNotFoundError, ValueError) as error:
+        sys.exit(str(error))
     view = WSTView(DATASETS.build(cfg.train_dataloader.dataset), gt_dir=args.gt)
     if args.ids:
         known = {image_id: index for index, image_id in enumerate(view.image_ids())}

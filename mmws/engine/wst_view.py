@@ -5,21 +5,29 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from mmcv.transforms import Compose
+from mmengine.config import Config
+from mmengine.runner.checkpoint import CheckpointLoader, load_checkpoint
 from torch import nn
 
 from mmws.datasets import LoadMultiSeedAnnotations, MultiSeedDataset, PackMultiSeedInputs
 from mmws.datasets.multi_seed_dataset import seed_datasets
 from mmws.models.seed_losses import find_seed_losses, wst_settings
-from mmws.models.wst_loss import wst_weights
+from mmws.models.wst_loss import WSTLoss, wst_weights
 from mmws.seeds.vote import vote
 from mmws.visualization.wst_sheet import wst_sheet
 
+from .checkpoint_check_hook import CheckpointCheckHook
 from .unwrap import bare
+
+# Of WSTLoss: what keeps a class that has not been seen from being predicted everywhere.
+_LEAST_SHARE = 1e-3
+_COUNTED_IMAGES = 32
 
 
 class WeighedSeeds(NamedTuple):
@@ -66,6 +74,7 @@ class WSTView:
             )
         self._head = head
         self._gt_dir = gt_dir
+        self._counts: np.ndarray | None = None
         self.classes: list[str] = list(self._parts[0].metainfo['classes'])
         self._palette = self._parts[0].metainfo['palette']
 
@@ -98,11 +107,7 @@ class WSTView:
                 f'{type(model).__name__} has no loss that takes seeds in {self._head!r}. Is it a '
                 'mmws.MultiSeedSegmentor?'
             )
-        for part in self._parts:
-            if index < len(part):
-                break
-            index -= len(part)
-        info = part.get_data_info(index)
+        part, info = self._find(index)
         sample, gt = self._load(part, info)
         with torch.no_grad(), _evaluating(model):
             batch = dict(inputs=[sample['inputs']], data_samples=[sample['data_samples']])
@@ -115,7 +120,9 @@ class WSTView:
             maps, present = maps[:-1], present[:-1]
         kept = [k for k, has in enumerate(present) if has]
         settings = wst_settings(losses[0])
-        if settings['class_bias'] is not None:
+        if settings['class_bias'] is None:
+            settings['class_bias'] = self._class_bias(_wst_loss(losses[0]), logits.shape[0])
+        else:
             settings['class_bias'] = settings['class_bias'].cpu()
         weights = wst_weights(
             logits[None], maps[None], present=torch.tensor([present]), **settings
@@ -151,6 +158,29 @@ class WSTView:
         )
         return seen.image_id, sheet
 
+    def _find(self, index: int) -> tuple[MultiSeedDataset, dict]:
+        for part in self._parts:
+            if index < len(part):
+                break
+            index -= len(part)
+        return part, part.get_data_info(index)
+
+    def _class_bias(self, loss: WSTLoss, num_classes: int) -> torch.Tensor | None:
+        """The bias of a balanced loss that has not seen a batch: checkpoints do not keep it.
+
+        The shares of the classes are counted in the seeds of images spread over the dataset.
+        """
+        if not loss.balance:
+            return None
+        if self._counts is None:
+            self._counts = np.zeros(256, np.int64)
+            for index in spread(_COUNTED_IMAGES, len(self)):
+                part, info = self._find(index)
+                seeds = _whole_image(part)(info)['data_samples'].gt_seeds.data.numpy()
+                self._counts += np.bincount(seeds.ravel(), minlength=256)
+        counts = torch.from_numpy(self._counts[:num_classes]).float()
+        return -loss.balance * (counts / counts.sum().clamp(min=1) + _LEAST_SHARE).log()
+
     def _load(self, part: MultiSeedDataset, info: dict) -> tuple[dict, np.ndarray | None]:
         """A sample by the dataset's own loading, and its ground truth."""
         if self._gt_dir is None:
@@ -166,9 +196,30 @@ class WSTView:
         return sample, sample['data_samples'].gt_seeds.data[-1].numpy()
 
 
+def load_segmentor(config: Config, checkpoint: str, *, device: str) -> nn.Module:
+    """Builds a config's model with the weights of a checkpoint, to be looked at.
+
+    Raises:
+        ValueError: The checkpoint is of another architecture.
+    """
+    from mmseg.apis import init_model
+
+    model = init_model(config, None, device=device)
+    weights = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
+    source = SimpleNamespace(model=model, _load_from=checkpoint)
+    CheckpointCheckHook().after_load_checkpoint(source, weights)
+    load_checkpoint(model, checkpoint, map_location='cpu')
+    return model
+
+
 def spread(count: int, total: int) -> Sequence[int]:
     """``count`` indices below ``total``, evenly apart."""
     return sorted({int(i) for i in np.linspace(0, total - 1, min(count, total))})
+
+
+def _wst_loss(loss: nn.Module) -> WSTLoss:
+    """The one inside the stand-in of a stock loss, or the loss itself."""
+    return loss if isinstance(loss, WSTLoss) else loss.wst
 
 
 def _whole_image(dataset: MultiSeedDataset) -> Compose:

@@ -238,15 +238,14 @@ class Demo:
     def wst_sheets(self, ids: Sequence[str]) -> list[np.ndarray]:
         """The online prediction, the seeds and their weights, of the network trained with WST."""
         from mmengine.config import Config
-        from mmseg.apis import init_model
         from mmseg.registry import DATASETS
 
         from mmws.engine.run_config import checkpoint_file
-        from mmws.engine.wst_view import WSTView
+        from mmws.engine.wst_view import WSTView, load_segmentor
 
         folder = self.cell(_WST).folder
         config = Config.fromfile(folder / f'{_WST}.py')
-        model = init_model(config, checkpoint_file(folder), device='cpu')
+        model = load_segmentor(config, checkpoint_file(folder), device='cpu')
         dataset = DATASETS.build(config.train_dataloader.dataset)
         view = WSTView(dataset, gt_dir=self.data.root / 'SegmentationClassAug')
         indices = {image_id: index for index, image_id in enumerate(view.image_ids())}
