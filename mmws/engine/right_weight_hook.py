@@ -33,7 +33,8 @@ class RightWeightHook(Hook):
         ValueError: ``interval`` is not positive, or the training set has no seeds.
 
     Example:
-        >>> custom_hooks = [dict(type='mmengine.RightWeightHook', gt_dir='data/shapes/gt')]
+        >>> custom_hooks = [
+        ...     dict(type='mmengine.RightWeightHook', gt_dir='data/shapes/SegmentationClassAug')]
     """
 
     priority = 'NORMAL'

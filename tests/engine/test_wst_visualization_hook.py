@@ -8,10 +8,12 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
+from mmseg.registry import MODELS
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mmws.datasets import MultiSeedDataset
-from mmws.engine.wst_view import WSTView, spread
-from mmws.models import wst_weights
+from mmws.engine.wst_view import WSTView, load_segmentor, spread
+from mmws.models import WSTLoss, wst_weights
 from mmws.seeds.label_map import read_label_map
 from mmws.seeds.vote import vote
 from mmws.visualization import wst_sheet
@@ -53,6 +55,21 @@ def test_the_hook_draws_and_does_not_change_the_training(cfg, tmp_path):
     assert [name.rsplit('_', 1)[1] for name in pictures] == ['2.png', '4.png'] * 2
 
 
+def test_the_sheets_reach_tensorboard(cfg, tmp_path):
+    cfg.visualizer.vis_backends = [dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')]
+    hook = dict(type='mmengine.WSTVisualizationHook', interval=4, num_images=1)
+    train(cfg, tmp_path / 'run', [hook])
+    (events,) = (tmp_path / 'run').glob('*/vis_data/events.out.tfevents.*')
+    found = EventAccumulator(str(events))
+    found.Reload()
+    (name,) = found.Tags()['images']
+    (image,) = found.Images(name)
+    assert name.startswith('wst_') and image.step == 4
+    (local,) = (tmp_path / 'run').glob('*/vis_data/vis_image/wst_*.png')
+    shown = cv2.imdecode(np.frombuffer(image.encoded_image_string, np.uint8), cv2.IMREAD_COLOR)
+    np.testing.assert_array_equal(shown, cv2.imread(str(local)))
+
+
 def test_a_training_set_without_seeds_is_refused(cfg, tmp_path):
     stock = copy.deepcopy(cfg)
     stock.train_dataloader.dataset = cfg.train_dataloader.dataset.dataset
@@ -60,15 +77,20 @@ def test_a_training_set_without_seeds_is_refused(cfg, tmp_path):
         train(stock, tmp_path / 'stock', [dict(type='mmengine.WSTVisualizationHook')])
 
 
+def constant_logits(says, size):
+    logits = torch.full((21, *size), -100.0)
+    logits[: len(says)] = torch.tensor(says, dtype=torch.float)[:, None, None]
+    return logits
+
+
 class Oracle(torch.nn.Module):
-    """Says class 3 everywhere; counts its modes."""
+    """Says the same of every pixel, class 3 by default; counts its modes."""
 
-    def __init__(self):
+    def __init__(self, says=(0, 0, 0, 1), **options):
         super().__init__()
-        from mmws.models import WSTLoss
-
+        self.says = says
         self.decode_head = torch.nn.Module()
-        self.decode_head.loss_decode = WSTLoss(scale=2.0)
+        self.decode_head.loss_decode = WSTLoss(scale=2.0, **options)
         self.decode_head.frozen = torch.nn.BatchNorm2d(1).eval()
         self.modes = []
 
@@ -77,8 +99,7 @@ class Oracle(torch.nn.Module):
 
         self.modes.append((self.training, self.decode_head.frozen.training))
         (sample,) = data['data_samples']
-        logits = torch.zeros(21, *data['inputs'][0].shape[1:])
-        logits[3] = 1
+        logits = constant_logits(self.says, data['inputs'][0].shape[1:])
         sample.seg_logits = PixelData(data=logits)
         return [sample]
 
@@ -113,6 +134,37 @@ def test_the_sheet_shows_the_weights_of_the_models_own_loss(cfg, monkeypatch):
     np.testing.assert_allclose(np.stack(list(shown['weights'].values())), expected)
     assert image_id == dataset.image_id(info) == Path(info['img_path']).stem == shown['title']
     assert sheet.dtype == np.uint8 and sheet.shape[2] == 3
+
+
+def test_a_balanced_loss_out_of_a_checkpoint_is_balanced_as_in_training(cfg):
+    options = {k: v for k, v in cfg.train_dataloader.dataset.items() if k != 'type'}
+    dataset = MultiSeedDataset(**options)
+    info = dataset.get_data_info(1)
+    infos = [dataset.get_data_info(i) for i in range(len(dataset))]
+    labels = np.concatenate([read_label_map(p).ravel() for i in infos for p in i['seed_paths']])
+    trained = WSTLoss(scale=2.0, balance=4.0)
+    trained(torch.zeros(1, 21, 1, labels.size), torch.from_numpy(labels)[None, None, None])
+    says = (1, -100, 0)  # background, less sure than it is frequent
+    model = Oracle(says, balance=4.0)
+    seeds = torch.stack([torch.from_numpy(read_label_map(path)) for path in info['seed_paths']])
+    logits = constant_logits(says, seeds.shape[1:])[None]
+    expected = wst_weights(logits, seeds[None], 2.0, class_bias=trained.class_bias)[0]
+    for gt_dir in (None, Path(info['seed_paths'][0]).parent):
+        seen = WSTView(dataset, gt_dir=gt_dir).weigh(model, 1)
+        np.testing.assert_allclose(seen.weights, expected)
+    assert not np.allclose(seen.weights, wst_weights(logits, seeds[None], 2.0)[0])
+    assert model.decode_head.loss_decode.class_bias is None
+
+
+def test_a_checkpoint_of_another_network_is_refused(cfg, tmp_path):
+    model = MODELS.build(cfg.model)
+    torch.save(dict(state_dict=model.state_dict()), tmp_path / 'right.pth')
+    torch.save(dict(state_dict=torch.nn.Linear(2, 2).state_dict()), tmp_path / 'wrong.pth')
+    loaded = load_segmentor(cfg, str(tmp_path / 'right.pth'), device='cpu')
+    for name, weight in model.state_dict().items():
+        torch.testing.assert_close(loaded.state_dict()[name], weight)
+    with pytest.raises(ValueError, match=r'wrong\.pth holds no weight of MultiSeed'):
+        load_segmentor(cfg, str(tmp_path / 'wrong.pth'), device='cpu')
 
 
 def test_a_missing_ground_truth_is_named(cfg, tmp_path):
