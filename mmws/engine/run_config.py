@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from zipfile import is_zipfile
 
 import torch
 from mmengine.config import Config, ConfigDict
@@ -12,7 +14,7 @@ from mmengine.device import get_device
 from mmengine.dist import is_distributed
 from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import Runner
 
 _CHECKS = ('CheckpointCheckHook', 'NumClassesCheckHook')
 
@@ -96,20 +98,38 @@ def set_resume(cfg: Config, resume: str | None) -> None:
 
     Args:
         cfg: Changed in place; its ``work_dir`` is set.
-        resume: A checkpoint; ``'auto'`` for the newest one in the work dir, or a fresh start (from
-            the config's ``load_from``, if it has one) where there is none yet; None leaves the
-            config as it is.
+        resume: A checkpoint; ``'auto'`` for the newest whole one in the work dir, or a fresh
+            start (from the config's ``load_from``, if it has one) where there is none yet; None
+            leaves the config as it is.
     """
     if resume is None:
         return
     if resume == 'auto':
-        resume = find_latest_checkpoint(cfg.work_dir) if Path(cfg.work_dir).is_dir() else None
+        resume = newest_checkpoint(cfg.work_dir)
     if resume is None:
         print_log(f'No checkpoint in {cfg.work_dir} to resume from: starting afresh.')
         cfg.resume = False
         return
     cfg.resume = True
     cfg.load_from = resume
+
+
+def newest_checkpoint(folder: str | Path) -> str | None:
+    """The newest whole checkpoint of a work dir; None where there is none.
+
+    It is the one that ``last_checkpoint`` names, if that is there. A training that was killed while
+    it saved may have removed it and left half of the next one; a folder that was moved has it
+    elsewhere. Then it is the highest epoch or iteration that can be read.
+    """
+    note = Path(folder, 'last_checkpoint')
+    if note.is_file() and Path(named := note.read_text().strip()).exists():
+        return named
+    numbered = {
+        int(number[0]): path
+        for path in Path(folder).glob('*.pth')
+        if (number := re.findall(r'^(?:epoch|iter)_(\d+)$', path.stem)) and is_zipfile(path)
+    }
+    return str(numbered[max(numbered)]) if numbered else None
 
 
 def limit_dataset(cfg: Config, loader: str, limit: int) -> None:
@@ -147,7 +167,7 @@ def checkpoint_file(path: str | Path) -> str:
     """
     if not Path(path).is_dir():
         return str(path)
-    newest = find_latest_checkpoint(str(path))
+    newest = newest_checkpoint(path)
     if newest is None:
         raise FileNotFoundError(f'{path} holds no checkpoint. Train first, or name a file.')
     return newest

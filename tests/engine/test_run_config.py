@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
@@ -61,11 +62,35 @@ def test_resume(tmp_path):
     assert (cfg.resume, cfg.load_from) == (False, 'start.pth')
     # mmengine prefers load_from to the newest checkpoint, and would start again.
     (tmp_path / 'new').mkdir()
-    (tmp_path / 'new/last_checkpoint').write_text('newest.pth')
+    newest = tmp_path / 'new/newest.pth'
+    newest.touch()
+    (tmp_path / 'new/last_checkpoint').write_text(str(newest))
     run_config.set_resume(cfg, 'auto')
-    assert (cfg.resume, cfg.load_from) == (True, 'newest.pth')
+    assert (cfg.resume, cfg.load_from) == (True, str(newest))
     run_config.set_resume(cfg, 'other.pth')
     assert (cfg.resume, cfg.load_from) == (True, 'other.pth')
+
+
+def test_a_kill_while_saving_costs_no_more_than_the_checkpoint_at_hand(tmp_path):
+    for epoch in (9, 10):
+        torch.save(dict(state_dict={}), tmp_path / f'epoch_{epoch}.pth')
+    half = (tmp_path / 'epoch_10.pth').read_bytes()[:-40]
+    (tmp_path / 'epoch_11.pth').write_bytes(half)
+    torch.save({}, tmp_path / 'best_mIoU_epoch_12.pth')
+    cfg = Config(dict(work_dir=str(tmp_path)))
+    for named in ('epoch_8.pth', None):  # removed already; never written
+        if named is None:
+            (tmp_path / 'last_checkpoint').unlink()
+        else:
+            (tmp_path / 'last_checkpoint').write_text(str(tmp_path / named))
+        run_config.set_resume(cfg, 'auto')
+        assert (cfg.resume, cfg.load_from) == (True, str(tmp_path / 'epoch_10.pth'))
+        assert run_config.checkpoint_file(tmp_path) == cfg.load_from
+
+
+def test_a_shapes_training_never_has_no_checkpoint_at_all():
+    path = Path(__file__).resolve().parents[2] / 'configs/_base_/schedules/shapes_4e.py'
+    assert Config.fromfile(path).default_hooks.checkpoint.max_keep_ckpts >= 2
 
 
 def test_limit_reaches_wrapped_datasets():
@@ -92,4 +117,5 @@ def test_a_work_dir_stands_for_its_newest_checkpoint(tmp_path):
     with pytest.raises(FileNotFoundError, match='holds no checkpoint'):
         run_config.checkpoint_file(tmp_path)
     (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'epoch_3.pth'))
+    (tmp_path / 'epoch_3.pth').touch()
     assert run_config.checkpoint_file(tmp_path) == str(tmp_path / 'epoch_3.pth')
