@@ -47,9 +47,10 @@ def write_image(number: int, *, ids, out: Path, size: int, seed: int, masks: Pat
     if masks is None:
         scene, names = make_scene(rng, size), SHAPES_CLASSES
     else:
-        labels = read_label_map(masks / f'{image_id}.png')
+        names = get_classes('voc')
+        labels = read_mask(masks / f'{image_id}.png', len(names))
         labels = cv2.resize(labels, (size, size), interpolation=cv2.INTER_NEAREST)
-        scene, names = render_masks(rng, labels), get_classes('voc')
+        scene = render_masks(rng, labels)
     write_atomically(out / 'SegmentationClassAug' / f'{image_id}.png', encode_seed(scene.labels))
     saliency = cv2.imencode('.png', scene.saliency)[1].tobytes()
     write_atomically(out / 'saliency' / f'{image_id}.png', saliency)
@@ -58,6 +59,18 @@ def write_image(number: int, *, ids, out: Path, size: int, seed: int, masks: Pat
     )
     jpeg = cv2.imencode('.jpg', scene.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
     write_atomically(out / 'JPEGImages' / f'{image_id}.jpg', jpeg)
+
+
+def read_mask(path: Path, num_classes: int) -> np.ndarray:
+    """A label map of VOC's classes; refuses other labels."""
+    labels = read_label_map(path)
+    foreign = np.unique(labels[(labels >= num_classes) & (labels != 255)]).tolist()
+    if foreign:
+        raise ValueError(
+            f'{path} has the labels {foreign}; VOC has 0 to {num_classes - 1}, and 255 is unknown. '
+            'Map them to these, or leave the file out.'
+        )
+    return labels
 
 
 def to_xml(image_id: str, scene: Scene, names: tuple[str, ...]) -> str:
@@ -120,8 +133,11 @@ def main():
         write_image, ids=ids, out=args.out, size=args.size, seed=args.seed, masks=args.from_masks
     )
     bar = ProgressBar(len(jobs))
-    for _ in map_unordered(work, jobs, workers=args.workers):
-        bar.advance()
+    try:
+        for _ in map_unordered(work, jobs, workers=args.workers):
+            bar.advance()
+    except ValueError as error:
+        sys.exit(f'\n{error}')
     bar.close()
     folder.complete(ids)
     print(f'{len(ids)} images in {args.out}, {len(jobs)} of them made now.')

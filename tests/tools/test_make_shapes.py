@@ -55,3 +55,9 @@ def test_rendering_of_masks(run, tmp_path):
     assert run('--from-masks', masks).returncode == 0
     labels = read_label_map(tmp_path / 'd' / 'SegmentationClassAug' / 'm4.png')
     assert labels.shape == (48, 48) and np.unique(labels).tolist() == [0, 5]
+    labels = np.full((90, 120), 37, np.uint8)
+    cv2.imwrite(str(masks / 'm4.png'), labels)
+    (tmp_path / 'd' / 'JPEGImages' / 'm4.jpg').unlink()
+    wrong = run('--from-masks', masks)
+    assert wrong.returncode and 'Traceback' not in wrong.stderr
+    assert 'm4.png has the labels [37]; VOC has 0 to 20' in wrong.stderr
