@@ -11,7 +11,7 @@ from mmseg.structures import SegDataSample
 from mmseg.utils import OptSampleList, SampleList
 
 from .dss_head import Taps
-from .fusion import PAPER_OUTPUTS, check_outputs, fuse_outputs
+from .fusion import PAPER_OUTPUTS, check_outputs, fuse_outputs, stretch
 
 
 @MODELS.register_module()
@@ -61,17 +61,30 @@ class DSS(EncoderDecoder):
 
         Returns:
             The samples with the predictions.
+
+        Raises:
+            ValueError: The network's outputs are not finite.
         """
         if data_samples is None:
             data_samples = [SegDataSample() for _ in seg_logits]
         for logits, sample in zip(seg_logits, data_samples, strict=True):
-            probabilities = _restore(logits.sigmoid(), sample.metainfo)
+            if not torch.isfinite(logits).all():
+                name = sample.metainfo.get('img_path') or 'an image'
+                raise ValueError(
+                    f'DSS gives values that are not finite for {name}. Its training has diverged, '
+                    'or the precision is too low: take an earlier checkpoint, train with a smaller '
+                    'learning rate, or without --amp.'
+                )
             saliency = fuse_outputs(
-                probabilities,
+                logits.sigmoid(),
                 self.decode_head.names,
                 outputs=self.test_cfg.get('outputs', PAPER_OUTPUTS),
-                min_max=self.test_cfg.get('min_max', True),
-            )[None]
+                min_max=False,
+            )
+            # A mean does not mind when it is resized. The extremes that are stretched do.
+            saliency = _restore(saliency[None], sample.metainfo)
+            if self.test_cfg.get('min_max', True):
+                saliency = stretch(saliency)
             mask = (saliency >= self.decode_head.threshold).to(saliency)
             sample.set_data(
                 dict(

@@ -17,8 +17,13 @@ def stretch(saliency: torch.Tensor) -> torch.Tensor:
 
     Args:
         saliency: (H, W), floats.
+
+    Raises:
+        ValueError: There is a value that is not finite.
     """
     low, high = saliency.min(), saliency.max()
+    if not torch.isfinite(high - low):
+        raise ValueError(f'a saliency map must be finite; its values are {low} to {high}.')
     return (saliency - low) / (high - low) if high > low else torch.zeros_like(saliency)
 
 

@@ -80,7 +80,7 @@ class SaliencyMetric(BaseMetric):
 
         Raises:
             KeyError: The model predicts no saliency.
-            ValueError: Map and mask differ in size.
+            ValueError: Map and mask differ in size, or the map is not finite.
         """
         for sample in data_samples:
             name = sample.get('img_path', 'the image')
@@ -96,22 +96,29 @@ class SaliencyMetric(BaseMetric):
                     f'the saliency map of {name} is {saliency.shape}, its mask {label.shape}. In '
                     'the test pipeline load the mask after all resizing.'
                 )
+            if not np.isfinite(saliency).all():
+                raise ValueError(
+                    f'the saliency map of {name} holds values that are not finite. Has training '
+                    'diverged?'
+                )
             known = label != self.ignore_index
             if known.any():
                 self.results.append(self._measure(saliency[known], label[known] == 1))
 
     def _measure(self, saliency: np.ndarray, salient: np.ndarray) -> tuple:
         error = float(np.abs(saliency - salient).mean())
+        flat = bool(saliency.min() == saliency.max())
         if not salient.any():
-            return error, None
+            return error, None, flat
         levels = np.rint(saliency * (LEVELS - 1)).astype(np.uint8)
-        return error, np.stack(precision_recall(levels, salient))
+        return error, np.stack(precision_recall(levels, salient)), flat
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Averages over the images.
 
         Args:
-            results: Of all images: the error, and (2, 255) precision and recall or None.
+            results: Of all images: the error, (2, 255) precision and recall or None, and whether
+                the map has no contrast.
 
         Raises:
             ValueError: No image has a pixel that counts.
@@ -120,8 +127,14 @@ class SaliencyMetric(BaseMetric):
             raise ValueError(
                 'SaliencyMetric: no image has a pixel that counts. Are the masks right?'
             )
-        metrics = dict(mae=float(np.mean([error for error, _ in results])))
-        curves = [curve for _, curve in results if curve is not None]
+        metrics = dict(mae=float(np.mean([error for error, _, _ in results])))
+        flat = sum(flat for _, _, flat in results)
+        if flat:
+            print_log(
+                f'{flat} of {len(results)} maps have no contrast: nothing stands out in them.',
+                logger='current',
+            )
+        curves = [curve for _, curve, _ in results if curve is not None]
         if len(curves) < len(results):
             print_log(
                 f'{len(results) - len(curves)} of {len(results)} images have no salient pixel; '

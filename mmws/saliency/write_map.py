@@ -62,7 +62,12 @@ def encode_map(saliency: np.ndarray) -> bytes:
 
     Args:
         saliency: (H, W) floats in [0, 1].
+
+    Raises:
+        ValueError: There is a value that is not finite.
     """
+    if not np.isfinite(saliency).all():
+        raise ValueError('a saliency map must be finite to be written; this one holds NaN or inf.')
     levels = np.rint(np.clip(saliency, 0, 1) * 255).astype(np.uint8)
     stream = io.BytesIO()
     Image.fromarray(levels).save(stream, 'PNG')

@@ -8,6 +8,7 @@ from mmseg.structures import SegDataSample
 from torch import nn
 
 from mmws.saliency import DSSHead
+from mmws.saliency.dss_head import SIDES
 
 WIRING = {1: {3, 4, 5, 6}, 2: {3, 4, 5, 6}, 3: {5, 6}, 4: {5, 6}, 5: set(), 6: set()}
 
@@ -90,22 +91,45 @@ def test_equals_a_plain_computation_from_the_same_weights(tiny_dss, size):
     assert (logits - expected).abs().max() <= 1e-5 * expected.abs().max()
 
 
+def received_by(model, side):
+    """The sides whose maps a side gets at first hand.
+
+    What sides pass on is cut from where it came from, so that no gradient takes the way through a
+    third side.
+    """
+    made, passed_on = {}, {}
+
+    def cut(index):
+        def hook(_, __, output):
+            made[index] = output
+            passed_on[index] = output.detach().requires_grad_()
+            return passed_on[index]
+
+        return hook
+
+    handles = [
+        getattr(model.decode_head, f'side{i}').register_forward_hook(cut(i)) for i in range(1, 7)
+    ]
+    model(torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(2)))
+    for handle in handles:
+        handle.remove()
+    gradients = torch.autograd.grad(
+        made[side].square().sum(), [passed_on[i] for i in range(1, 7)], allow_unused=True
+    )
+    return {i for i, g in enumerate(gradients, 1) if g is not None and g.abs().sum() > 0}
+
+
 @pytest.mark.parametrize('side', range(1, 7))
 def test_which_side_receives_which(tiny_dss, side):
-    """Side i's map depends on side j's map for exactly the j of the wiring, in one step."""
-    maps, _ = side_maps(tiny_dss, torch.randn(1, 3, 64, 64))
-    gradients = torch.autograd.grad(
-        maps[side].square().sum(),
-        [maps[i] for i in range(1, 7) if i != side],
-        allow_unused=True,
-    )
-    reached = {
-        i
-        for i, gradient in zip([i for i in range(1, 7) if i != side], gradients, strict=True)
-        if gradient is not None and gradient.abs().sum() > 0
-    }
-    # Sides 4 and 3 pass on what they have combined; nothing else is passed on twice.
-    assert reached == WIRING[side]
+    assert received_by(tiny_dss, side) == WIRING[side]
+
+
+@pytest.mark.parametrize('side', [1, 2])
+def test_what_arrives_through_other_sides_does_not_count(build_dss, monkeypatch, side):
+    """Sides 6 and 5 reach sides 2 and 1 through 4 and 3 too, which is not their wiring."""
+    factor, kernel, _ = SIDES[side]
+    monkeypatch.setitem(SIDES, side, (factor, kernel, (4, 3)))
+    assert received_by(build_dss(), side) == {4, 3} != WIRING[side]
 
 
 @pytest.mark.parametrize('index', range(7))
@@ -195,6 +219,27 @@ def test_prediction_is_the_chosen_fusion_at_the_original_size(tiny_dss):
     expected = (mean - mean.min()) / (mean.max() - mean.min())
     assert torch.allclose(sample.pred_saliency.data[0], expected, atol=1e-6)
     assert torch.equal(sample.pred_sem_seg.data, (sample.pred_saliency.data >= 0.5).float())
+
+
+def test_stretched_at_the_original_size(tiny_dss):
+    """Enlarging blends the extremes away; the map has them all the same."""
+    meta = dict(ori_shape=(77, 91), img_shape=(24, 30))
+    with torch.no_grad():
+        (sample,) = tiny_dss(
+            torch.randn(1, 3, 24, 30), [SegDataSample(metainfo=meta)], mode='predict'
+        )
+    saliency = sample.pred_saliency.data
+    assert saliency.shape == (1, 77, 91)
+    assert (saliency.min(), saliency.max()) == (0, 1)
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf')])
+def test_weights_that_are_not_finite_give_no_map(tiny_dss, value):
+    with torch.no_grad():
+        tiny_dss.decode_head.fuse.bias.fill_(value)
+        sample = SegDataSample(metainfo=dict(img_path='a.jpg', ori_shape=(20, 20)))
+        with pytest.raises(ValueError, match='values that are not finite for a.jpg. Its training'):
+            tiny_dss(torch.randn(1, 3, 20, 20), [sample], mode='predict')
 
 
 def test_flipped_input_is_turned_back(tiny_dss):

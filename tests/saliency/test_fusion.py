@@ -37,6 +37,12 @@ def test_without_contrast_nothing_is_salient():
     assert not stretch(torch.full((3, 4), 0.7)).any()
 
 
+@pytest.mark.parametrize('value', [float('nan'), float('inf')])
+def test_what_is_not_finite_is_no_black_map(value):
+    with pytest.raises(ValueError, match='must be finite'):
+        stretch(torch.tensor([[0.1, value, 0.3]]))
+
+
 @pytest.mark.parametrize('outputs', [(), ('side7',), ('fuse', 'side0'), 'fuse'])
 def test_refuses_a_wrong_choice(outputs):
     with pytest.raises(ValueError, match='choose one or more of side1, side2'):

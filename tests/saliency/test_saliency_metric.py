@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from mmengine.logging import MMLogger
 
 from mmws.saliency import SaliencyMetric
 from mmws.saliency.saliency_metric import f_measure, precision_recall
@@ -93,6 +94,14 @@ def test_image_without_salient_pixels_counts_for_the_error_only():
     assert metrics['saliency/max_f'] == 1
 
 
+def test_maps_without_contrast_are_counted(capsys):
+    logger = MMLogger.get_instance('contrast')
+    logger.info('start')
+    evaluate(sample([[1.0, 0.0]], [[1, 0]]), *[sample([[0.0, 0.0]], [[1, 0]])] * 2)
+    printed = ''.join(capsys.readouterr())
+    assert '2 of 3 maps have no contrast' in printed
+
+
 def test_unknown_pixels_do_not_count():
     metrics = evaluate(sample([[1.0, 0.0, 1.0]], [[1, 0, 255]]))
     assert metrics == {'saliency/mae': 0, 'saliency/max_f': 1, 'saliency/mean_f': 1}
@@ -110,6 +119,9 @@ def test_curves_have_255_thresholds():
 def test_mistakes_are_named():
     with pytest.raises(KeyError, match=r'pred_saliency is missing in the prediction of a.jpg'):
         SaliencyMetric().process({}, [dict(img_path='a.jpg')])
+    for value in (np.nan, np.inf):
+        with pytest.raises(ValueError, match='map of a.jpg holds values that are not finite'):
+            evaluate(sample([[value, 0.5]], [[1, 0]]))
     with pytest.raises(ValueError, match=r'a.jpg is \(2, 2\), its mask \(2, 3\)'):
         evaluate(sample(np.zeros((2, 2)), np.zeros((2, 3))))
     with pytest.raises(ValueError, match='no image has a pixel that counts'):

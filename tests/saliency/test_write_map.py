@@ -45,6 +45,13 @@ def test_writes_without_and_with_crf(tmp_path):
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith('.')] == []
 
 
+@pytest.mark.parametrize('value', [np.nan, np.inf])
+def test_what_is_not_finite_is_not_written(tmp_path, value):
+    with pytest.raises(ValueError, match='must be finite to be written'):
+        write_map(MapJob(np.array([[0.5, value]], np.float32), str(tmp_path / 'a.png')))
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ('size', 'longest', 'expected'),
     [
