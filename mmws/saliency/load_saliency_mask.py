@@ -14,7 +14,8 @@ from mmws.seeds.label_map import read_label_map
 class LoadSaliencyMask(BaseTransform):
     """Loads ``seg_map_path`` as ``gt_seg_map``, (H, W) uint8: 1 salient, 0 not, 255 unknown.
 
-    Use it in place of ``LoadAnnotations``.
+    Use it in place of ``LoadAnnotations``. An image that comes alone, as mmseg's inference API
+    passes it, stays without a mask.
 
     Args:
         source: ``'grey'``: greyscale masks, salient from 128 on, as saliency data sets have them.
@@ -22,6 +23,7 @@ class LoadSaliencyMask(BaseTransform):
             unknown.
 
     Raises:
+        KeyError: The dataset has no masks.
         ValueError: A file is no such mask, or the mask is not of the image's size.
     """
 
@@ -37,8 +39,17 @@ class LoadSaliencyMask(BaseTransform):
 
         Args:
             results: With ``seg_map_path``, ``seg_fields`` and, if the image is loaded, its
-                ``ori_shape``.
+                ``ori_shape``. Without both of the former it is no sample of a dataset, and is
+                returned as it is.
         """
+        if 'seg_map_path' not in results and 'seg_fields' not in results:
+            return results
+        if 'seg_map_path' not in results:
+            raise KeyError(
+                f'the dataset names no mask for {results.get("img_path")}. Set its data_prefix='
+                'dict(img_path=..., seg_map_path=...); for maps without masks use '
+                'tools/generate_saliency.py.'
+            )
         path = results['seg_map_path']
         if self.source == 'labels':
             labels = read_label_map(path)

@@ -52,6 +52,13 @@ def test_mistakes_are_named(tmp_path):
         LoadSaliencyMask('color')
 
 
+def test_an_image_that_comes_alone_stays_so(tmp_path):
+    """As mmseg's inference API passes it; a dataset without masks is told."""
+    assert LoadSaliencyMask()(dict(img_path='a.jpg')) == dict(img_path='a.jpg')
+    with pytest.raises(KeyError, match='names no mask for a.jpg. Set its data_prefix'):
+        LoadSaliencyMask()(dict(img_path='a.jpg', seg_fields=[]))
+
+
 def test_stays_with_the_image_under_flip_and_crop(tmp_path):
     """The mask marks the bright pixels, whatever the pipeline does."""
     rng = np.random.default_rng(0)
