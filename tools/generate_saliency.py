@@ -17,6 +17,7 @@ import torch
 from mmengine.config import Config, DictAction
 
 from mmws.engine.worker_pool import available_cores
+from mmws.saliency.find_images import IMAGE_SUFFIXES
 from mmws.saliency.load_dss import load_dss, model_identity
 from mmws.saliency.saliency_generation import SaliencyGeneration, find_all_images
 
@@ -27,7 +28,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('images', type=Path, help='folder of images; those below it count too')
     parser.add_argument('--out', type=Path, required=True, help='folder of the maps, <id>.png')
-    parser.add_argument('--list', type=Path, help='only the image ids in this file, one a line')
+    parser.add_argument('--list', type=Path, help='only the images in this file, one id a line')
     parser.add_argument(
         '--outputs',
         nargs='+',
@@ -76,7 +77,12 @@ def main() -> None:
         cfg.merge_from_dict({'model.test_cfg.outputs': args.outputs})
     if args.no_min_max:
         cfg.merge_from_dict({'model.test_cfg.min_max': False})
-    images = find_all_images(args.images, args.list.read_text().split() if args.list else None)
+    images, skipped = find_all_images(args.images, listed=args.list, out=args.out)
+    if skipped:
+        print(
+            f'{len(skipped)} files in {args.images} have no suffix of an image '
+            f'({" ".join(IMAGE_SUFFIXES)}) and are left out, the first: {skipped[0]}'
+        )
     model = load_dss(cfg, args.checkpoint, args.device)
     generation = SaliencyGeneration(
         images,
@@ -94,13 +100,22 @@ def main() -> None:
         generation.folder.clear()
     report = generation.run()
     print(f'{report.made} maps written to {args.out}, {report.kept} were there already.')
-    if not report.complete:
-        print('The folder is not complete yet; the same command continues.')
+    if report.flat:
+        print(
+            f'{len(report.flat)} of them have no contrast: nothing stands out in these images, the '
+            f'first: {report.flat[0]}'
+        )
+    if report.left:
+        print(
+            f'The folder is not complete yet: {report.left} images are left. The same command '
+            'without --limit and for all shards continues.'
+        )
     if report.failed:
-        shown = list(report.failed.items())[:5]
-        more = f'\n  and {len(report.failed) - 5} more' if len(report.failed) > 5 else ''
-        reasons = ''.join(f'\n  {image_id}: {problem}' for image_id, problem in shown)
-        sys.exit(f'{len(report.failed)} images have no map:{reasons}{more}')
+        reasons = ''.join(f'\n  {image_id}: {why}' for image_id, why in report.failed.items())
+        sys.exit(
+            f'{len(report.failed)} images have no map. Mend or remove them, then run the same '
+            f'command again:{reasons}'
+        )
 
 
 if __name__ == '__main__':

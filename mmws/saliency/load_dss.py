@@ -32,7 +32,8 @@ def load_dss(
 
     Raises:
         FileNotFoundError: There is no such checkpoint.
-        ValueError: The config's model gives no saliency maps, or the checkpoint is of another one.
+        ValueError: The config's model gives no saliency maps, or the checkpoint is of another one
+            or holds weights that are not finite.
     """
     checkpoint = Path(checkpoint)
     if not checkpoint.is_file():
@@ -40,12 +41,8 @@ def load_dss(
             f'There is no checkpoint {checkpoint}. Train one with: python tools/train.py CONFIG'
         )
     with DefaultScope.overwrite_default_scope('mmseg'):
+        _check_kind(config)
         model = MODELS.build(copy.deepcopy(config.model))
-    if not isinstance(model, DSS):
-        raise ValueError(
-            f'the model of {config.filename} is a {type(model).__name__}, which gives no saliency '
-            'maps. Take a config of configs/saliency.'
-        )
     try:
         content = CheckpointLoader.load_checkpoint(str(checkpoint), map_location='cpu')
     except Exception as error:  # torch raises many kinds: pickle, zip, runtime
@@ -53,8 +50,13 @@ def load_dss(
             f'{checkpoint} is not a checkpoint that torch can load safely '
             f'({type(error).__name__}: {error}).'
         ) from error
-    state = content.get('state_dict', content)
-    state = {name.removeprefix('module.'): value for name, value in state.items()}
+    state = content.get('state_dict', content) if isinstance(content, dict) else content
+    if not isinstance(state, dict):
+        raise ValueError(
+            f'{checkpoint} holds no weights by name but a {type(state).__name__}. Take a file that '
+            'tools/train.py has written.'
+        )
+    state = {str(name).removeprefix('module.'): value for name, value in state.items()}
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
@@ -64,7 +66,23 @@ def load_dss(
             f'{" ".join(line.strip() for line in reason[1:2])[:300]} Take the config that it was '
             'trained with.'
         ) from error
+    bad = [name for name, value in model.state_dict().items() if not torch.isfinite(value).all()]
+    if bad:
+        raise ValueError(
+            f'{len(bad)} weights in {checkpoint} are not finite, the first: {bad[0]}. Its training '
+            'has diverged: take an earlier checkpoint, or train with a smaller learning rate.'
+        )
     return model.to(device).eval()
+
+
+def _check_kind(config: Config) -> None:
+    kind = (config.get('model') or {}).get('type')
+    found = MODELS.get(kind) if isinstance(kind, str) else kind
+    if not isinstance(found, type) or not issubclass(found, DSS):
+        raise ValueError(
+            f'the model of {config.filename} is {kind or "not there"}, which gives no saliency '
+            'maps. Take a config of configs/saliency.'
+        )
 
 
 def model_identity(model: torch.nn.Module, config: Config) -> dict[str, str]:

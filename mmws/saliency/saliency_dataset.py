@@ -8,15 +8,15 @@ from collections.abc import Sequence
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
-from .find_images import IMAGE_SUFFIXES, find_images
+from .find_images import IMAGE_SUFFIXES, find_images, read_ids
 
 
 @DATASETS.register_module()
 class SaliencyDataset(BaseSegDataset):
     """A folder of images and one of masks, as MSRA-B, DUTS, HKU-IS and ECSSD come.
 
-    An image and its mask share their name. Both may lie in one folder, as in MSRA-B; files with the
-    masks' suffix are masks then. With ``ann_file`` only the ids in that list are used, one a line;
+    An image and its mask share their name. Both may lie in one folder; files with the masks' suffix
+    are masks then. With ``ann_file`` only the ids in that list are used, one a line;
     an id may have a suffix, and folders in front. Everything is checked before training starts.
 
     Args:
@@ -49,13 +49,13 @@ class SaliencyDataset(BaseSegDataset):
         suffixes = self.img_suffixes
         if mask_dir and os.path.realpath(mask_dir) == os.path.realpath(image_dir):
             suffixes = tuple(s for s in suffixes if s != self.seg_map_suffix.lower())
-        images = find_images(image_dir, suffixes)
+        images = find_images(image_dir, suffixes).images
         ids = self._listed_ids(images, image_dir) if self.ann_file else sorted(images)
         pairs = []
         missing = []
         masks = None
         if mask_dir:
-            masks = find_images(mask_dir, (self.seg_map_suffix.lower(),))
+            masks = find_images(mask_dir, (self.seg_map_suffix.lower(),)).images
         for image_id in ids:
             info = dict(
                 img_path=images[image_id],
@@ -81,20 +81,7 @@ class SaliencyDataset(BaseSegDataset):
         return pairs
 
     def _listed_ids(self, images: dict[str, str], image_dir: str) -> list[str]:
-        if not os.path.isfile(self.ann_file):
-            raise FileNotFoundError(
-                f'the list {self.ann_file} does not exist. Name a text file of image ids, or leave '
-                'ann_file out to use the whole folder.'
-            )
-        ids = []
-        with open(self.ann_file, encoding='utf-8') as file:
-            for line in file:
-                if not line.strip():
-                    continue
-                # A list may name the image and its mask.
-                name = line.split()[0].lstrip('/')
-                stem, suffix = os.path.splitext(name)
-                ids.append(stem if suffix.lower() in IMAGE_SUFFIXES else name)
+        ids = read_ids(self.ann_file, images)
         missing = [image_id for image_id in ids if image_id not in images]
         if missing:
             raise FileNotFoundError(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from mmcv.transforms import Compose
@@ -20,9 +20,10 @@ from mmws.engine.worker_pool import map_unordered
 from mmws.seeds.bank import SeedFolder
 from mmws.seeds.crf import load_pydensecrf
 from mmws.seeds.image_file import BadInputError, read_image
+from mmws.seeds.seed_recipe import CRFOptions
 
 from .dss import DSS
-from .find_images import find_images
+from .find_images import IMAGE_SUFFIXES, FoundImages, find_images, read_ids
 from .write_map import MapJob, shrink, write_map
 
 SALIENCY_MANIFEST = 'saliency.json'
@@ -36,12 +37,16 @@ class SaliencyReport:
         made: Number of maps written.
         kept: Number of maps that were there already.
         failed: Image id -> why it has no map.
+        flat: Ids of the images, of those made, for which the network's map has no contrast.
+        left: Number of images without a map that this run did not try.
         complete: Whether the folder is complete, with the work of other processes.
     """
 
     made: int = 0
     kept: int = 0
     failed: dict[str, str] = field(default_factory=dict)
+    flat: list[str] = field(default_factory=list)
+    left: int = 0
     complete: bool = False
 
 
@@ -57,7 +62,7 @@ class SaliencyGeneration:
             has made is refused.
         model: In evaluation mode, on its device.
         pipeline: Of the test data; what loads files in it is left out.
-        crf: Options of :func:`refine_saliency`; None for no CRF.
+        crf: Those options of :func:`refine_saliency` that are not the default; None for no CRF.
         longest: Larger images are shrunk to this longer side for the network.
         workers: Number of worker processes for the CRF; 0 does all in this one.
         shard: (i, n): only the i-th of n parts of the images, from 1.
@@ -88,17 +93,19 @@ class SaliencyGeneration:
         for name, value in (('limit', limit), ('longest', longest)):
             if value is not None and value < 1:
                 raise ValueError(f'{name} must be >= 1; got {value}.')
+        if workers < 0:
+            raise ValueError(f'workers must be >= 0; got {workers}.')
         self.images = images
         self.mine = sorted(images)[:limit][index - 1 :: count]
         self.model = model
         self.predict = Predictor(model, pipeline, longest=longest)
+        self.crf = None if crf is None else crf_options(crf)
         if crf is not None:
             load_pydensecrf()
-        self.crf = crf
         self.workers = workers
         self.folder = SeedFolder(
             out,
-            {**recipe, 'crf': crf, 'longest': longest, 'pipeline': self.predict.steps},
+            {**recipe, 'crf': self.crf, 'longest': longest, 'pipeline': self.predict.steps},
             manifest=SALIENCY_MANIFEST,
         )
 
@@ -108,6 +115,7 @@ class SaliencyGeneration:
         Raises:
             FileExistsError: Another recipe made the folder.
             OSError: A map cannot be written.
+            ValueError: The network's output is not finite.
         """
         self.folder.prepare()
         finished = self.folder.finished()
@@ -126,6 +134,8 @@ class SaliencyGeneration:
                 report.made += 1
                 bar.advance()
             bar.close()
+        report.flat.sort()
+        report.left = len(self.images.keys() - self.folder.finished() - report.failed.keys())
         report.complete = self.folder.complete(list(self.images))
         return report
 
@@ -133,7 +143,7 @@ class SaliencyGeneration:
         for image_id in ids:
             try:
                 image = read_image(self.images[image_id])
-                saliency = self.predict(image)
+                saliency = self.predict(image, self.images[image_id])
             except BadInputError as problem:
                 report.failed[image_id] = str(problem)
                 bar.advance()
@@ -146,6 +156,8 @@ class SaliencyGeneration:
                 )
                 bar.advance()
                 continue
+            if saliency.min() == saliency.max():
+                report.flat.append(image_id)
             yield MapJob(
                 saliency,
                 str(self.folder.file(image_id)),
@@ -178,45 +190,93 @@ class Predictor:
             )
 
     @torch.no_grad()
-    def __call__(self, image: np.ndarray) -> np.ndarray:
+    def __call__(self, image: np.ndarray, path: str = 'an image') -> np.ndarray:
         """Computes the map of an image.
 
         Args:
             image: (H, W, 3) uint8, RGB.
+            path: Names the image in errors.
 
         Returns:
             (H, W) float32 in [0, 1].
+
+        Raises:
+            ValueError: The network's output is not finite.
         """
         # mmseg's pipelines work on BGR.
         image = np.ascontiguousarray(image[..., ::-1])
         data = pseudo_collate([self._pipeline(dict(img=shrink(image, self.longest)))])
+        # The model enlarges the map to this size before it stretches the values.
+        data['data_samples'][0].set_metainfo(dict(ori_shape=image.shape[:2], img_path=path))
         (sample,) = self.model.test_step(data)
-        saliency = sample.pred_saliency.data[0].float().cpu().numpy()
-        if saliency.shape != image.shape[:2]:
-            saliency = cv2.resize(saliency, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-        return saliency
+        return sample.pred_saliency.data[0].float().cpu().numpy()
 
 
-def find_all_images(folder: str | os.PathLike, ids: list[str] | None = None) -> dict[str, str]:
+def find_all_images(
+    folder: str | os.PathLike,
+    *,
+    listed: str | os.PathLike | None = None,
+    out: str | os.PathLike | None = None,
+) -> FoundImages:
     """Finds the images of a folder, or those of a list.
 
     Args:
         folder: Where they are.
-        ids: Only these.
+        listed: A text file that names some of them, see :func:`read_ids`.
+        out: Where the maps go. It may lie in ``folder``, and no image is looked for there.
 
     Raises:
-        FileNotFoundError: The folder or a listed image is not there.
-        ValueError: There is no image, or two have one id.
+        FileNotFoundError: The folder, the list or a listed image is not there.
+        ValueError: There is no image, two have one id, or ``out`` is or holds ``folder``.
     """
-    found = find_images(folder)
-    if ids is not None:
-        missing = [image_id for image_id in ids if image_id not in found]
-        if missing:
-            raise FileNotFoundError(
-                f'{len(missing)} of {len(ids)} listed images are not in {folder}, the first: '
-                f'{missing[0]}.'
-            )
-        found = {image_id: found[image_id] for image_id in ids}
-    if not found:
-        raise ValueError(f'there is no image in {folder}.')
-    return found
+    if out is not None:
+        _check_out(Path(folder).resolve(), Path(out).resolve())
+    found = find_images(folder, leave_out=out)
+    if not found.images:
+        raise ValueError(
+            f'there is no image in {folder}, but {len(found.skipped)} other files. Images end '
+            f'with {", ".join(IMAGE_SUFFIXES)}.'
+        )
+    if listed is None:
+        return found
+    ids = read_ids(listed, found.images)
+    missing = [image_id for image_id in ids if image_id not in found.images]
+    if missing:
+        raise FileNotFoundError(
+            f'{len(missing)} of {len(ids)} images in {listed} are not in {folder}, the first: '
+            f'{missing[0]}.'
+        )
+    if not ids:
+        raise ValueError(f'the list {listed} names no image.')
+    return FoundImages({image_id: found.images[image_id] for image_id in ids}, [])
+
+
+def crf_options(given: Mapping[str, float]) -> dict[str, float]:
+    """All options of the CRF: those given, and the defaults of the others.
+
+    Raises:
+        ValueError: An option that there is not, or a value that makes no sense.
+    """
+    options = asdict(CRFOptions())
+    for name, value in given.items():
+        if name not in options:
+            raise ValueError(f'the CRF has no option {name!r}; it has {", ".join(options)}.')
+        whole = name == 'iterations'
+        kinds = int if whole else (int, float)
+        # Reaches divide; a weight may be zero.
+        lowest = 'at least 0' if whole or name.endswith('compat') else 'above 0'
+        fits = isinstance(value, kinds) and not isinstance(value, bool) and 0 <= value < np.inf
+        if not fits or (value == 0 and lowest == 'above 0'):
+            kind = 'a whole number' if whole else 'a number'
+            raise ValueError(f'the CRF option {name} is {kind} {lowest}; got {value!r}.')
+        options[name] = value
+    return options
+
+
+def _check_out(folder: Path, out: Path) -> None:
+    if out == folder or out in folder.parents:
+        relation = 'is' if out == folder else 'holds'
+        raise ValueError(
+            f'the output folder {out} {relation} the folder of the images, {folder}. Choose one '
+            f'beside it or below, such as {folder.parent / "saliency"}: maps and images would mix.'
+        )

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from mmws.saliency import SaliencyDataset
-from mmws.saliency.find_images import find_images
+from mmws.saliency.find_images import find_images, read_ids
 
 
 def save(path, size=(6, 4), value=200):
@@ -39,7 +39,7 @@ def test_two_folders_with_any_suffix(tmp_path):
     assert dataset.metainfo['classes'] == ('background', 'salient')
 
 
-def test_one_folder_as_msra_b_comes(tmp_path):
+def test_one_folder_with_images_and_masks(tmp_path):
     for name in ('0_1.jpg', '0_1.png', '0_2.jpg', '0_2.png'):
         save(tmp_path / name)
     dataset = build(tmp_path, '', '')
@@ -48,7 +48,7 @@ def test_one_folder_as_msra_b_comes(tmp_path):
     assert dataset.get_data_info(1)['seg_map_path'].endswith('0_2.png')
 
 
-@pytest.mark.parametrize('line', ['{}', '{}.jpg', '/{}.jpg', '{}.jpg {}.png', '{}\n'])
+@pytest.mark.parametrize('line', ['{}', '{}.jpg', '{}.png', '/{}.jpg', '{}.jpg {}.png', '{}\n'])
 def test_list_chooses_and_orders(tmp_path, line):
     for name in ('a', 'x.1', 'c'):
         save(tmp_path / f'image/{name}.jpg')
@@ -90,7 +90,23 @@ def test_find_images_looks_below_and_names_clashes(tmp_path):
     save(tmp_path / 'one/.hidden.jpg')
     save(tmp_path / '.git/b.jpg')
     (tmp_path / 'notes.txt').write_text('')
-    assert find_images(tmp_path, ('.jpg',)) == {'one/a': str(tmp_path / 'one/a.jpg')}
+    found = find_images(tmp_path, ('.jpg',))
+    assert found.images == {'one/a': str(tmp_path / 'one/a.jpg')}
+    assert found.skipped == [str(tmp_path / 'notes.txt')]
     save(tmp_path / 'one/a.png')
     with pytest.raises(ValueError, match='have the same name without suffix, one/a'):
         find_images(tmp_path, ('.jpg', '.png'))
+
+
+def test_linked_folders_count_and_circles_end(tmp_path):
+    save(tmp_path / 'elsewhere/b.jpg')
+    save(tmp_path / 'images/a.jpg')
+    (tmp_path / 'images/link').symlink_to(tmp_path / 'elsewhere')
+    (tmp_path / 'images/up').symlink_to(tmp_path / 'images')
+    (tmp_path / 'elsewhere/back').symlink_to(tmp_path / 'images')
+    assert find_images(tmp_path / 'images').images.keys() == {'a', 'link/b'}
+
+
+def test_list_may_hold_names_with_blanks(tmp_path):
+    (tmp_path / 'list.txt').write_text('my dog.jpg\nb.png extra\n\n/gone.jpg gone.png\n')
+    assert read_ids(tmp_path / 'list.txt', {'my dog', 'b'}) == ['my dog', 'b', 'gone']

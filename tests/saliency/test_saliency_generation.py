@@ -1,3 +1,4 @@
+import inspect
 import json
 
 import numpy as np
@@ -7,7 +8,13 @@ from mmseg.models import SegDataPreProcessor
 from PIL import Image
 
 from mmws.saliency import saliency_generation
-from mmws.saliency.saliency_generation import Predictor, SaliencyGeneration, find_all_images
+from mmws.saliency.saliency_generation import (
+    Predictor,
+    SaliencyGeneration,
+    crf_options,
+    find_all_images,
+)
+from mmws.seeds.crf import crf_probabilities
 
 PIPELINE = [
     dict(type='LoadImageFromFile'),
@@ -32,7 +39,7 @@ def images(tmp_path):
     for index, size in enumerate([(30, 41), (33, 20), (24, 24), (40, 31), (21, 50)]):
         name = f'sub/p{index}.jpg' if index == 3 else f'p{index}.jpg'
         Image.fromarray(rng.integers(0, 255, (*size, 3), np.uint8)).save(tmp_path / 'images' / name)
-    return find_all_images(tmp_path / 'images')
+    return find_all_images(tmp_path / 'images').images
 
 
 def generate(images, out, model, **options):
@@ -104,7 +111,7 @@ def test_shards_share_the_work_and_the_last_completes_it(images, tmp_path, model
 
 def test_limit_leaves_the_folder_unfinished(images, tmp_path, model):
     report = generate(images, tmp_path / 'out', model, limit=2)
-    assert (report.made, report.complete) == (2, False)
+    assert (report.made, report.left, report.complete) == (2, 3, False)
     assert generate(images, tmp_path / 'out', model).made == 3
 
 
@@ -112,7 +119,7 @@ def test_unreadable_images_do_not_stop_the_others(images, tmp_path, model):
     with open(images['p1'], 'wb') as file:
         file.write(b'broken')
     report = generate(images, tmp_path / 'out', model)
-    assert report.made == 4 and not report.complete
+    assert (report.made, report.left, report.complete) == (4, 0, False)
     assert list(report.failed) == ['p1'] and 'p1.jpg' in report.failed['p1']
     Image.new('RGB', (9, 9)).save(images['p1'])
     report = generate(images, tmp_path / 'out', model)
@@ -132,7 +139,22 @@ def test_large_images_are_shrunk_for_the_network_only(model):
     saliency = Predictor(model, PIPELINE, longest=40)(image)
     assert seen == [(1, 3, 30, 40)]
     assert saliency.shape == (60, 80) and saliency.dtype == np.float32
-    assert saliency.min() >= 0 and saliency.max() <= 1
+    # Stretched after it has been enlarged.
+    assert (saliency.min(), saliency.max()) == (0, 1)
+
+
+def test_maps_without_contrast_are_reported(images, tmp_path, model):
+    for parameter in model.parameters():
+        parameter.data.zero_()
+    assert generate(images, tmp_path / 'out', model, limit=2).flat == ['p0', 'p1']
+    assert generate(images, tmp_path / 'out', model).flat == ['p2', 'p4', 'sub/p3']
+
+
+def test_output_that_is_not_finite_stops_the_run(images, tmp_path, model):
+    model.decode_head.fuse.bias.data.fill_(float('nan'))
+    with pytest.raises(ValueError, match='not finite for .*p0.jpg'):
+        generate(images, tmp_path / 'out', model)
+    assert maps(tmp_path / 'out') == {}
 
 
 def test_crf_in_worker_processes(images, tmp_path, model):
@@ -154,9 +176,89 @@ def test_mistakes_are_named(images, tmp_path, model):
         generate(images, tmp_path / 'out', model, shard=(0, 4))
     with pytest.raises(ValueError, match='limit must be >= 1; got 0'):
         generate(images, tmp_path / 'out', model, limit=0)
-    with pytest.raises(FileNotFoundError, match='1 of 2 listed images are not in .*, the first: q'):
-        find_all_images(tmp_path / 'images', ['p0', 'q'])
-    (tmp_path / 'empty').mkdir()
-    with pytest.raises(ValueError, match='there is no image in'):
-        find_all_images(tmp_path / 'empty')
+    with pytest.raises(ValueError, match='workers must be >= 0; got -1'):
+        generate(images, tmp_path / 'out', model, workers=-1)
+    with pytest.raises(
+        ValueError, match="the CRF has no option 'iteration'; it has iterations, bi"
+    ):
+        generate(images, tmp_path / 'out', model, crf=dict(iteration=5))
     assert not (tmp_path / 'out').exists()
+    listed = tmp_path / 'list.txt'
+    listed.write_text('p0\nq\n')
+    with pytest.raises(FileNotFoundError, match='1 of 2 images in .* are not in .*, the first: q'):
+        find_all_images(tmp_path / 'images', listed=listed)
+    listed.write_text('\n')
+    with pytest.raises(ValueError, match='list.txt names no image'):
+        find_all_images(tmp_path / 'images', listed=listed)
+    with pytest.raises(FileNotFoundError, match='the list .*none.txt does not exist'):
+        find_all_images(tmp_path / 'images', listed=tmp_path / 'none.txt')
+    (tmp_path / 'empty').mkdir()
+    (tmp_path / 'empty/a.gif').write_bytes(b'GIF')
+    with pytest.raises(ValueError, match='there is no image in .*empty, but 1 other files'):
+        find_all_images(tmp_path / 'empty')
+
+
+def test_list_may_name_files(images, tmp_path):
+    (tmp_path / 'list.txt').write_text('p1.jpg\nsub/p3\n')
+    found = find_all_images(tmp_path / 'images', listed=tmp_path / 'list.txt')
+    assert list(found.images) == ['p1', 'sub/p3']
+
+
+def test_output_inside_the_images_is_not_read_as_images(images, tmp_path, model):
+    folder, out = tmp_path / 'images', tmp_path / 'images/sub/maps'
+    for made in (5, 0):
+        found = find_all_images(folder, out=out).images
+        assert found == images
+        assert generate(found, out, model).made == made
+    # Elsewhere they are images like any others.
+    assert len(find_all_images(folder).images) == 10
+
+
+def test_output_may_not_be_where_the_images_are(images, tmp_path):
+    (tmp_path / 'link').symlink_to(tmp_path / 'images')
+    for out, relation in (
+        ('images', 'is'),
+        ('link', 'is'),
+        ('.', 'holds'),
+        ('images/../', 'holds'),
+    ):
+        with pytest.raises(ValueError, match=rf'output folder .* {relation} the folder of the im'):
+            find_all_images(tmp_path / 'images', out=tmp_path / out)
+
+
+def test_crf_options_are_all_in_the_recipe(images, tmp_path, model):
+    pytest.importorskip('pydensecrf')
+    generate(images, tmp_path / 'out', model, crf=dict(iterations=2), workers=0, limit=1)
+    recipe = json.loads((tmp_path / 'out/unfinished.json').read_text())['recipe']
+    assert recipe['crf'] == dict(
+        iterations=2,
+        bilateral_sxy=80,
+        bilateral_srgb=13,
+        bilateral_compat=10,
+        gaussian_sxy=3,
+        gaussian_compat=3,
+    )
+    # The defaults, said aloud, are the same recipe.
+    crf = dict(iterations=2, gaussian_sxy=3)
+    assert generate(images, tmp_path / 'out', model, crf=crf, workers=0, limit=1).kept == 1
+
+
+@pytest.mark.parametrize(
+    ('option', 'value', 'message'),
+    [
+        ('iterations', 2.5, 'iterations is a whole number at least 0; got 2.5'),
+        ('iterations', True, 'iterations is a whole number'),
+        ('bilateral_sxy', 0, 'bilateral_sxy is a number above 0; got 0'),
+        ('gaussian_compat', 'x', "gaussian_compat is a number at least 0; got 'x'"),
+        ('gaussian_compat', float('nan'), 'gaussian_compat is a number'),
+    ],
+)
+def test_crf_options_that_make_no_sense(option, value, message):
+    with pytest.raises(ValueError, match=message):
+        crf_options({option: value})
+
+
+def test_crf_options_agree_with_the_crf():
+    parameters = inspect.signature(crf_probabilities).parameters
+    defaults = {n: p.default for n, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
+    assert crf_options({}) == defaults

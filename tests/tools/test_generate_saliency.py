@@ -48,26 +48,62 @@ def test_writes_stops_resumes_and_reports(run, trained, tmp_path):
     first = run('--limit', 2)
     assert first.returncode == 0, first.stderr[-3000:]
     assert '2 maps written to maps, 0 were there already' in first.stdout
-    assert 'not complete yet; the same command continues' in first.stdout
+    assert 'not complete yet: 1 images are left. The same command without --limit' in first.stdout
 
     refused = run('--outputs', 'side2', 'fuse', '--no-min-max')
     assert refused.returncode != 0
     assert 'made by another recipe: fusion.min_max is True there and False' in refused.stderr
 
-    (trained / 'images/zz.jpg').write_bytes(b'broken')
+    broken = [trained / f'images/z{i}.jpg' for i in range(7)]
+    for path in broken:
+        path.write_bytes(b'broken')
+    (trained / 'images/moving.gif').write_bytes(b'GIF')
     second = run()
+    for path in broken:
+        path.unlink()
     assert '1 maps written to maps, 2 were there already' in second.stdout
+    assert '1 files in' in second.stdout and 'left out, the first: ' in second.stdout
+    assert 'moving.gif' in second.stdout
+    # Every bad image is named, and nothing is left that another run would do.
+    assert 'not complete yet' not in second.stdout
     assert second.returncode != 0
-    assert '1 images have no map:' in second.stderr and 'zz.jpg' in second.stderr
+    assert '7 images have no map. Mend or remove them' in second.stderr
+    assert all(path.name in second.stderr for path in broken)
     names = sorted(path.name for path in (tmp_path / 'maps').glob('*.png'))
     assert names == ['im0.png', 'im1.png', 'im2.png']
     with Image.open(tmp_path / 'maps/im2.png') as saliency:
         assert (saliency.mode, saliency.size) == ('L', (42, 30))
 
+    (tmp_path / 'ids.txt').write_text('im0.jpg\nim2.jpg\n')
+    third = run('--list', tmp_path / 'ids.txt', '--no-min-max', '--overwrite')
+    assert '2 maps written to maps, 0 were there already' in third.stdout, third.stderr
+    assert sorted(path.name for path in (tmp_path / 'maps').glob('*')) == [
+        'im0.png',
+        'im2.png',
+        'saliency.json',
+    ]
+
 
 def test_a_shard_without_number_is_named(run):
     done = run('--shard', '2')
     assert done.returncode == 2 and '--shard is I/N, such as 2/4; got 2' in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('out', ['images', 'VOC'])
+def test_overwrite_leaves_the_images_alone(tool, trained, tmp_path, out):
+    """Nor does it remove pictures that mmws has not made."""
+    folder = tmp_path / 'VOC/images'
+    folder.mkdir(parents=True)
+    (tmp_path / 'VOC/SegmentationClass').mkdir()
+    for path in (folder / 'a.png', tmp_path / 'VOC/SegmentationClass/a.png'):
+        Image.new('RGB', (20, 20)).save(path)
+    before = sorted(tmp_path.rglob('*'))
+    out = folder if out == 'images' else tmp_path / 'VOC'
+    paths = (trained / 'dss.py', trained / 'dss.pth', folder, '--out', out)
+    done = tool('generate_saliency.py', *paths, '--device', 'cpu', '--overwrite', cwd=tmp_path)
+    assert done.returncode != 0 and 'the folder of the images' in done.stderr
+    assert sorted(tmp_path.rglob('*')) == before
 
 
 def test_checkpoint_of_another_model(trained, tmp_path):
@@ -80,6 +116,17 @@ def test_checkpoint_of_another_model(trained, tmp_path):
     (tmp_path / 'text.pth').write_text('no checkpoint')
     with pytest.raises(ValueError, match='not a checkpoint that torch can load safely'):
         load_dss(cfg, tmp_path / 'text.pth')
+    torch.save([torch.zeros(1)], tmp_path / 'list.pth')
+    with pytest.raises(ValueError, match='list.pth holds no weights by name but a list'):
+        load_dss(cfg, tmp_path / 'list.pth')
+    state = torch.load(trained / 'dss.pth')['state_dict']
+    state['decode_head.fuse.bias'].fill_(float('nan'))
+    torch.save(dict(state_dict=state), tmp_path / 'nan.pth')
+    with pytest.raises(ValueError, match=r'1 weights in .*nan.pth are not finite, .*fuse\.bias'):
+        load_dss(cfg, tmp_path / 'nan.pth')
+    other = Config.fromfile(ROOT / 'configs/cam/vgg16_cam_voc12aug.py')
+    with pytest.raises(ValueError, match='ImageClassifier, which gives no saliency maps. Take a'):
+        load_dss(other, trained / 'dss.pth')
     cfg.model.type = 'EncoderDecoder'
     with pytest.raises(ValueError, match='EncoderDecoder, which gives no saliency maps'):
         load_dss(cfg, trained / 'dss.pth')
