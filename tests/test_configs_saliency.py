@@ -1,18 +1,23 @@
 """Every saliency config: parses, has the paper's numbers, and trains and tests when shrunk."""
 
+import argparse
+import shlex
 from pathlib import Path
 
+import mmcv
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
+from mmengine.config import Config, DictAction
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
+from mmseg.apis import MMSegInferencer, inference_model, init_model, show_result_pyplot
 from mmseg.registry import MODELS
 from PIL import Image
 
 from mmws.backbones.vgg16 import conv_names
+from mmws.saliency import SaliencyDataset
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = [path.stem for path in sorted((ROOT / 'configs/saliency').glob('*.py'))]
@@ -43,8 +48,8 @@ def pairs(tmp_path_factory):
         )
         image = Image.fromarray(image.clip(0, 255).astype(np.uint8))
         for folder, kind, suffix in (
-            ('images', image, '.jpg'),
-            ('images', Image.fromarray(mask), '.png'),
+            ('image', image, '.jpg'),
+            ('annotation', Image.fromarray(mask), '.png'),
             ('DUTS-TR/DUTS-TR-Image', image, '.jpg'),
             ('DUTS-TR/DUTS-TR-Mask', Image.fromarray(mask), '.png'),
             ('DUTS-TE/DUTS-TE-Image', image, '.jpg'),
@@ -55,14 +60,11 @@ def pairs(tmp_path_factory):
             (root / folder).mkdir(parents=True, exist_ok=True)
             kind.save(root / folder / f'pair_{index}{suffix}')
     (root / 'ImageSets/Segmentation').mkdir(parents=True)
-    for name in (
-        'train',
-        'valid',
-        'test',
-        'ImageSets/Segmentation/train',
-        'ImageSets/Segmentation/val',
-    ):
+    for name in ('ImageSets/Segmentation/train', 'ImageSets/Segmentation/val'):
         (root / f'{name}.txt').write_text('pair_0\npair_1\npair_2\n')
+    # MSRA-B's lists name the masks.
+    for name in ('train', 'valid', 'test'):
+        (root / f'{name}_cvpr2013.txt').write_text('pair_0.png\npair_1.png\npair_2.png\n')
     return root
 
 
@@ -120,6 +122,8 @@ def test_solver_and_its_groups(name):
         (240_000, [150_000]) if 'duts' in name else (120_000, [75_000])
     )
     assert step.gamma == 0.1 and step.by_epoch is False
+    # mmengine multiplies by the images of a step over this, and one process takes one.
+    assert cfg.auto_scale_lr.base_batch_size == 1
 
     shrink(cfg, '', Path('unused'))
     model = MODELS.build(cfg.model)
@@ -189,6 +193,77 @@ def test_trains_and_tests(name, pairs, tmp_path):
     # Ten images make an update, but the last ones of a run make one too.
     after = runner.model.state_dict()
     assert any(not torch.equal(before[key], after[key]) for key in before if 'side6' in key)
+
+
+def test_scaling_the_learning_rate_changes_nothing_on_one_process(pairs, tmp_path):
+    cfg = shrink(load('dss_vgg16_msra-b'), pairs, tmp_path / 'scaled')
+    cfg.auto_scale_lr.enable = True
+    runner = Runner.from_cfg(cfg)
+    runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+    runner.scale_lr(runner.optim_wrapper, runner.auto_scale_lr)
+    assert max(runner.optim_wrapper.get_lr()['lr']) == pytest.approx(2e-3)  # biases
+
+
+def options_after(text, doc):
+    """The --cfg-options of the command in a doc that holds a text, as the tools parse them."""
+    (command,) = (
+        block.replace('\\\n', ' ')
+        for block in (ROOT / f'docs/{doc}.md').read_text().split('```')[1::2]
+        if text in block
+    )
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    return parser.parse_known_args(shlex.split(command))[0].cfg_options
+
+
+def test_several_gpus_make_the_same_updates():
+    cfg = load('dss_vgg16_msra-b')
+    five = load('dss_vgg16_msra-b')
+    five.merge_from_dict(options_after('optim_wrapper.accumulative_counts=2', 'testing'))
+    counts = (
+        lambda c: c.optim_wrapper.accumulative_counts,
+        lambda c: c.train_cfg.max_iters,
+        lambda c: c.train_cfg.val_interval,
+        lambda c: c.param_scheduler[0].milestones[0],
+        lambda c: c.default_hooks.checkpoint.interval,
+    )
+    assert [count(five) * 5 for count in counts] == [count(cfg) for count in counts]
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_inference_api_of_mmseg(name, pairs, tmp_path):
+    """One image from a file and one from an array, as there is no mask beside them."""
+    cfg = shrink(load(name), pairs, tmp_path)
+    model = init_model(cfg, device='cpu')
+    model.dataset_meta = SaliencyDataset.METAINFO  # stands in a checkpoint
+    path = pairs / 'image/pair_0.jpg'
+    result = inference_model(model, str(path))
+    saliency = result.pred_saliency.data[0]
+    assert saliency.shape == (40, 56) and (saliency.min(), saliency.max()) == (0, 1)
+    assert torch.equal(result.pred_sem_seg.data[0] == 1, saliency >= 0.5)
+    again = inference_model(model, mmcv.imread(str(path))).pred_saliency.data[0]
+    assert torch.equal(again, saliency)
+    shown = show_result_pyplot(
+        model, str(path), result, show=False, draw_gt=False, with_labels=False, opacity=1.0
+    )
+    salient = (saliency >= 0.5).numpy()
+    assert (shown[salient] == 255).all() and (shown[~salient] == 0).all()
+
+
+def test_inferencer_of_mmseg(pairs, tmp_path):
+    cfg = shrink(load('dss_vgg16_msra-b'), pairs, tmp_path)
+    model = MODELS.build(cfg.model)
+    cfg.dump(tmp_path / 'dss.py')
+    meta = dict(dataset_meta=SaliencyDataset.METAINFO)
+    torch.save(dict(state_dict=model.state_dict(), meta=meta), tmp_path / 'dss.pth')
+    inferencer = MMSegInferencer(
+        model=str(tmp_path / 'dss.py'), weights=str(tmp_path / 'dss.pth'), device='cpu'
+    )
+    path = str(pairs / 'image/pair_2.jpg')
+    mask = inferencer(path, show=False)['predictions']
+    model = init_model(str(tmp_path / 'dss.py'), str(tmp_path / 'dss.pth'), device='cpu')
+    saliency = inference_model(model, path).pred_saliency.data[0].numpy()
+    assert mask.shape == (33, 47) and (mask == (saliency >= 0.5)).all()
 
 
 def test_batches_of_images_that_differ_in_size(pairs, tmp_path):

@@ -1,5 +1,6 @@
-# MSRA-B as it comes: image and mask side by side in one folder, 0_0_272.jpg and 0_0_272.png. The
-# lists hold one name a line: 2,500 images to train on, 500 to validate, 2,000 to test.
+# MSRA-B in its usual layout: image/0_0_272.jpg, annotation/0_0_272.png, and the lists of the
+# division that papers use since CVPR 2013, one mask's name a line: 2,500 images to train on, 500 to
+# validate, 2,000 to test.
 dataset_type = 'SaliencyDataset'
 data_root = 'data/MSRA-B/'
 
@@ -24,8 +25,8 @@ train_dataloader = dict(
     dataset=dict(
         type=dataset_type,
         data_root=data_root,
-        data_prefix=dict(img_path='images', seg_map_path='images'),
-        ann_file='train.txt',
+        data_prefix=dict(img_path='image', seg_map_path='annotation'),
+        ann_file='train_cvpr2013.txt',
         pipeline=train_pipeline,
     ),
 )
@@ -37,8 +38,8 @@ val_dataloader = dict(
     dataset=dict(
         type=dataset_type,
         data_root=data_root,
-        data_prefix=dict(img_path='images', seg_map_path='images'),
-        ann_file='valid.txt',
+        data_prefix=dict(img_path='image', seg_map_path='annotation'),
+        ann_file='valid_cvpr2013.txt',
         pipeline=test_pipeline,
     ),
 )
@@ -50,8 +51,8 @@ test_dataloader = dict(
     dataset=dict(
         type=dataset_type,
         data_root=data_root,
-        data_prefix=dict(img_path='images', seg_map_path='images'),
-        ann_file='test.txt',
+        data_prefix=dict(img_path='image', seg_map_path='annotation'),
+        ann_file='test_cvpr2013.txt',
         pipeline=test_pipeline,
     ),
 )

@@ -10,7 +10,7 @@ optim_wrapper = dict(
     # makes the same step 1e-8 * 1.2e5 = 1.2e-3. Weight decay does not pass through the loss: the
     # same 5e-4 takes next to nothing off the weights at 1e-8, and about 4% in all of this training.
     optimizer=dict(type='SGD', lr=1e-3, momentum=0.9, weight_decay=5e-4),
-    accumulative_counts=10,
+    accumulative_counts=10,  # on n GPUs 10 / n, and all counts of iterations / n
     paramwise_cfg=dict(
         # Caffe's custom.
         bias_lr_mult=2.0,
@@ -36,4 +36,6 @@ default_hooks = dict(
     visualization=dict(type='SegVisualizationHook'),
 )
 log_processor = dict(by_epoch=False)
-auto_scale_lr = dict(enable=False, base_batch_size=10)
+# mmengine divides the images of a step on all GPUs by this, and does not know of
+# accumulative_counts: one image a step is the learning rate above.
+auto_scale_lr = dict(enable=False, base_batch_size=1)
