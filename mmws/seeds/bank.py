@@ -19,6 +19,7 @@ import errno
 import io
 import json
 import os
+import uuid
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
@@ -28,8 +29,10 @@ from PIL import Image
 from mmws.version import __version__
 
 SEED_MANIFEST = 'seed.json'
+SALIENCY_MANIFEST = 'saliency.json'
 _MARKER = 'unfinished.json'
 _TEMPORARY = '.part'
+_ATTEMPTS = 3
 
 
 class SeedFolder:
@@ -44,6 +47,7 @@ class SeedFolder:
         about: What else the manifest shall tell, without being compared.
         suffix: Ending of the files.
         manifest: Name of the manifest.
+        remedy: What the user can do about a folder of another recipe.
 
     Raises:
         TypeError: The recipe is not JSON.
@@ -57,12 +61,14 @@ class SeedFolder:
         about: dict | None = None,
         suffix: str = '.png',
         manifest: str = SEED_MANIFEST,
+        remedy: str = 'Choose another output folder, or replace it with --overwrite.',
     ):
         self.path = Path(path)
         # As it is read back: tuples are lists there.
         self.recipe = json.loads(json.dumps(recipe, sort_keys=True))
         self.about = dict(about or {})
         self.suffix = suffix
+        self._remedy = remedy
         self._manifest = self.path / manifest
         self._marker = self.path / _MARKER
 
@@ -81,21 +87,24 @@ class SeedFolder:
             FileExistsError: Another recipe made the folder, or nobody knows what did.
             ValueError: The manifest or marker is unreadable.
         """
-        found = self.stored_recipe()
+        found, foreign = self.stored_recipe(), 0
+        if found is None:
+            foreign = sum(1 for _ in self._scan())
+            # Another process may have begun to fill it meanwhile: that marks before it writes.
+            found = self.stored_recipe()
         if found == self.recipe or (overwrite and found is not None):
             return
         if found is not None:
             raise FileExistsError(
                 f'{self.path} was made by another recipe: {_differences(found, self.recipe)}. '
-                'Choose another output folder, or replace it with --overwrite.'
+                f'{self._remedy}'
             )
-        if self._marker.is_file():
+        kind = self._marked_kind()
+        if kind is not None:
             raise FileExistsError(
-                f'{self._marker} says that something else is being made there: '
-                f'{_read_json(self._marker)["manifest"]}, not {self._manifest.name}. Choose '
-                'another output folder.'
+                f'{self._marker} says that something else is being made there: {kind}, not '
+                f'{self._manifest.name}. Choose another output folder.'
             )
-        foreign = sum(1 for _ in self._scan())
         if foreign:
             raise FileExistsError(
                 f'{self.path} holds {foreign} {self.suffix} files but neither '
@@ -109,12 +118,16 @@ class SeedFolder:
         Raises:
             ValueError: The manifest or marker is unreadable.
         """
-        for note in (self._manifest, self._marker):
-            if note.is_file():
+        # Other processes take the one away after they have written the other, so that a single
+        # look may come too late for this and too early for that.
+        for note in (self._manifest, self._marker) * 3:
+            try:
                 content = _read_json(note)
-                # Seeds, CAMs and saliency maps have one marker, which says what it is of.
-                if content.get('manifest', self._manifest.name) == self._manifest.name:
-                    return content['recipe']
+            except FileNotFoundError:
+                continue
+            # Seeds, CAMs and saliency maps have one marker, which says what it is of.
+            if content.get('manifest', self._manifest.name) == self._manifest.name:
+                return content['recipe']
         return None
 
     def clear(self) -> None:
@@ -135,10 +148,12 @@ class SeedFolder:
         self._manifest.unlink(missing_ok=True)
         for image_id in list(self._scan()):
             self.file(image_id).unlink(missing_ok=True)
-        self._marker.unlink()
+        self._marker.unlink(missing_ok=True)
 
     def prepare(self) -> None:
         """Creates the folder, checks it and marks it as being filled by this recipe.
+
+        Several processes may do so at once: the first one's recipe holds for all.
 
         Raises:
             FileExistsError, ValueError: As :meth:`check`.
@@ -146,13 +161,14 @@ class SeedFolder:
         self.check()
         self.path.mkdir(parents=True, exist_ok=True)
         if not self._manifest.is_file() and not self._marker.is_file():
-            self._mark(self.recipe)
+            self._mark(self.recipe, replace=False)
+            self.check()
 
     def reopen(self) -> None:
         """Takes a complete folder back to unfinished, because images are to be added."""
         if self._manifest.is_file():
             self._mark(self.recipe)
-            self._manifest.unlink()
+            self._manifest.unlink(missing_ok=True)
 
     def finished(self) -> set[str]:
         """Ids of the images whose file is there, from one look at the folder."""
@@ -165,11 +181,12 @@ class SeedFolder:
     def complete(self, image_ids: Collection[str]) -> bool:
         """Writes the manifest if all these images are there; True if they are.
 
-        What processes that were killed have left is removed then.
+        What processes that were killed have left of images is removed then. What there is of the
+        notes is not: another process may be writing them at this moment.
         """
         if not self.finished().issuperset(image_ids):
             return False
-        for leftover in self.path.rglob(f'.*{_TEMPORARY}'):
+        for leftover in self.path.rglob(f'.*{self.suffix}.*{_TEMPORARY}'):
             leftover.unlink(missing_ok=True)
         content = {
             'recipe': self.recipe,
@@ -181,9 +198,17 @@ class SeedFolder:
         self._marker.unlink(missing_ok=True)
         return True
 
-    def _mark(self, recipe: dict) -> None:
+    def _mark(self, recipe: dict, *, replace: bool = True) -> None:
         content = {'recipe': recipe, 'manifest': self._manifest.name}
-        write_atomically(self._marker, _to_json(content))
+        write_atomically(self._marker, _to_json(content), replace=replace)
+
+    def _marked_kind(self) -> str | None:
+        """Name of the manifest of what is being made there, if it is of another kind."""
+        try:
+            kind = _read_json(self._marker).get('manifest', self._manifest.name)
+        except FileNotFoundError:
+            return None
+        return None if kind == self._manifest.name else kind
 
     def _scan(self) -> Iterable[str]:
         folders = [('', self.path)]
@@ -258,25 +283,32 @@ def voc_palette() -> np.ndarray:
     return colours.astype(np.uint8)
 
 
-def write_atomically(path: str | os.PathLike, content: bytes) -> None:
+def write_atomically(path: str | os.PathLike, content: bytes, *, replace: bool = True) -> None:
     """Writes a file that is, at any moment, either not there or whole.
 
     Args:
         path: The file; its folder is made where it is missing.
         content: Its bytes.
+        replace: Whether a file that is there already, or that another process writes at the same
+            time, is replaced; otherwise that one stays.
 
     Raises:
         OSError: It cannot be written. A full disk is named as such; nothing half written stays.
     """
     path = Path(path)
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}{_TEMPORARY}')
+    # Machines that share a disk number their processes alike.
+    temporary = path.with_name(f'.{path.name}.{uuid.uuid4().hex[:16]}{_TEMPORARY}')
     try:
-        try:
-            temporary.write_bytes(content)
-        except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(content)
-        os.replace(temporary, path)
+        for attempt in range(_ATTEMPTS):
+            try:
+                temporary.write_bytes(content)
+                _rename(temporary, path, replace=replace)
+                return
+            except FileNotFoundError:
+                # No folder yet, or another process that has finished it tidied up.
+                if attempt == _ATTEMPTS - 1:
+                    raise
+                path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -288,6 +320,22 @@ def write_atomically(path: str | os.PathLike, content: bytes) -> None:
         raise
 
 
+def _rename(temporary: Path, path: Path, *, replace: bool) -> None:
+    if replace:
+        os.replace(temporary, path)
+        return
+    try:
+        os.link(temporary, path)  # fails where the file is there, unlike a rename
+    except FileExistsError:
+        pass
+    except FileNotFoundError:
+        raise
+    except OSError:  # a file system without hard links
+        os.replace(temporary, path)
+        return
+    temporary.unlink(missing_ok=True)
+
+
 def _to_json(content: dict) -> bytes:
     return (json.dumps(content, indent=2, sort_keys=True) + '\n').encode()
 
@@ -295,6 +343,8 @@ def _to_json(content: dict) -> bytes:
 def _read_json(path: Path) -> dict:
     try:
         content = json.loads(path.read_text(encoding='utf-8'))
+    except FileNotFoundError:
+        raise
     except (ValueError, OSError) as error:
         raise ValueError(
             f'{path} cannot be read ({error}). Choose another folder, or remove this one by hand.'

@@ -1,6 +1,7 @@
 import errno
 import io
 import json
+import multiprocessing
 import os
 from pathlib import Path
 
@@ -185,6 +186,133 @@ def test_what_killed_processes_left_is_not_counted_and_goes_at_the_end(tmp_path)
     fill(folder, 'b')
     assert folder.complete(['a', 'b'])
     assert sorted(p.name for p in folder.path.iterdir()) == ['a.png', 'b.png', 'seed.json']
+
+
+def fill_side_by_side(root, rank, barrier, errors):
+    """One of four processes that fill fifty folders, all at the same moment."""
+    for number in range(50):
+        folder = SeedFolder(root / str(number), RECIPE)
+        barrier.wait(60)
+        try:
+            folder.prepare()
+            folder.reopen()
+            fill(folder, str(rank))
+            folder.check()
+        except Exception as error:
+            errors.put(f'fill: {error!r}')
+        barrier.wait(60)
+        try:
+            assert folder.complete('0123')
+            folder.prepare()
+        except Exception as error:
+            errors.put(f'complete: {error!r}')
+        barrier.wait(60)
+        try:
+            folder.reopen()
+            assert folder.complete('0123')
+        except Exception as error:
+            errors.put(f'again: {error!r}')
+
+
+def run_side_by_side(work, *arguments):
+    context = multiprocessing.get_context('forkserver')
+    context.set_forkserver_preload(['mmws.seeds.bank'])
+    barrier, errors = context.Barrier(4), context.SimpleQueue()
+    processes = [
+        context.Process(target=work, args=(*arguments, rank, barrier, errors)) for rank in range(4)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(120)
+    assert [process.exitcode for process in processes] == [0] * 4
+    found = []
+    while not errors.empty():
+        found.append(errors.get())
+    return found
+
+
+def test_several_processes_fill_and_complete_a_folder_at_once(tmp_path):
+    assert run_side_by_side(fill_side_by_side, tmp_path) == []
+    expected = ['0.png', '1.png', '2.png', '3.png', 'seed.json']
+    for folder in tmp_path.iterdir():
+        assert sorted(path.name for path in folder.iterdir()) == expected
+
+
+def prepare_own_recipe(root, rank, barrier, errors):
+    for number in range(50):
+        folder = SeedFolder(root / str(number), {'made by': rank})
+        barrier.wait(60)
+        try:
+            folder.prepare()
+        except FileExistsError:
+            errors.put((number, rank))
+
+
+def test_of_several_recipes_at_once_one_is_accepted(tmp_path):
+    refused = run_side_by_side(prepare_own_recipe, tmp_path)
+    for number in range(50):
+        mark = json.loads((tmp_path / f'{number}/unfinished.json').read_text())
+        others = {0, 1, 2, 3} - {mark['recipe']['made by']}
+        assert {rank for folder, rank in refused if folder == number} == others
+
+
+def test_a_process_that_begins_between_two_looks_is_no_stranger(tmp_path, monkeypatch):
+    folder = SeedFolder(tmp_path / 'seed', RECIPE)
+    other = SeedFolder(tmp_path / 'seed', RECIPE)
+    scan = folder._scan
+
+    def late():
+        other.prepare()
+        fill(other, 'a')
+        return scan()
+
+    monkeypatch.setattr(folder, '_scan', late)
+    folder.check()
+
+
+def test_the_notes_of_other_processes_are_left_alone(tmp_path):
+    folder = SeedFolder(tmp_path / 'seed', RECIPE)
+    folder.prepare()
+    fill(folder, 'a')
+    being_written = folder.path / '.seed.json.0123.part'
+    being_written.write_bytes(b'{')
+    assert folder.complete(['a']) and being_written.is_file()
+
+
+def test_a_file_whose_unfinished_form_was_tidied_away_is_written_again(tmp_path, monkeypatch):
+    folder = SeedFolder(tmp_path / 'seed', RECIPE)
+    folder.prepare()
+    fill(folder, 'a')
+    replace = os.replace
+
+    def late(source, target):
+        monkeypatch.undo()
+        folder.complete(['a'])
+        replace(source, target)
+
+    monkeypatch.setattr(os, 'replace', late)
+    write_atomically(folder.file('b'), b'y')
+    assert folder.file('b').read_bytes() == b'y'
+    assert not list(folder.path.glob('.*'))
+
+
+def test_equal_process_numbers_do_not_share_a_file(tmp_path, monkeypatch):
+    names = []
+    monkeypatch.setattr(os, 'replace', lambda source, target: names.append(source.name))
+    write_atomically(tmp_path / 'a.png', b'x')
+    write_atomically(tmp_path / 'a.png', b'x')
+    assert len(set(names)) == 2
+
+
+def test_without_hard_links_the_mark_is_moved(tmp_path, monkeypatch):
+    def refuse(source, target):
+        raise PermissionError(errno.EPERM, 'Operation not permitted')
+
+    monkeypatch.setattr(os, 'link', refuse)
+    folder = SeedFolder(tmp_path / 'seed', RECIPE)
+    folder.prepare()
+    assert [path.name for path in folder.path.iterdir()] == ['unfinished.json']
 
 
 def test_write_is_all_or_nothing(tmp_path, monkeypatch):
