@@ -18,7 +18,7 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from torch import nn
 
-from mmws.seeds.bank import SeedFolder
+from mmws.seeds.bank import SALIENCY_MANIFEST, SeedFolder
 from mmws.seeds.cam import normalize_cam
 from mmws.seeds.cam_store import CAM_MANIFEST, CAM_SUFFIX, ImageCAMs
 from mmws.seeds.crf import load_pydensecrf
@@ -84,10 +84,12 @@ def dataset_images(dataset, recipe: SeedRecipe) -> list[SeedImage]:
         )
     _check_files('images', [image.path for image in images])
     if recipe.saliency.source == 'map':
+        folder = _map_folder(images[0], recipe.saliency.suffix) if images else ''
         _check_files(
             'saliency maps',
             [image.saliency_path for image in images],
-            " Data without saliency: seeds.saliency=dict(source='cam').",
+            ' Make them with: python tools/generate_saliency.py CONFIG CHECKPOINT IMAGES --out '
+            f"{folder}, see docs/saliency.md. Data without any: seeds.saliency=dict(source='cam').",
         )
     return images
 
@@ -132,6 +134,30 @@ def classifier_identity(model: nn.Module, config: Config) -> dict:
         'weights_sha256': digest.hexdigest(),
         'model_sha256': hashlib.sha256(text.encode()).hexdigest(),
     }
+
+
+def saliency_identity(images: Sequence[SeedImage], suffix: str) -> str | None:
+    """What tells saliency maps from others: a hash of the recipes in the manifests of mmws.
+
+    Args:
+        images: With the paths of their maps.
+        suffix: Ending of the maps.
+
+    Returns:
+        None where nothing says how the maps were made, as for those of others.
+    """
+    recipes = []
+    for folder in {_map_folder(image, suffix) for image in images if image.saliency_path}:
+        try:
+            # Also of a folder to which maps are still being added.
+            recipe = SeedFolder(folder, {}, manifest=SALIENCY_MANIFEST).stored_recipe()
+        except ValueError:  # a file of that name which is not ours
+            continue
+        if recipe is not None:
+            recipes.append(json.dumps(recipe, sort_keys=True))
+    if not recipes:
+        return None
+    return hashlib.sha256('\n'.join(sorted(recipes)).encode()).hexdigest()[:16]
 
 
 def stored_cams(cams_dir: str | os.PathLike, prefix: str) -> dict:
@@ -228,9 +254,12 @@ class SeedGeneration:
             )
         common = {'classifier': identity, 'classes': names}
         about = about or {}
+        maps = saliency_identity(images, recipe.saliency.suffix)
         self.folders = {
             name: SeedFolder(
-                Path(out, name), {**recipe.identity(name), **common}, about={**about, 'name': name}
+                Path(out, name),
+                {**recipe.identity(name, maps=maps), **common},
+                about={**about, 'name': name},
             )
             for name in recipe.names
         }
@@ -438,6 +467,11 @@ def _image_of(dataset, info: dict, recipe: SeedRecipe) -> SeedImage:
         saliency = os.path.join(folder, f'{image_id}{recipe.saliency.suffix}')
     classes = np.atleast_1d(np.asarray(info.get('gt_label', ()), np.int64))
     return SeedImage(image_id, path, tuple(sorted(int(c) for c in classes)), saliency)
+
+
+def _map_folder(image: SeedImage, suffix: str) -> str:
+    """The folder of the maps, below which an id may have folders of its own."""
+    return image.saliency_path.removesuffix(f'{image.image_id}{suffix}').rstrip('/') or '.'
 
 
 def _check_files(what: str, paths: Sequence[str], hint: str = '') -> None:

@@ -17,7 +17,7 @@ from mmseg.registry import TRANSFORMS
 
 from mmws.engine.progress_bar import ProgressBar
 from mmws.engine.worker_pool import map_unordered
-from mmws.seeds.bank import SeedFolder
+from mmws.seeds.bank import SALIENCY_MANIFEST, SeedFolder
 from mmws.seeds.crf import load_pydensecrf
 from mmws.seeds.image_file import BadInputError, read_image
 from mmws.seeds.seed_recipe import CRFOptions
@@ -25,8 +25,6 @@ from mmws.seeds.seed_recipe import CRFOptions
 from .dss import DSS
 from .find_images import IMAGE_SUFFIXES, FoundImages, find_images, read_ids
 from .write_map import MapJob, shrink, write_map
-
-SALIENCY_MANIFEST = 'saliency.json'
 
 
 @dataclass

@@ -109,8 +109,13 @@ class SeedRecipe:
         """Names of the seeds, in the order of :meth:`make`."""
         return [seed_name(self.prefix, kind, tag) for kind in self.types for tag in self._tags]
 
-    def identity(self, name: str) -> dict:
-        """What the seed of this name depends on, for its manifest: JSON."""
+    def identity(self, name: str, *, maps: str | None = None) -> dict:
+        """What the seed of this name depends on, for its manifest: JSON.
+
+        Args:
+            name: Of the seed.
+            maps: Tells saliency maps from others, where that is known.
+        """
         kind, tag = next(
             (kind, tag)
             for kind in self.types
@@ -121,6 +126,8 @@ class SeedRecipe:
         del saliency['sparse_share']  # only reported, but for the fallback, see below
         for unused in ('alpha',) if self.saliency.source == 'map' else ('folder', 'suffix'):
             del saliency[unused]
+        if maps is not None and self.saliency.source == 'map':
+            saliency['maps'] = maps
         options = asdict(self.threshold if kind == 'threshold' else self.crf)
         if options.get('sparse_fallback'):
             saliency['sparse_share'] = self.saliency.sparse_share
