@@ -9,6 +9,7 @@ import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from mmengine.utils import digit_version
 
 import mmws
 from mmws.datasets.shapes import make_scene
@@ -266,6 +267,10 @@ def test_resuming_in_the_middle_of_an_epoch_starts_the_epoch_again(config):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(
+    digit_version(torch.__version__)[:2] < (2, 3),
+    reason='older torch cannot trace the function of the loss',
+)
 def test_torch_compile(config):
     """Traced by dynamo without a compiler: whether the code can be compiled, not how fast it is."""
     plain, runner = train(config(**PLAIN))

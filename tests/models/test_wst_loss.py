@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from mmengine.utils import digit_version
 from mmseg.models.losses import CrossEntropyLoss
 from mmseg.registry import MODELS
 
@@ -234,6 +235,8 @@ def test_huge_logits_stay_finite(size):
 def test_half_precision_logits_are_computed_in_float32(dtype):
     logits, seeds = make_case(10)
     half = logits.to(dtype).requires_grad_()
+    if dtype == torch.float16 and digit_version(torch.__version__)[:2] < (2, 3):
+        pytest.skip('autocast of this torch has no float16 on a CPU')
     with torch.autocast('cpu', dtype=dtype):
         loss = WSTLoss()(half, seeds)
     loss.backward()
