@@ -162,7 +162,7 @@ class SeedFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         if not self._manifest.is_file() and not self._marker.is_file():
             self._mark(self.recipe, replace=False)
-            self.check()
+        self.check()  # another process may have been first, with another recipe
 
     def reopen(self) -> None:
         """Takes a complete folder back to unfinished, because images are to be added."""
