@@ -1,6 +1,7 @@
 """Every saliency config: parses, has the paper's numbers, and trains and tests when shrunk."""
 
 import argparse
+import re
 import shlex
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmseg.apis import MMSegInferencer, inference_model, init_model, show_result_pyplot
-from mmseg.registry import MODELS
+from mmseg.registry import DATASETS, MODELS
 from PIL import Image
 
 from mmws.backbones.vgg16 import conv_names
@@ -214,6 +215,66 @@ def options_after(text, doc):
     parser = argparse.ArgumentParser()
     parser.add_argument('--cfg-options', nargs='+', action=DictAction)
     return parser.parse_known_args(shlex.split(command))[0].cfg_options
+
+
+@pytest.mark.parametrize(
+    ('folders', 'suffix', 'listed', 'pairs_there'),
+    [
+        (('ECSSD/images', 'ECSSD/ground_truth_mask'), '.jpg', None, 2),
+        (('HKU-IS/imgs', 'HKU-IS/gt'), '.png', 'HKU-IS/test.txt', 1),
+    ],
+)
+def test_the_docs_test_on_other_sets(folders, suffix, listed, pairs_there, tmp_path, monkeypatch):
+    """The printed options name the folders as these sets come."""
+    monkeypatch.chdir(tmp_path)
+    for folder, end in zip(folders, (suffix, '.png'), strict=True):
+        (tmp_path / 'data' / folder).mkdir(parents=True)
+        for name in ('0001', '0002'):
+            Image.new('L', (20, 16)).save(tmp_path / 'data' / folder / f'{name}{end}')
+    if listed:
+        (tmp_path / 'data' / listed).write_text('0002.png\n')
+    cfg = load('dss_vgg16_msra-b')
+    cfg.merge_from_dict(options_after(f'data/{folders[0].split("/")[0]}/', 'saliency'))
+    dataset = DATASETS.build(cfg.test_dataloader.dataset)
+    assert len(dataset) == pairs_there
+    assert tuple(dataset[0]['inputs'].shape) == (3, 16, 20)
+    assert dataset[0]['data_samples'].gt_sem_seg.shape == (16, 20)
+
+
+def test_the_docs_example_with_own_images(tmp_path, monkeypatch):
+    """Its config finds images, labels and maps where the page puts them."""
+    pytest.importorskip('mmpretrain')
+    from mmpretrain.registry import DATASETS as CLASSIFICATION_DATASETS
+    from mmpretrain.registry import MODELS as CLASSIFIERS
+
+    from mmws.engine.seed_generation import dataset_images, recipe_of
+
+    page = (ROOT / 'docs/saliency.md').read_text()
+    (code,) = re.findall(r'```python\n(_base_.*?)```', page, re.DOTALL)
+    for folder, end in (('images', '.jpg'), ('saliency', '.png')):
+        (tmp_path / 'data/mine' / folder).mkdir(parents=True)
+        for name in ('0001', '0412'):
+            Image.new('L', (20, 16)).save(tmp_path / f'data/mine/{folder}/{name}{end}')
+    for name, line in re.findall(r'(train|val)\.txt +(.+)', page):
+        (tmp_path / f'data/mine/{name}.txt').write_text(f'{line}\n')
+    monkeypatch.chdir(tmp_path)
+    for net in ('vgg16', 'res38'):
+        own = code.replace("'configs/", f"'{ROOT}/configs/").replace('vgg16', net)
+        (tmp_path / f'my_{net}.py').write_text(own)
+        cfg = Config.fromfile(tmp_path / f'my_{net}.py')
+        with DefaultScope.overwrite_default_scope('mmpretrain'):
+            datasets = [
+                CLASSIFICATION_DATASETS.build(loader.dataset)
+                for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader)
+            ]
+            cfg.model.head.init_cfg = cfg.model.backbone.init_cfg = None
+            model = CLASSIFIERS.build(cfg.model)
+        assert [d.get_data_info(0)['gt_label'] for d in datasets] == [[0, 1], [2], [2]]
+        assert datasets[0][0]['inputs'].shape == (3, 321, 321)
+        assert model.head.num_classes == 3
+        (image,) = dataset_images(datasets[0], recipe_of(cfg, types=['threshold']))
+        assert image.saliency_path == 'data/mine/saliency/0001.png'
+        assert f'my_{net}.py work_dirs/my_{net}/epoch_{cfg.train_cfg.max_epochs}.pth' in page
 
 
 def test_several_gpus_make_the_same_updates():
