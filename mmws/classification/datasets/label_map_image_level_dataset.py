@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from mmpretrain.registry import DATASETS
-from PIL import Image
+
+from mmws.seeds.label_map import read_label_map
 
 from .image_level_dataset import ImageLevelDataset, missing_files
 
@@ -31,8 +32,8 @@ class LabelMapImageLevelDataset(ImageLevelDataset):
 
     Raises:
         FileNotFoundError: A list, an image or a mask is not there.
-        ValueError: A mask is not a map of indices or holds an unknown one, or an image has no
-            label.
+        ValueError: A mask is not a map of indices (see :func:`mmws.seeds.label_map.read_label_map`)
+            or holds an unknown one, or an image has no label.
     """
 
     def __init__(
@@ -64,17 +65,7 @@ class LabelMapImageLevelDataset(ImageLevelDataset):
         return [self._classes_of(path) for path in paths]
 
     def _classes_of(self, path: str) -> list[int]:
-        try:
-            with Image.open(path) as image:
-                labels = np.asarray(image)
-        except OSError as error:
-            raise ValueError(f'{path} is not a readable image: {error}.') from error
-        if labels.ndim != 2 or labels.dtype != np.uint8:
-            raise ValueError(
-                f'{path} is not a label map: expected one 8-bit channel of class indices, got '
-                f'shape {labels.shape} of {labels.dtype}. A coloured picture must be turned into '
-                'indices first.'
-            )
+        labels = read_label_map(path)
         present = np.flatnonzero(np.bincount(labels.ravel(), minlength=256)).tolist()
         unknown = [v for v in present if len(self.CLASSES) < v != _IGNORE]
         if unknown:

@@ -2,7 +2,9 @@
 
 import itertools
 import json
+import struct
 import tarfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +47,33 @@ def test_unknown_label(voc_tree):
 
 def test_coloured_mask(voc_tree):
     write_mask(voc_tree, np.zeros((4, 4, 3), np.uint8))
-    with pytest.raises(ValueError, match=r'b.png is not a label map: .* shape \(4, 4, 3\)'):
+    with pytest.raises(ValueError, match='b.png has mode RGB: colours, not class ids'):
+        build(voc_tree)
+
+
+def write_grey_png(path, rows, bits):
+    """Writes a grey PNG of few bits a pixel, which pillow only reads."""
+
+    def chunk(kind, content):
+        checksum = zlib.crc32(kind + content)
+        return struct.pack('>I', len(content)) + kind + content + struct.pack('>I', checksum)
+
+    values = ''.join(f'{v:0{bits}b}' for v in rows[0])
+    line = bytes([0]) + int(values, 2).to_bytes(len(values) // 8, 'big')
+    header = struct.pack('>IIBBBBB', len(rows[0]), len(rows), bits, 0, 0, 0, 0)
+    path.write_bytes(
+        b'\x89PNG\r\n\x1a\n'
+        + chunk(b'IHDR', header)
+        + chunk(b'IDAT', zlib.compress(line * len(rows)))
+        + chunk(b'IEND', b'')
+    )
+
+
+def test_mask_whose_values_a_decoder_stretches(voc_tree):
+    path = voc_tree / 'SegmentationClassAug/b.png'
+    write_grey_png(path, [[0, 1]] * 2, 4)
+    assert np.asarray(Image.open(path)).tolist() == [[0, 17]] * 2
+    with pytest.raises(ValueError, match='b.png is a greyscale PNG of fewer than 8 bits'):
         build(voc_tree)
 
 
@@ -64,7 +92,7 @@ def test_missing_mask(voc_tree):
 
 def test_unreadable_mask(voc_tree):
     (voc_tree / 'SegmentationClassAug/c.png').write_bytes(b'not a png')
-    with pytest.raises(ValueError, match='c.png is not a readable image'):
+    with pytest.raises(ValueError, match='c.png cannot be decoded'):
         build(voc_tree)
 
 
