@@ -10,6 +10,8 @@ import torch
 from mmengine.model import is_model_wrapper
 from mmpretrain.models import ImageClassifier
 
+from mmws.seeds.cam import NotFiniteError
+
 
 def scaled_size(height: int, width: int, scale: float) -> tuple[int, int]:
     """Gives the size (height, width) of a resized image: rounded, half upwards, at least 1."""
@@ -43,8 +45,9 @@ def class_maps(
         background, h and w at the network's output stride.
 
     Raises:
-        ValueError: The image is not such an array, a scale is not positive, the preprocessor
-            pads, or a map is not finite.
+        NotFiniteError: A map is not finite.
+        ValueError: The image is not such an array, a scale is not positive, or the preprocessor
+            pads.
     """
     if not (isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3):
         found = f'{image.dtype} {image.shape}' if isinstance(image, np.ndarray) else type(image)
@@ -84,7 +87,7 @@ def _class_maps_at(
     if flip:
         maps = (maps[:1] + maps[1:].flip(3)) / 2
     if not torch.isfinite(maps).all():
-        raise ValueError(
+        raise NotFiniteError(
             f'class_maps: the maps at scale {scale} hold NaN or infinite values. Did the training '
             'of this checkpoint diverge?'
         )

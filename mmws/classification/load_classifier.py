@@ -67,7 +67,7 @@ def load_classifier(
 
     Raises:
         FileNotFoundError: The config or the checkpoint is not there.
-        ValueError: The checkpoint is of another architecture or has other classes.
+        ValueError: The checkpoint is of another architecture, has other classes or holds NaN.
     """
     checkpoint = Path(checkpoint)
     if not checkpoint.is_file():
@@ -85,6 +85,12 @@ def load_classifier(
     state = content.get('state_dict', content)
     state = {name.removeprefix('module.'): value for name, value in state.items()}
     _check_fit(model, state, checkpoint)
+    strange = [name for name, value in state.items() if not torch.isfinite(value).all()]
+    if strange:
+        raise ValueError(
+            f'{checkpoint}: {len(strange)} of {len(state)} entries hold NaN or infinite values, '
+            f'the first: {strange[0]}. The training diverged; take an earlier checkpoint.'
+        )
     model.load_state_dict(state)
     classes = (content.get('meta') or {}).get('dataset_meta', {}).get('classes')
     if classes is not None and len(classes) != model.head.num_classes:

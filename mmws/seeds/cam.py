@@ -12,6 +12,10 @@ _SMALLEST_MAXIMUM = 1e-5
 MERGES = ('max', 'mean')
 
 
+class NotFiniteError(ValueError):
+    """CAMs hold NaN or infinite values."""
+
+
 def normalize_cam(cam: np.ndarray) -> np.ndarray:
     """Takes the positive part of each class map and divides it by its maximum (Eq. 3).
 
@@ -23,11 +27,12 @@ def normalize_cam(cam: np.ndarray) -> np.ndarray:
         (M, H, W) float32 in [0, 1]. A class without positive response stays all zero.
 
     Raises:
-        ValueError: Not three axes, or values that are not finite.
+        NotFiniteError: Values that are not finite.
+        ValueError: Not three axes.
     """
     cam = _as_maps(cam)
     if not np.isfinite(cam).all():
-        raise ValueError(
+        raise NotFiniteError(
             f'{np.count_nonzero(~np.isfinite(cam))} of {cam.size} CAM values are NaN or infinite. '
             'Did the training of this classifier diverge?'
         )

@@ -41,7 +41,7 @@ def read_cams(path: str | os.PathLike) -> ImageCAMs:
 
     Raises:
         FileNotFoundError: No such file.
-        ValueError: It is damaged or something else.
+        ValueError: It is damaged or something else, or values are not in [0, 1].
     """
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -56,5 +56,10 @@ def read_cams(path: str | os.PathLike) -> ImageCAMs:
             raise ValueError(
                 f'{path}: the CAMs of scale {scale} are {cam.shape}, but {len(class_ids)} classes '
                 'are present. Remove the file and make it again.'
+            )
+        if not (cam.min(initial=0) >= 0 and cam.max(initial=0) <= 1):  # NaN fails too
+            raise ValueError(
+                f'{path}: the CAMs of scale {scale} are not in [0, 1], or NaN. Remove the file and '
+                'make it again.'
             )
     return ImageCAMs(class_ids, maps)

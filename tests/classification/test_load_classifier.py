@@ -106,3 +106,11 @@ def test_model_without_class_maps():
 def test_config_without_model():
     with pytest.raises(ValueError, match='no `model`'):
         build_classifier(Config(dict()))
+
+
+def test_weights_that_are_not_finite(checkpoint):
+    path, model = checkpoint
+    model.head.fc8.weight.data[1] = float('nan')
+    torch.save(model.state_dict(), path)
+    with pytest.raises(ValueError, match='epoch_1.pth: 1 of .* first: head.fc8.weight.*diverged'):
+        load_classifier(config(), path)

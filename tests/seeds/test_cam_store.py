@@ -31,3 +31,18 @@ def test_damaged_files_are_named(tmp_path):
     path.write_bytes(ImageCAMs((3, 4), {1.0: np.ones((1, 2, 2), np.float16)}).encode())
     with pytest.raises(ValueError, match='2 classes are present'):
         read_cams(path)
+
+
+@pytest.mark.parametrize('value', [np.nan, np.inf, -0.1, 1.5])
+def test_values_out_of_range_are_named(tmp_path, value):
+    path = tmp_path / 'a.npz'
+    maps = {1.0: np.ones((1, 2, 2), np.float16), 0.5: np.full((1, 2, 2), value, np.float16)}
+    path.write_bytes(ImageCAMs((3,), maps).encode())
+    with pytest.raises(ValueError, match=r'a.npz: the CAMs of scale 0.5 are not in \[0, 1\]'):
+        read_cams(path)
+
+
+def test_an_image_without_a_class_has_no_map(tmp_path):
+    path = tmp_path / 'a.npz'
+    path.write_bytes(ImageCAMs((), {1.0: np.ones((0, 2, 2), np.float16)}).encode())
+    assert read_cams(path).class_ids == ()
