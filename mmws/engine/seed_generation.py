@@ -6,6 +6,7 @@ import functools
 import hashlib
 import json
 import os
+import posixpath
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,7 @@ from mmengine.logging import print_log
 from torch import nn
 
 from mmws.seeds.bank import SALIENCY_MANIFEST, SeedFolder
-from mmws.seeds.cam import normalize_cam
+from mmws.seeds.cam import NotFiniteError, normalize_cam
 from mmws.seeds.cam_store import CAM_MANIFEST, CAM_SUFFIX, ImageCAMs
 from mmws.seeds.crf import load_pydensecrf
 from mmws.seeds.image_file import BadInputError, read_image
@@ -42,6 +43,9 @@ class SeedReport:
         failed: Image id -> why it has no seeds.
         sparse: Ids of the images, of those made, in which saliency finds hardly anything.
         rate: Images per second.
+        missing: Number of images of the dataset that lack seeds, with the work of other processes.
+        limited: Whether only the first images were to be done.
+        shared: Whether other processes make the rest.
         complete: Whether all folders are complete, with the work of other processes.
     """
 
@@ -50,6 +54,9 @@ class SeedReport:
     failed: dict[str, str] = field(default_factory=dict)
     sparse: list[str] = field(default_factory=list)
     rate: float = 0.0
+    missing: int = 0
+    limited: bool = False
+    shared: bool = False
     complete: bool = False
 
 
@@ -63,7 +70,8 @@ def dataset_images(dataset, recipe: SeedRecipe) -> list[SeedImage]:
 
     Raises:
         FileNotFoundError: Images or saliency maps are missing.
-        ValueError: Two images have one id, or an image has no class.
+        ValueError: Two images have one id, an id would name a file elsewhere, or the classes of an
+            image are none, twice the same or no indices.
     """
     images = [
         _image_of(leaf, leaf.get_data_info(index), recipe)
@@ -76,12 +84,26 @@ def dataset_images(dataset, recipe: SeedRecipe) -> list[SeedImage]:
             f'{len(twice)} image ids occur more than once, the first: {twice[0]}. Seeds are named '
             'by image id, so each may occur once.'
         )
+    astray = [image for image in images if not _names_a_file_inside(image.image_id)]
+    if astray:
+        raise ValueError(
+            f'{len(astray)} of {len(images)} image ids would name files outside the folders of '
+            f'seeds, or hidden ones, the first: {astray[0].image_id!r} of {astray[0].path}. Set '
+            "data_root and data_prefix to the images' folder, or give each sample an image_id "
+            "without '..'."
+        )
     without = [image.image_id for image in images if not image.class_ids]
     if without:
         raise ValueError(
             f'{len(without)} of {len(images)} images have no class, the first: {without[0]}. '
             'Label them, or take them off the list of the dataset.'
         )
+    for image in images:
+        if min(image.class_ids) < 0 or len(set(image.class_ids)) < len(image.class_ids):
+            raise ValueError(
+                f'image {image.image_id} has the classes {list(image.class_ids)}: gt_label must '
+                'list the indices of the classes that are present, from 0 and each once.'
+            )
     _check_files('images', [image.path for image in images])
     if recipe.saliency.source == 'map':
         folder = _map_folder(images[0], recipe.saliency.suffix) if images else ''
@@ -245,12 +267,16 @@ class SeedGeneration:
         self.recipe = recipe
         self.model = model
         self.workers = workers
+        self.limited = limit is not None and limit < len(images)
+        self.shared = world_size > 1
         names = None if classes is None else list(classes)
-        highest = max((max(image.class_ids) for image in images), default=-1)
-        if names is not None and highest >= len(names):
+        number = getattr(getattr(model, 'head', None), 'num_classes', None)
+        number = number if names is None else len(names)
+        highest = max(images, key=lambda image: max(image.class_ids), default=None)
+        if None not in (number, highest) and max(highest.class_ids) >= number:
             raise ValueError(
-                f'the dataset has the class {highest} (from 0), but the classifier only '
-                f'{len(names)} classes. Was it trained on another dataset?'
+                f'image {highest.image_id} has the class {max(highest.class_ids)} (from 0), but '
+                f'the classifier only {number} classes. Was it trained on another dataset?'
             )
         common = {'classifier': identity, 'classes': names}
         about = about or {}
@@ -276,14 +302,17 @@ class SeedGeneration:
                 about=about,
                 suffix=CAM_SUFFIX,
                 manifest=CAM_MANIFEST,
+                remedy='Name another folder for the CAMs, or remove this one by hand: CAMs that '
+                'are kept are never overwritten.',
             )
 
     def prepare(self, *, overwrite: bool = False) -> None:
         """Checks the output folders and creates them.
 
         Args:
-            overwrite: Empty seed folders first. Kept CAMs are never removed. Of several processes
-                only one may do so, before the others start.
+            overwrite: Empty seed folders first, but for those that this recipe has begun and not
+                finished: a run that was stopped is continued. Kept CAMs are never removed. Of
+                several processes only one may do so, before the others start.
 
         Raises:
             FileExistsError: A folder was made by another recipe, or, with ``overwrite`` too, by
@@ -296,10 +325,18 @@ class SeedGeneration:
         for folder in folders:
             folder.check(overwrite=overwrite)
         if overwrite:
-            for folder in folders:
+            for folder in self._to_empty():
                 folder.clear()
         for folder in folders + ([] if self.cams is None else [self.cams]):
             folder.prepare()
+
+    def _to_empty(self) -> list[SeedFolder]:
+        """The folders that --overwrite is about."""
+        return [
+            folder
+            for folder in self.folders.values()
+            if folder.is_complete or folder.stored_recipe() != folder.recipe
+        ]
 
     def plan(self) -> list[tuple[SeedImage, list[str]]]:
         """This process's images that lack seeds, and which."""
@@ -316,22 +353,27 @@ class SeedGeneration:
         Raises:
             FileExistsError: A folder was made by another recipe, and may not be overwritten.
         """
-        todo = len(self.images) if overwrite else len(self.plan())
+        for folder in self.folders.values():
+            folder.check(overwrite=overwrite)
+        emptied = self._to_empty() if overwrite else []
+        mine = {image.image_id for image in self.images}
+        there = {
+            name: set() if folder in emptied else mine & folder.finished()
+            for name, folder in self.folders.items()
+        }
+        todo = mine - set.intersection(*there.values())
         lines = [
-            f'{todo} of {len(self.all_ids)} images to do, {len(self.folders)} seeds each, on '
+            f'{len(todo)} of {len(self.all_ids)} images to do, {len(self.folders)} seeds each, on '
             f'{self.workers} workers.'
         ]
         if self.cams is not None:
             self.cams.check()
             lines.append(f'{self.cams.path}: {len(self.cams.finished())} CAMs are kept.')
-        mine = {image.image_id for image in self.images}
-        for folder in self.folders.values():
-            folder.check(overwrite=overwrite)
-            if overwrite:
-                lines.append(f'{folder.path}: {len(mine)} to make, what is there goes first.')
-                continue
-            there = len(mine & folder.finished())
-            lines.append(f'{folder.path}: {len(mine) - there} to make, {there} are there.')
+        for name, folder in self.folders.items():
+            kept = f'{len(there[name])} are there'
+            if folder in emptied and folder.stored_recipe() is not None:
+                kept = 'what is there goes first'
+            lines.append(f'{folder.path}: {len(mine) - len(there[name])} to make, {kept}.')
         return '\n'.join(lines)
 
     def run(self) -> SeedReport:
@@ -340,10 +382,11 @@ class SeedGeneration:
         Raises:
             OSError: A file cannot be written, such as on a full disk.
             RuntimeError: A worker died, or CAMs are missing and there is no model.
-            ValueError: The model gives NaN.
         """
         plan = self.plan()
-        report = SeedReport(kept=len(self.images) - len(plan))
+        report = SeedReport(
+            kept=len(self.images) - len(plan), limited=self.limited, shared=self.shared
+        )
         stored = self.cams.finished() if self.cams is not None else set()
         without = [image.image_id for image, _ in plan if image.image_id not in stored]
         if self.model is None and without:
@@ -358,7 +401,7 @@ class SeedGeneration:
             bar = ProgressBar(len(plan))
             results = map_unordered(
                 functools.partial(run_job, recipe=self.recipe),
-                self._jobs(plan, stored, report),
+                self._jobs(plan, stored, report, bar),
                 workers=min(self.workers, len(plan)),
                 preload='mmws.seeds.seed_job',
             )
@@ -378,9 +421,14 @@ class SeedGeneration:
         if self.cams is not None:
             self.cams.complete(self.all_ids)
         report.complete = all(done)
+        if not report.complete:
+            finished = [folder.finished() for folder in self.folders.values()]
+            report.missing = len(set(self.all_ids) - set.intersection(*finished))
         return report
 
-    def _jobs(self, plan: list, stored: set[str], report: SeedReport) -> Iterator[SeedJob]:
+    def _jobs(
+        self, plan: list, stored: set[str], report: SeedReport, bar: ProgressBar
+    ) -> Iterator[SeedJob]:
         """Pairs each image with its CAMs, made on the way where they are not stored."""
         with ThreadPoolExecutor(2) as readers:
             ahead: deque = deque()
@@ -400,22 +448,46 @@ class SeedGeneration:
                     yield SeedJob(image, kept, files)
                     continue
                 try:
-                    pixels = read.result()
-                except BadInputError as problem:
+                    cams = image_cams(
+                        self.model,
+                        read.result(),
+                        image.class_ids,
+                        scales=self.cam_scales,
+                        flip=self.recipe.flip,
+                    )
+                except (BadInputError, NotFiniteError) as problem:
                     report.failed[image.image_id] = str(problem)
+                    bar.advance()
                     continue
-                cams = image_cams(
-                    self.model,
-                    pixels,
-                    image.class_ids,
-                    scales=self.cam_scales,
-                    flip=self.recipe.flip,
-                )
                 yield SeedJob(image, cams, files, kept)
 
 
-def log_report(report: SeedReport, recipe: SeedRecipe) -> None:
-    """Tells what a run did, what it left out, and what the user should look at."""
+def merge_reports(reports: Sequence[SeedReport]) -> SeedReport:
+    """Adds up what the processes of one run did; each has made its share of the same images."""
+    failed = {image_id: why for report in reports for image_id, why in report.failed.items()}
+    return SeedReport(
+        made=sum(report.made for report in reports),
+        kept=sum(report.kept for report in reports),
+        failed=dict(sorted(failed.items())),
+        sparse=sorted(image_id for report in reports for image_id in report.sparse),
+        rate=sum(report.rate for report in reports),
+        # The last one to look saw the work of all.
+        missing=min(report.missing for report in reports),
+        limited=any(report.limited for report in reports),
+        complete=any(report.complete for report in reports),
+    )
+
+
+def log_report(
+    report: SeedReport, recipe: SeedRecipe, *, again: str = 'run the same command again'
+) -> None:
+    """Tells what a run did, what it left out, and what the user should look at.
+
+    Args:
+        report: What it did.
+        recipe: Of the seeds.
+        again: How to go on, as an imperative.
+    """
 
     def tell(text: str) -> None:
         print_log(text, logger='current')
@@ -428,8 +500,9 @@ def log_report(report: SeedReport, recipe: SeedRecipe) -> None:
     if report.sparse:
         tell(
             f'Saliency finds less than {recipe.saliency.sparse_share:.0%} in {len(report.sparse)} '
-            f'of these images, the first: {report.sparse[0]}. Their seeds are nearly all '
-            'background; seeds.threshold.sparse_fallback=True keeps their objects.'
+            f'of the {report.made} images made in this run, the first: {report.sparse[0]}. Their '
+            'seeds are nearly all background; seeds.threshold.sparse_fallback=True keeps their '
+            'objects.'
         )
     if report.failed:
         shown = list(report.failed.items())[:5]
@@ -439,7 +512,30 @@ def log_report(report: SeedReport, recipe: SeedRecipe) -> None:
             + ('\n  ...' if len(report.failed) > len(shown) else '')
         )
     if not report.complete:
-        tell('The folders are not complete yet: run the same command again to continue.')
+        tell(f'The folders are not complete yet. {_what_to_do(report, again)}')
+
+
+def _what_to_do(report: SeedReport, again: str) -> str:
+    """Advice for a run whose folders are not complete, by why they are not."""
+    left = report.missing - len(report.failed)
+    advice = []
+    if report.failed:
+        advice.append(
+            'Correct the images that were skipped, or take them off the list of the dataset, and '
+            f'{again}.'
+        )
+    if left and report.limited:
+        advice.append(
+            f'{left} images are left out so far: to make them too, {again} without limit.'
+        )
+    elif left and report.shared:
+        advice.append(
+            f'{left} images are left to the other processes, the last of which completes the '
+            f'folders. If one of them was stopped, {again}.'
+        )
+    elif left:
+        advice.append(f'{left} images are left: {again} to continue.')
+    return ' '.join(advice)
 
 
 def _leaves(dataset) -> Iterator:
@@ -465,8 +561,22 @@ def _image_of(dataset, info: dict, recipe: SeedRecipe) -> SeedImage:
     if recipe.saliency.source == 'map':
         folder = os.path.join(dataset.data_root or '', recipe.saliency.folder)
         saliency = os.path.join(folder, f'{image_id}{recipe.saliency.suffix}')
-    classes = np.atleast_1d(np.asarray(info.get('gt_label', ()), np.int64))
+    classes = np.atleast_1d(np.asarray(info.get('gt_label', ())))
+    if len(classes) and classes.dtype.kind not in 'iu':
+        raise ValueError(
+            f'{path} has the gt_label {classes.tolist()}; it must list class indices, from 0.'
+        )
     return SeedImage(image_id, path, tuple(sorted(int(c) for c in classes)), saliency)
+
+
+def _names_a_file_inside(image_id: str) -> bool:
+    """Whether an id, used as a path, stays in its folder and is the only way to write that path."""
+    first, last = image_id.split('/')[0], image_id.split('/')[-1]
+    return (
+        posixpath.normpath(image_id) == image_id
+        and first not in ('', '..')
+        and not last.startswith('.')
+    )
 
 
 def _map_folder(image: SeedImage, suffix: str) -> str:

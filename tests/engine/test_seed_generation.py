@@ -1,7 +1,10 @@
+import json
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
 from PIL import Image
 
@@ -10,11 +13,15 @@ from mmws.seeds.cam_store import ImageCAMs
 from mmws.seeds.seed_recipe import SeedRecipe
 
 pytest.importorskip('mmpretrain')
+from mmws.engine import seed_generation
 from mmws.engine.seed_command import share_of_work
 from mmws.engine.seed_generation import (
     SeedGeneration,
+    SeedReport,
     classifier_identity,
     dataset_images,
+    log_report,
+    merge_reports,
     recipe_of,
 )
 
@@ -64,7 +71,7 @@ def store_cams(generation):
 
 def generation_of(root, out='out', **options):
     images = dataset_images(FakeDataset(root, LABELS), RECIPE)
-    options = dict(identity=IDENTITY, workers=0, cams_dir=root / 'cams', **options)
+    options = {**dict(identity=IDENTITY, workers=0, cams_dir=root / 'cams'), **options}
     return SeedGeneration(images, RECIPE, root / out, **options)
 
 
@@ -85,11 +92,32 @@ def test_lists_images_with_sorted_classes(root):
         ([('x', [3]), ('x', [4])], ValueError, '1 image ids occur more than once, the first: x'),
         ([('x', [3]), ('y', [])], ValueError, '1 of 2 images have no class, the first: y'),
         ([('q', [3])], FileNotFoundError, '1 of 1 images are missing, the first: .*q.jpg'),
+        ([('x', [3, 1, 3])], ValueError, r'x has the classes \[1, 3, 3\].*each once'),
+        ([('x', [-1])], ValueError, r'x has the classes \[-1\].*from 0'),
+        ([('x', ['cat'])], ValueError, r"x.jpg has the gt_label \['cat'\]; .*class indices"),
+        ([('x', [0.5])], ValueError, r'x.jpg has the gt_label \[0.5\]'),
+        ([('../x', [3])], ValueError, r"1 of 1 image ids .* outside .*first: '\.\./x' of .*x.jpg"),
+        ([('/a/x', [3])], ValueError, "ids would name files outside .*first: '/a/x'"),
+        ([('x', [3]), ('./x', [3])], ValueError, r"1 of 2 image ids .*first: '\./x'"),
+        ([('a/.x', [3])], ValueError, r"hidden ones, the first: 'a/\.x'"),
     ],
 )
 def test_bad_data_is_refused_before_work(root, labels, error, message):
     with pytest.raises(error, match=message):
         dataset_images(FakeDataset(root, labels), RECIPE)
+
+
+def test_an_image_of_mmpretrain_s_json_outside_its_folder(root):
+    from mmpretrain.datasets import MultiLabelDataset
+
+    images = [dict(img_path='x.jpg', gt_label=[3]), dict(img_path='/elsewhere/x.jpg', gt_label=[1])]
+    content = dict(metainfo=dict(classes=['a', 'b', 'c', 'd']), data_list=images)
+    (root / 'labels.json').write_text(json.dumps(content))
+    dataset = MultiLabelDataset(
+        ann_file='labels.json', data_root=str(root), data_prefix='images', pipeline=[]
+    )
+    with pytest.raises(ValueError, match=r"1 of 2 .*'\.\./.*elsewhere/x' of /elsewhere/x.jpg"):
+        dataset_images(dataset, RECIPE)
 
 
 def test_missing_saliency_is_refused_before_work(root):
@@ -129,6 +157,79 @@ def test_a_bad_image_is_skipped_and_named_and_the_others_are_made(root):
     assert list(report.failed) == ['y'] and '31 x 20' in report.failed['y']
 
 
+def test_an_image_that_the_classifier_gives_nan_for_is_skipped_and_named(root, monkeypatch):
+    Image.new('RGB', (30, 20), (255, 255, 255)).save(root / 'images/y.jpg')
+
+    def class_maps(model, image, *, scales, flip):
+        value = float('nan') if image.mean() > 200 else 1.0
+        return [torch.full((20, 2, 3), value) for _ in scales]
+
+    monkeypatch.setattr('mmws.classification.class_maps', class_maps)
+    generation = generation_of(root, model=object())
+    generation.prepare()
+    report = generation.run()
+    assert list(report.failed) == ['y'] and 'NaN' in report.failed['y']
+    assert report.made == 2 and report.missing == 1
+
+
+def test_kept_cams_with_nan_make_no_seeds(root):
+    generation = generation_of(root)
+    store_cams(generation)
+    path = generation.cams.file('x')
+    maps = {scale: np.full((1, 4, 5), np.nan, np.float16) for scale in (1.0, 0.5)}
+    write_atomically(path, ImageCAMs((3,), maps).encode())
+    generation.prepare()
+    report = generation.run()
+    assert list(report.failed) == ['x'] and f'{path}: the CAMs of' in report.failed['x']
+
+
+def test_other_mistakes_of_the_model_stop_the_run(root, monkeypatch):
+    def image_cams(*args, **kwargs):
+        raise ValueError('the data_preprocessor pads')
+
+    monkeypatch.setattr(seed_generation, 'image_cams', image_cams)
+    generation = generation_of(root, model=object())
+    generation.prepare()
+    with pytest.raises(ValueError, match='pads'):
+        generation.run()
+
+
+def test_overwriting_that_was_stopped_is_continued(root):
+    generation = generation_of(root)
+    store_cams(generation)
+    generation.prepare()
+    generation.run()
+    expected = contents(root / 'out')
+    changed = generation_of(root, identity={'weights_sha256': 'y'}, cams_dir=None)
+    changed.cams = generation.cams
+    assert 'what is there goes first' in changed.describe(overwrite=True)
+    changed.images = changed.images[:1]
+    changed.prepare(overwrite=True)
+    assert changed.run().made == 1
+    again = generation_of(root, identity={'weights_sha256': 'y'}, cams_dir=None)
+    again.cams = generation.cams
+    told = again.describe(overwrite=True)
+    assert '2 of 3 images to do' in told and '2 to make, 1 are there' in told
+    again.prepare(overwrite=True)
+    report = again.run()
+    assert (report.kept, report.made) == (1, 2) and report.complete
+    # Whoever asks for the same seeds once more gets them made once more.
+    again.prepare(overwrite=True)
+    assert again.run().made == 3
+    pngs = {name: content for name, content in expected.items() if name.endswith('.png')}
+    assert pngs.items() <= contents(root / 'out').items()
+
+
+def test_kept_cams_of_another_classifier_name_a_way_that_works(root):
+    store_cams(generation_of(root))
+    other = generation_of(root, identity={'weights_sha256': 'y'})
+    with pytest.raises(
+        FileExistsError, match='cams/a was made.*remove this one by hand'
+    ) as refusal:
+        other.prepare(overwrite=True)
+    assert '--overwrite' not in str(refusal.value)
+
+
 def test_images_in_which_saliency_finds_nothing_are_counted(root):
     generation = generation_of(root)
     store_cams(generation)
@@ -154,13 +255,14 @@ def test_another_classifier_s_folder_is_refused(root):
 
 
 def test_a_class_that_the_classifier_lacks(root):
-    with pytest.raises(ValueError, match='has the class 7.*only 5 classes'):
+    with pytest.raises(ValueError, match='image y has the class 7.*only 5 classes'):
         generation_of(root, classes=['a', 'b', 'c', 'd', 'e'])
+    model = SimpleNamespace(head=SimpleNamespace(num_classes=6))
+    with pytest.raises(ValueError, match='image y has the class 7.*only 6 classes'):
+        generation_of(root, model=model)
 
 
 def test_the_identity_is_of_weights_and_model():
-    import torch
-
     one, other = torch.nn.Linear(2, 3), torch.nn.Linear(2, 3)
     config = Config(dict(model=dict(type='A', init_cfg=dict(checkpoint='x'))))
     assert classifier_identity(one, config) != classifier_identity(other, config)
@@ -192,3 +294,52 @@ def test_shares_of_torchrun_and_srun():
     step = dict(SLURM_PROCID='2', SLURM_STEP_NUM_TASKS='8', SLURM_LOCALID='0')
     assert share_of_work(step) == (2, 8, 0)
     assert share_of_work(dict(SLURM_PROCID='0', SLURM_NTASKS='8')) == (0, 1, 0)
+
+
+def told(monkeypatch, report, **options):
+    lines = []
+    monkeypatch.setattr(seed_generation, 'print_log', lambda text, logger: lines.append(text))
+    log_report(report, RECIPE, **options)
+    return '\n'.join(lines)
+
+
+def test_advice_is_by_cause(monkeypatch):
+    bad = SeedReport(made=2, failed={'y': 'cut off'}, missing=1)
+    text = told(monkeypatch, bad)
+    assert '1 images were skipped:\n  y: cut off' in text
+    assert 'Correct the images' in text and 'to continue' not in text
+    text = told(monkeypatch, SeedReport(made=1, missing=2, limited=True))
+    assert '2 images are left out' in text and 'without limit' in text
+    text = told(monkeypatch, SeedReport(made=1, missing=2, shared=True))
+    assert '2 images are left to the other processes' in text
+    text = told(monkeypatch, SeedReport(made=1, missing=2), again='run the tool')
+    assert text.endswith('2 images are left: run the tool to continue.')
+    assert 'not complete' not in told(monkeypatch, SeedReport(made=3, complete=True))
+
+
+def test_sparse_images_are_those_of_this_run(monkeypatch):
+    report = SeedReport(made=2, kept=7, sparse=['x'], complete=True)
+    assert 'in 1 of the 2 images made in this run, the first: x' in told(monkeypatch, report)
+
+
+def test_reports_of_all_processes_are_added_up(monkeypatch):
+    one = SeedReport(2, 1, {'q': 'bad'}, ['z'], 1.5, missing=4, shared=True)
+    other = SeedReport(3, 0, {'b': 'cut off'}, ['c'], 2.5, missing=2, shared=True)
+    merged = merge_reports([one, other])
+    assert merged == SeedReport(5, 1, {'b': 'cut off', 'q': 'bad'}, ['c', 'z'], 4.0, missing=2)
+    text = told(monkeypatch, merged)
+    assert 'b: cut off' in text and 'q: bad' in text and 'are left' not in text
+    assert merge_reports([one, SeedReport(complete=True)]).complete
+
+
+def test_a_run_says_how_many_images_lack_seeds(root):
+    first = generation_of(root, rank=0, world_size=2)
+    store_cams(generation_of(root))
+    first.prepare()
+    report = first.run()
+    assert (report.missing, report.shared, report.limited) == (1, True, False)
+    trial = generation_of(root, 'trial', limit=1)
+    trial.prepare()
+    report = trial.run()
+    assert (report.missing, report.shared, report.limited) == (2, False, True)
+    assert not generation_of(root, 'trial', limit=3).limited
