@@ -10,7 +10,7 @@ from mmengine.logging import MMLogger
 import mmws  # noqa: F401  (before anything of the hosts)
 from mmws.engine.seed_command import build_generation, share_of_work
 from mmws.engine.seed_generation import log_report
-from mmws.engine.worker_pool import available_cores
+from mmws.engine.worker_pool import worker_cores
 from mmws.seeds.seed_recipe import TYPES
 
 
@@ -25,7 +25,7 @@ def parse_args() -> argparse.Namespace:
         'checkpoint', nargs='?', help='its checkpoint; not needed if --cams holds all CAMs'
     )
     parser.add_argument('--out', required=True, metavar='SEED_ROOT', help='one folder a seed in it')
-    parser.add_argument('--workers', type=int, metavar='N', help='worker processes (one a core)')
+    parser.add_argument('--workers', type=int, metavar='N', help='worker processes (one a core of its share)')
     parser.add_argument('--limit', type=int, metavar='N', help='a trial run on the first N images')
     parser.add_argument('--dry-run', action='store_true', help='check, tell what is to do, stop')
     parser.add_argument('--scales', type=float, nargs='+', help='instead of the scales of `seeds`')
@@ -57,7 +57,7 @@ def main() -> int:
         )
     workers = args.workers
     if workers is None:
-        workers = available_cores()
+        workers = worker_cores()
     generation = build_generation(
         cfg,
         args.checkpoint,

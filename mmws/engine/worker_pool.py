@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
@@ -70,6 +70,33 @@ def available_cores() -> int:
     if hasattr(os, 'sched_getaffinity'):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def worker_cores(environment: Mapping[str, str] = os.environ) -> int:
+    """Number of cores for this process's workers: its share, where several run on the machine.
+
+    Args:
+        environment: Tells of the others, by the variables of torchrun, of srun or of Open MPI.
+    """
+    cores = available_cores()
+    for name in ('LOCAL_WORLD_SIZE', 'OMPI_COMM_WORLD_LOCAL_SIZE'):
+        if name in environment:
+            return max(1, cores // int(environment[name]))
+    if 'SLURM_STEP_TASKS_PER_NODE' in environment:
+        if 'SLURM_CPUS_PER_TASK' in environment:
+            return max(1, min(cores, int(environment['SLURM_CPUS_PER_TASK'])))
+        tasks = _tasks_per_node(environment['SLURM_STEP_TASKS_PER_NODE'])
+        return max(1, cores // tasks[int(environment.get('SLURM_NODEID', 0)) % len(tasks)])
+    return cores
+
+
+def _tasks_per_node(text: str) -> list[int]:
+    """Number of tasks of each node, of Slurm's short form such as ``4(x2),3``."""
+    tasks = []
+    for part in text.split(','):
+        count, _, repeated = part.partition('(x')
+        tasks += [int(count)] * int(repeated.rstrip(')') or 1)
+    return tasks
 
 
 def _start_worker() -> None:

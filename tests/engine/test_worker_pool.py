@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mmws.engine.worker_pool import available_cores, map_unordered
+from mmws.engine import worker_pool
+from mmws.engine.worker_pool import available_cores, map_unordered, worker_cores
 
 
 def die(_):
@@ -81,3 +82,23 @@ def test_workers_end_with_a_killed_parent(tmp_path):
 
 def test_available_cores():
     assert 1 <= available_cores() <= os.cpu_count()
+
+
+@pytest.mark.parametrize(
+    'environment, expected',
+    [
+        ({}, 16),
+        (dict(SLURM_CPUS_PER_TASK='4', SLURM_NTASKS='4'), 16),  # in a batch script
+        (dict(LOCAL_WORLD_SIZE='8', WORLD_SIZE='32'), 2),
+        (dict(LOCAL_WORLD_SIZE='64'), 1),
+        (dict(OMPI_COMM_WORLD_LOCAL_SIZE='4'), 4),
+        (dict(SLURM_STEP_TASKS_PER_NODE='4'), 4),
+        (dict(SLURM_STEP_TASKS_PER_NODE='4(x2),2', SLURM_NODEID='1'), 4),
+        (dict(SLURM_STEP_TASKS_PER_NODE='4(x2),2', SLURM_NODEID='2'), 8),
+        (dict(SLURM_STEP_TASKS_PER_NODE='4', SLURM_CPUS_PER_TASK='6'), 6),
+        (dict(SLURM_STEP_TASKS_PER_NODE='1', LOCAL_WORLD_SIZE='8'), 2),
+    ],
+)
+def test_processes_of_a_machine_share_its_cores(monkeypatch, environment, expected):
+    monkeypatch.setattr(worker_pool, 'available_cores', lambda: 16)
+    assert worker_cores(environment) == expected
