@@ -25,7 +25,9 @@ def parse_args() -> argparse.Namespace:
         'checkpoint', nargs='?', help='its checkpoint; not needed if --cams holds all CAMs'
     )
     parser.add_argument('--out', required=True, metavar='SEED_ROOT', help='one folder a seed in it')
-    parser.add_argument('--workers', type=int, metavar='N', help='worker processes (one a core of its share)')
+    parser.add_argument(
+        '--workers', type=int, metavar='N', help='worker processes (one a core of its share)'
+    )
     parser.add_argument('--limit', type=int, metavar='N', help='a trial run on the first N images')
     parser.add_argument('--dry-run', action='store_true', help='check, tell what is to do, stop')
     parser.add_argument('--scales', type=float, nargs='+', help='instead of the scales of `seeds`')
