@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from mmengine.dist import barrier, get_rank, get_world_size
+import copy
+import datetime
+
+import torch
+from mmengine.dist import all_gather_object, barrier, broadcast, get_rank, get_world_size
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
+from torch import nn
 
 from .seed_generation import (
     SeedGeneration,
+    SeedReport,
     classifier_identity,
     dataset_images,
     log_report,
+    merge_reports,
     recipe_of,
 )
-from .worker_pool import available_cores
+from .unwrap import bare
+from .worker_pool import worker_cores
 
 
 @HOOKS.register_module()
@@ -23,12 +30,14 @@ class SeedGenerationHook(Hook):
 
     It does what ``tools/generate_seeds.py`` does with the last checkpoint, by the same recipe
     (``seeds`` in the config), for the images of the training set; in a distributed training every
-    process makes its share. What can be checked is checked before the first iteration. If it is
-    stopped, run that tool: it continues.
+    process makes its share, with the weights of the first one, which the checkpoint holds. What
+    can be checked is checked before the first iteration. If it is stopped, run that tool: it
+    continues.
 
     Args:
         out: SEED_ROOT, in which each seed gets its folder.
-        workers: Number of worker processes of each process of the training; by default one a core.
+        workers: Number of worker processes of each process of the training; by default one a core,
+            shared out among the processes of a machine.
         cams_dir: Keep the CAMs here.
         limit: Only the first so many images; the folders then stay unfinished.
         overwrite: Replace folders that are there. By default a folder that another classifier made
@@ -42,7 +51,7 @@ class SeedGenerationHook(Hook):
         >>> custom_hooks = [dict(type='mmengine.SeedGenerationHook', out='data/seeds')]
     """
 
-    priority = 'VERY_LOW'  # after EMA and the last checkpoint
+    priority = 'VERY_LOW'  # after the last checkpoint
 
     def __init__(
         self,
@@ -66,11 +75,7 @@ class SeedGenerationHook(Hook):
 
     def after_train(self, runner) -> None:
         """Makes the seeds."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        world_size = get_world_size()
-        workers = self.workers
-        if workers is None:
-            workers = max(1, available_cores() // world_size)
+        model = saved_model(runner)
         dataset = runner.train_dataloader.dataset
         generation = SeedGeneration(
             self._images,
@@ -81,13 +86,52 @@ class SeedGenerationHook(Hook):
             about=dict(config=runner.cfg.filename),
             model=model,
             cams_dir=self.cams_dir,
-            workers=workers,
+            workers=worker_cores() if self.workers is None else self.workers,
             rank=get_rank(),
-            world_size=world_size,
+            world_size=get_world_size(),
             limit=self.limit,
         )
         if get_rank() == 0:
             generation.prepare(overwrite=self.overwrite)
         barrier()
         generation.prepare()
-        log_report(generation.run(), self._recipe)
+        report = merge_reports(_of_all_processes(generation.run))
+        log_report(
+            report,
+            self._recipe,
+            again=f'run tools/generate_seeds.py with the last checkpoint and --out {self.out}',
+        )
+
+
+def saved_model(runner) -> nn.Module:
+    """A copy of the runner's model, in evaluation mode, with the weights a checkpoint would hold.
+
+    In a distributed training these are of the first process, whose statistics of batch
+    normalisation are its own; with an ``EMAHook`` they are the averaged ones.
+    """
+    model = copy.deepcopy(bare(runner.model)).eval()
+    if get_rank() == 0:
+        checkpoint = dict(
+            meta={},
+            message_hub={},
+            optimizer={},
+            param_schedulers=[],
+            state_dict=model.state_dict(),
+        )
+        runner.call_hook('before_save_checkpoint', checkpoint=checkpoint)
+        model.load_state_dict(checkpoint['state_dict'])
+    for value in model.state_dict().values():
+        broadcast(value)
+    return model
+
+
+def _of_all_processes(run) -> list[SeedReport]:
+    """Runs, and collects the reports of all processes."""
+    if get_world_size() == 1:
+        return [run()]
+    # Shares may end far apart: longer than the processes of a training wait for each other.
+    group = torch.distributed.new_group(backend='gloo', timeout=datetime.timedelta(days=7))
+    try:
+        return all_gather_object(run(), group)
+    finally:
+        torch.distributed.destroy_process_group(group)

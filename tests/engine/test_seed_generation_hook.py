@@ -1,0 +1,180 @@
+"""The hook makes the seeds of what the checkpoint holds, in every process of a training.
+
+Run by torchrun, this file is one of two processes of a training.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.hooks import EMAHook
+from PIL import Image
+from torch import nn
+
+pytest.importorskip('mmpretrain')
+import mmws.classification  # noqa: F401  (registers stage one)
+from mmws.engine import run_config
+from mmws.engine.seed_command import build_generation
+from mmws.engine.seed_generation_hook import saved_model
+from mmws.seeds.bank import read_manifest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+CLASSES = ['red', 'green']
+
+
+def config(root):
+    """A classifier whose batch normalisation learns, on images whose classes differ in colour."""
+    pipeline = [dict(type='LoadImageFromFile'), dict(type='PackInputs')]
+    return Config(
+        dict(
+            default_scope='mmpretrain',
+            model=dict(
+                type='ImageClassifier',
+                backbone=dict(
+                    type='ResNet38', base_channels=1, norm_frozen=False, stem_frozen=False
+                ),
+                head=dict(type='LinearCAMHead', in_channels=64, num_classes=2),
+            ),
+            data_preprocessor=dict(
+                num_classes=2,
+                mean=[128.0] * 3,
+                std=[64.0] * 3,
+                to_rgb=True,
+                to_onehot=True,
+            ),
+            train_dataloader=dict(
+                batch_size=2,
+                num_workers=0,
+                sampler=dict(type='DefaultSampler', shuffle=False),
+                dataset=dict(
+                    type='ListImageLevelDataset',
+                    ann_file='labels.txt',
+                    data_root=str(root),
+                    data_prefix='images',
+                    classes=CLASSES,
+                    pipeline=pipeline,
+                ),
+            ),
+            train_cfg=dict(by_epoch=True, max_epochs=1),
+            optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.05)),
+            default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=1)),
+            custom_hooks=[
+                dict(type='EMAHook', momentum=0.5),
+                dict(type='mmengine.SeedGenerationHook', out=str(root / 'seeds'), workers=0),
+            ],
+            seeds=dict(prefix='a', types=['threshold'], scales=[1.0, 0.5]),
+            launcher='pytorch',
+            work_dir=str(root / 'run'),
+            randomness=dict(seed=0),
+        )
+    )
+
+
+def _one_of_two_processes(root):
+    def train(runner):
+        runner.train()
+        torch.save(runner.model.module.backbone.bn7.running_mean, root / f'{runner.rank}.pth')
+
+    torch.set_num_threads(1)
+    run_config.run(config(root), train)
+
+
+@pytest.fixture
+def root(tmp_path):
+    rng = np.random.default_rng(0)
+    for folder in ('images', 'saliency'):
+        (tmp_path / folder).mkdir()
+    lines = []
+    for number in range(8):
+        pixels = rng.integers(0, 60 + 20 * number, (32, 32, 3))
+        pixels[8:24, 8:24, number % 2] = 250
+        Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / f'images/{number}.jpg')
+        # The map of image 5 is of another size; that is the second process's image.
+        saliency = np.zeros((32, 32 if number != 5 else 31), np.uint8)
+        saliency[8:24, 8:24] = 200
+        Image.fromarray(saliency).save(tmp_path / f'saliency/{number}.png')
+        lines.append(f'{number} {CLASSES[number % 2]}')
+    (tmp_path / 'labels.txt').write_text('\n'.join(lines) + '\n')
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_two_processes_make_the_seeds_of_the_checkpoint(root):
+    done = subprocess.run(
+        [
+            *(sys.executable, '-m', 'torch.distributed.run', '--nproc_per_node=2', '--standalone'),
+            *(__file__, root),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=dict(
+            os.environ, PYTHONPATH=str(REPOSITORY), OMP_NUM_THREADS='1', CUDA_VISIBLE_DEVICES=''
+        ),
+    )
+    output = done.stdout + done.stderr
+    assert done.returncode == 0, output[-4000:]
+    statistics = [torch.load(root / f'{rank}.pth') for rank in range(2)]
+    assert not torch.equal(*statistics)
+
+    assert output.count('Seeds of 7 images made') == 1
+    assert output.count('1 images were skipped:\n  5: saliency map') == 1
+    assert 'Correct the images' in output and 'generate_seeds.py' in output
+    assert 'the same command' not in output
+
+    def tool(out):
+        checkpoint = str(root / 'run/epoch_1.pth')
+        return build_generation(config(root), checkpoint, str(out), workers=0, environment={})
+
+    alone = tool(root / 'alone')
+    alone.prepare()
+    alone.run()
+    for name, folder in alone.folders.items():
+        assert len(folder.finished()) == 7
+        for image_id in folder.finished():
+            made = root / 'seeds' / name / f'{image_id}.png'
+            assert made.read_bytes() == folder.file(image_id).read_bytes()
+    # Once the bad map is mended, the tool goes on in the hook's folders.
+    Image.new('L', (32, 32), 200).save(root / 'saliency/5.png')
+    rest = tool(root / 'seeds')
+    rest.prepare()
+    report = rest.run()
+    assert (report.made, report.kept, report.complete) == (1, 7, True)
+    assert read_manifest(root / 'seeds/a_threshold_x1.0')['num_images'] == 8
+
+
+def test_averaged_weights_are_those_of_the_checkpoint():
+    model = nn.Sequential(nn.Conv2d(1, 1, 1), nn.BatchNorm2d(1))
+    hook = EMAHook(momentum=0.25)
+    runner = SimpleNamespace(model=model, iter=0, epoch=0)
+    runner.call_hook = lambda name, **options: getattr(hook, name)(runner, **options)
+    hook.before_run(runner)
+    with torch.no_grad():
+        model[0].weight.fill_(1)
+        hook.after_train_iter(runner, 0)  # the first is copied
+        runner.iter = 1
+        model[0].weight.fill_(5)
+        model[1].running_mean.fill_(7)
+        hook.after_train_iter(runner, 1)
+    online = {name: value.clone() for name, value in model.state_dict().items()}
+    checkpoint = dict(state_dict=model.state_dict())
+    hook.before_save_checkpoint(runner, checkpoint)
+
+    found = saved_model(runner).state_dict()
+    assert found['0.weight'].item() == 0.75 * 1 + 0.25 * 5
+    for name, value in checkpoint['state_dict'].items():
+        assert torch.equal(found[name], value), name
+    # What other hooks and the caller go on with is untouched.
+    assert not saved_model(runner).training and model.training
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, online[name]), name
+
+
+if __name__ == '__main__':
+    _one_of_two_processes(Path(sys.argv[1]))
