@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,7 @@ class Job:
         log: File that their output is appended to.
         done: Tells whether there is nothing to do, without running anything.
         needs: Names of the jobs that have to be done before.
+        start: Called before the first command, in this process.
         finish: Called after the last command, in this process; writes what ``done`` looks for,
             where the commands do not.
         progress: Says in a few words how far the job is.
@@ -37,6 +38,7 @@ class Job:
     log: Path
     done: Callable[[], bool]
     needs: tuple[str, ...] = ()
+    start: Callable[[], None] = lambda: None
     finish: Callable[[], None] = lambda: None
     progress: Callable[[], str] = lambda: 'running'
     device: bool = True
@@ -58,7 +60,9 @@ def run_jobs(
     Args:
         jobs: In order of preference; a job's needs come before it.
         at_once: How many run at a time.
-        devices: Numbers of the GPUs, handed out in turn as ``CUDA_VISIBLE_DEVICES``.
+        devices: Names of the GPUs, handed out in turn as ``CUDA_VISIBLE_DEVICES`` to the jobs that
+            use one; such a job waits until one is free. A name given twice serves two jobs at a
+            time. Empty: GPUs are left to the jobs.
         say: Prints a line.
 
     Returns:
@@ -76,9 +80,13 @@ def run_jobs(
     try:
         while waiting or running:
             for job in list(waiting):
-                if len(running) < at_once and not unfinished & set(job.needs):
-                    waiting.remove(job)
-                    running[job.name] = _Running(job, free.pop(0) if free else None)
+                wants_device = bool(devices) and job.device
+                if len(running) >= at_once or unfinished & set(job.needs):
+                    continue
+                if wants_device and not free:
+                    continue
+                waiting.remove(job)
+                running[job.name] = _Running(job, free.pop(0) if wants_device else None)
             for process in list(running.values()):
                 if process.poll():
                     del running[process.job.name]
@@ -95,6 +103,32 @@ def run_jobs(
     return count
 
 
+def hand_out(gpus: int, at_once: int, environment: Mapping[str, str] = os.environ) -> list[str]:
+    """The devices of :func:`run_jobs`, one for each of ``at_once`` jobs.
+
+    Args:
+        gpus: How many this process sees.
+        at_once: Jobs at a time; more than GPUs share them evenly.
+        environment: Its ``CUDA_VISIBLE_DEVICES`` names the GPUs, where it is set.
+
+    Returns:
+        Names of GPUs; empty where there is none or one, which every job finds by itself.
+    """
+    if gpus <= 1:
+        return []
+    visible = environment.get('CUDA_VISIBLE_DEVICES')
+    names = [str(i) for i in range(gpus)]
+    if visible is not None:
+        names = [name.strip() for name in visible.split(',')][:gpus]
+    return [names[i % len(names)] for i in range(at_once)]
+
+
+def files_made(folder: Path, total: int | None = None, suffix: str = '.png') -> str:
+    """The progress of a job that fills a folder: how many of how many files are there."""
+    count = sum(path.name[0] != '.' for path in folder.rglob(f'*{suffix}'))
+    return f'{count} files' if total is None else f'{count} of {total} files'
+
+
 class _Running:
     """The current command of a job."""
 
@@ -108,6 +142,7 @@ class _Running:
         self._environment.setdefault('OMP_NUM_THREADS', '1')
         if device is not None:
             self._environment['CUDA_VISIBLE_DEVICES'] = device
+        job.start()
         self._next()
 
     @property

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mmws.experiments.jobs import Job, JobFailed, run_jobs
+from mmws.experiments.jobs import Job, JobFailed, hand_out, run_jobs
 
 
 def write_job(folder, name, code='', needs=()):
@@ -68,6 +68,41 @@ def test_each_job_at_a_time_has_a_gpu_of_its_own(tmp_path):
     seen = [log.read_text().strip() for log in logs]
     assert sorted(seen[:2]) == ['4', '7']
     assert seen[2] in ('4', '7')
+
+
+def test_a_gpu_is_for_the_jobs_that_use_one_and_the_others_wait_for_none(tmp_path, monkeypatch):
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', 'mine')
+    code = 'import os, time; print(time.time()); time.sleep(0.5); print(time.time()); '
+    code += 'print(os.environ["CUDA_VISIBLE_DEVICES"])'
+
+    def job(name, device):
+        log = tmp_path / name
+        return Job(name, [[sys.executable, '-c', code]], log, lambda: False, device=device)
+
+    run_jobs(
+        [job('a', True), job('b', True), job('c', False)], 3, devices=['4'], say=lambda _: None
+    )
+    seen = {name: (tmp_path / name).read_text().split() for name in 'abc'}
+    assert [seen[name][2] for name in 'abc'] == ['4', '4', 'mine']
+    assert float(seen['a'][1]) <= float(seen['b'][0])
+    assert float(seen['c'][0]) < float(seen['b'][0])
+
+
+def test_the_gpus_handed_out_are_the_ones_that_the_user_chose():
+    assert hand_out(2, 2, {}) == ['0', '1']
+    assert hand_out(2, 2, {'CUDA_VISIBLE_DEVICES': '2,3'}) == ['2', '3']
+    assert hand_out(2, 3, {'CUDA_VISIBLE_DEVICES': '2, 3,-1,5'}) == ['2', '3', '2']
+    assert hand_out(4, 2, {}) == ['0', '1']
+    assert hand_out(1, 3, {}) == hand_out(0, 3, {}) == []
+
+
+def test_start_is_called_before_the_first_command(tmp_path):
+    note = tmp_path / 'note'
+    show = [sys.executable, '-c', f'print(open({str(note)!r}).read())']
+    log = tmp_path / 'log.txt'
+    job = Job('a', [show], log, lambda: False, start=lambda: note.write_text('before'))
+    run_jobs([job], 1, say=lambda _: None)
+    assert log.read_text().strip() == 'before'
 
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='only Linux tells a child of its parent')
