@@ -6,7 +6,6 @@ that wear its textures, the pilot experiment's noise, both CAM classifiers and t
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +20,8 @@ from mmws.seeds.bank import write_atomically
 
 from .cell_run import training_progress
 from .cells import NOISE_DRAWS
-from .jobs import Job
+from .claim import check_claim, write_claim
+from .jobs import Job, files_made
 from .paths import project_root
 
 CLASSIFIERS = ('vgg16', 'res38')
@@ -78,29 +78,39 @@ class SmallData:
             epochs = Config.fromfile(_classifier_config(name)).train_cfg.max_epochs
         return self.classifier(name) / f'epoch_{epochs}.pth'
 
-    def claim(self) -> None:
-        """Writes down how the data are made, or refuses a folder with other data.
+    def check_claim(self) -> None:
+        """Refuses a folder with other data.
 
         Raises:
             FileExistsError: The folder holds data that were made otherwise.
         """
-        path = self.folder / 'data.json'
-        masks = None if self.masks is None else str(self.masks.resolve())
-        wanted = dict(
+        check_claim(self.folder, self._recipe())
+
+    def claim(self) -> None:
+        """Writes down how the data are made, if they can be made.
+
+        Raises:
+            FileExistsError: The folder holds data that were made otherwise.
+            FileNotFoundError: There are not enough masks.
+        """
+        self.check_claim()
+        if self.masks is not None:
+            found, wanted = sum(1 for _ in self.masks.glob('*.png')), self.train + self.val
+            if found < wanted:
+                raise FileNotFoundError(
+                    f'{self.masks} holds {found} label maps (PNG) and {wanted} are wanted. Name '
+                    'the folder that holds them, or ask for fewer with --train and --val.'
+                )
+        write_claim(self.folder, self._recipe())
+
+    def _recipe(self) -> dict:
+        return dict(
             train=self.train,
             val=self.val,
             seed=self.seed,
-            masks=masks,
+            masks=None if self.masks is None else str(self.masks.resolve()),
             classifier_epochs=self.classifier_epochs,
         )
-        if path.is_file():
-            found = json.loads(path.read_text())
-            if found != wanted:
-                raise FileExistsError(
-                    f'{self.folder} holds data made with {found}; asked for is {wanted}. Choose '
-                    'another folder.'
-                )
-        write_atomically(path, json.dumps(wanted).encode())
 
     def options(self, config: str, *, epochs: int | None = None, seed: int = 0) -> list[str]:
         """``key=value`` that make a config of ``configs/tables/shapes`` read these data.
@@ -164,6 +174,9 @@ class SmallData:
             commands=[self._tool('make_shapes.py', '--out', self.root, *numbers, *masks)],
             log=self.folder / 'make_shapes.log',
             done=(self.root / 'JPEGImages' / 'shapes.json').is_file,
+            progress=partial(
+                files_made, self.root / 'JPEGImages', self.train + self.val, suffix='.jpg'
+            ),
             device=False,
         )
 
@@ -182,6 +195,7 @@ class SmallData:
             log=self.folder / 'make_noisy_labels.log',
             done=(last / 'seed.json').is_file,
             needs=('images',),
+            progress=partial(files_made, last, self.train),
             device=False,
         )
 
@@ -219,13 +233,14 @@ class SmallData:
             ),
             *('--cams', self.folder / 'cams', '--cfg-options', *options),
         )
-        tag = merge or 'x0.5'
+        last = self.root / 'seeds' / f'{name}_crf_{merge or "x0.5"}'
         return Job(
             name=f'{name} seeds' + (f' ({merge})' if merge else ''),
             commands=[command],
             log=self.folder / 'cam' / f'{name}_seeds.log',
-            done=(self.root / 'seeds' / f'{name}_crf_{tag}' / 'seed.json').is_file,
+            done=(last / 'seed.json').is_file,
             needs=(f'{name} classifier',),
+            progress=partial(files_made, last, self.train),
         )
 
     def _classifier_options(self) -> list[str]:
