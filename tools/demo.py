@@ -19,7 +19,7 @@ import torch
 import mmws  # noqa: F401  (before mmseg)
 from mmws.engine.worker_pool import available_cores
 from mmws.experiments.demo import Demo
-from mmws.experiments.jobs import JobFailed, run_jobs
+from mmws.experiments.jobs import JobFailed, hand_out, run_jobs
 from mmws.experiments.small_data import SmallData
 
 
@@ -51,9 +51,10 @@ def main() -> None:
     demo = Demo(data, epochs=args.epochs, seed=args.seed)
     at_once = args.jobs or (3 if torch.cuda.is_available() else available_cores())
     try:
-        data.claim()
-        jobs = run_jobs(demo.first_jobs(), at_once)
-        jobs += run_jobs(demo.second_jobs(), at_once)
+        demo.check()
+        devices = hand_out(torch.cuda.device_count(), at_once)
+        jobs = run_jobs(demo.first_jobs(), at_once, devices=devices)
+        jobs += run_jobs(demo.second_jobs(), at_once, devices=devices)
     except KeyboardInterrupt:
         sys.exit('\nStopped. The same command goes on from here.')
     except (JobFailed, OSError) as error:

@@ -59,6 +59,17 @@ class Demo:
     def page(self) -> Path:
         return self.folder / 'index.html'
 
+    def check(self) -> None:
+        """Refuses the folder of a demo with other settings, and claims it.
+
+        Raises:
+            FileExistsError: It holds one.
+            FileNotFoundError: There are not enough masks.
+        """
+        for config in ('gt', *TWELVE, *SINGLES):
+            self.cell(config).check()
+        self.data.claim()
+
     def first_jobs(self) -> list[Job]:
         """Stage one, the scores of the seeds, and the training with the ground truth."""
         jobs = self.data.jobs(seeds=CLASSIFIERS)
@@ -92,6 +103,7 @@ class Demo:
             name=f'training: {config}',
             config=project_root() / 'configs' / 'tables' / 'shapes' / f'{config}.py',
             folder=self.folder / 'cells' / config,
+            epochs=self.epochs,
             # For the curves.
             options=[*options, 'train_cfg.val_interval=1'],
             needs=needs,

@@ -43,3 +43,6 @@ def test_a_second_run_trains_nothing_and_other_settings_are_refused(demo, tool):
     other = tool('demo.py', *options, '--seed', 3, cwd=folder)
     assert other.returncode
     assert 'holds data made with' in other.stderr
+    longer = tool('demo.py', *options, '--epochs', 2, cwd=folder)
+    assert longer.returncode
+    assert "holds a run with {'epochs': 1}; asked for is {'epochs': 2}" in longer.stderr
