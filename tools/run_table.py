@@ -20,10 +20,11 @@ import torch
 import mmws  # noqa: F401  (before anything of the hosts)
 from mmws.engine.worker_pool import available_cores
 from mmws.experiments.cells import TABLES
-from mmws.experiments.jobs import JobFailed, run_jobs
+from mmws.experiments.jobs import JobFailed, hand_out, run_jobs
 from mmws.experiments.report import markdown
 from mmws.experiments.small_data import SmallData
-from mmws.experiments.table_run import TableRun, VOCData
+from mmws.experiments.table_run import TableRun
+from mmws.experiments.voc_data import VOCData
 
 
 def parse_args() -> argparse.Namespace:
@@ -39,7 +40,13 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--out', type=Path, help='work dir (work_dirs/tables/<data>)')
     parser.add_argument('--jobs', type=int, help='trainings at a time (one per core, or per GPU)')
     parser.add_argument(
-        '--gpus', type=int, default=1, help='GPUs a training, by torchrun; then one at a time'
+        '--gpus', type=int, default=1, help='GPUs a training; they share the batch of its config'
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm'],
+        help='how trainings and tests start: torchrun on this machine (for --gpus above 1), or '
+        'srun, which gets the arguments in the variable SRUN_ARGS',
     )
     parser.add_argument('--epochs', type=int, help='instead of the configs, for a trial')
     parser.add_argument('--cells', nargs='+', metavar='CONFIG', help='only these, by config name')
@@ -50,7 +57,12 @@ def parse_args() -> argparse.Namespace:
     small.add_argument('--train', type=int, default=2000, help='number of training images')
     small.add_argument('--val', type=int, default=200, help='number of held-out images')
     small.add_argument('--classifier-epochs', type=int, help='for a trial')
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.gpus < 1 or (args.epochs is not None and args.epochs < 1):
+        parser.error('--gpus and --epochs must be at least 1.')
+    if args.gpus > 1 and (args.jobs or 1) > 1 and args.launcher != 'slurm':
+        parser.error('--gpus above 1 is for one training at a time: leave --jobs out.')
+    return args
 
 
 def find_data(args: argparse.Namespace) -> SmallData | VOCData:
@@ -81,19 +93,22 @@ def main() -> None:
             cells=args.cells,
             epochs=args.epochs,
             gpus=args.gpus,
+            launcher=args.launcher,
         )
     except ValueError as error:
         sys.exit(str(error))
     gpus = torch.cuda.device_count()
-    at_once = args.jobs or (1 if args.gpus > 1 else gpus or available_cores())
-    devices = [str(i) for i in range(gpus)] if gpus > 1 and args.gpus == 1 else []
+    alone = run.launcher == 'none'
+    at_once = args.jobs or ((gpus or available_cores()) if alone else 1)
     try:
-        if not args.report:
+        if args.report:
+            run.check_claims()
+        else:
             run.check()
-            run_jobs(run.jobs(), at_once, devices=devices)
+            run_jobs(run.jobs(), at_once, devices=hand_out(gpus, at_once) if alone else [])
     except KeyboardInterrupt:
         sys.exit('\nStopped. The same command goes on from here.')
-    except (JobFailed, OSError) as error:
+    except (ImportError, JobFailed, OSError) as error:
         sys.exit(str(error))
     path = run.write_report()
     print(f'\n{markdown(run.table, run.results())}\n{path}')

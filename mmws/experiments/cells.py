@@ -36,6 +36,8 @@ class Table:
         cells: The paper's cells, then those that we add.
         singles: Configs with one seed each; their best and their mean become two rows.
         data: The kind of data that its configs are for; None: there are some for every kind.
+        submission: The config whose predictions go to the test server, where it can be.
+        paper_test: What the paper reports for VOC 2012 test.
         right_weight: Plot, row by row, the weight of right labels over the training.
     """
 
@@ -43,6 +45,8 @@ class Table:
     cells: tuple[Cell, ...]
     singles: tuple[str, ...] = ()
     data: str | None = None
+    submission: str | None = None
+    paper_test: str | None = None
     right_weight: bool = False
 
     def configs(self) -> list[str]:
@@ -146,6 +150,8 @@ TABLES = {
         'VGG16',
         (Cell('12seeds', 'twelve seeds, WST', 'mIoU', 64.6), *_baselines()),
         singles=_SINGLES,
+        submission='12seeds',
+        paper_test='64.2 (server id QR50FW)',
     ),
     'table7': Table(
         'ResNet101',
@@ -155,6 +161,8 @@ TABLES = {
         ),
         singles=tuple(f'r101_{config}' for config in _SINGLES),
         data='voc12',
+        submission='r101_12seeds',
+        paper_test='66.7 (server id ZHCI9F)',
     ),
     'safety': Table(
         'When weighted selective training is safe',

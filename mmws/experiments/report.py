@@ -12,7 +12,7 @@ import numpy as np
 
 from mmws.seeds.bank import write_atomically
 
-from .cells import Table
+from .cells import Cell, Table
 
 Results = Mapping[str, Sequence[float]]
 
@@ -70,19 +70,23 @@ def markdown(table: Table, results: Results) -> str:
     return ''.join(f'| {" | ".join(line)} |\n' for line in lines)
 
 
-def csv_text(table: Table, results: Results) -> str:
-    """One line a repeat: row, column, config, repeat, mIoU, and the paper's figure."""
+def csv_text(table: Table, results: Results, without_crf: Results) -> str:
+    """One line a repeat: row, column, config, repeat, mIoU, and the paper's figure.
+
+    Args:
+        table: Which cells.
+        results: mIoU of each config's repeats, in percent.
+        without_crf: The same before the CRF, where the test has one; else equal.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator='\n')
-    writer.writerow(['row', 'column', 'config', 'repeat', 'mIoU', 'paper'])
+    writer.writerow(['row', 'column', 'config', 'repeat', 'mIoU', 'mIoU_without_crf', 'paper'])
     named = {cell.config for cell in table.cells}
-    for cell in table.cells:
-        for repeat, value in enumerate(results.get(cell.config, ())):
-            writer.writerow([cell.row, cell.column, cell.config, repeat, value, cell.paper or ''])
-    for config in table.singles:
-        if config not in named:
-            for repeat, value in enumerate(results.get(config, ())):
-                writer.writerow(['single seed', '', config, repeat, value, ''])
+    singles = [Cell(c, 'single seed', '') for c in table.singles if c not in named]
+    for cell in (*table.cells, *singles):
+        both = zip(results.get(cell.config, ()), without_crf.get(cell.config, ()), strict=True)
+        for repeat, values in enumerate(both):
+            writer.writerow([cell.row, cell.column, cell.config, repeat, *values, cell.paper or ''])
     return text.getvalue()
 
 
@@ -131,7 +135,14 @@ def plot(table: Table, results: Results, title: str) -> bytes:
 
 
 def write_report(
-    folder: Path, name: str, table: Table, results: Results, *, heading: str, notes: str
+    folder: Path,
+    name: str,
+    table: Table,
+    results: Results,
+    *,
+    without_crf: Results,
+    heading: str,
+    notes: str,
 ) -> Path:
     """Writes ``<name>.md``, ``<name>.csv`` and ``<name>.png``; the path of the first.
 
@@ -140,11 +151,12 @@ def write_report(
         name: Such as ``table1``.
         table: What to show.
         results: mIoU of each config's repeats, in percent.
+        without_crf: The same before the CRF.
         heading: Of the page and the plot.
         notes: Text below the table.
     """
     text = f'# {heading}\n\n{markdown(table, results)}\n{notes}\n\n![{heading}]({name}.png)\n'
-    write_atomically(folder / f'{name}.csv', csv_text(table, results).encode())
+    write_atomically(folder / f'{name}.csv', csv_text(table, results, without_crf).encode())
     write_atomically(folder / f'{name}.png', plot(table, results, heading))
     path = folder / f'{name}.md'
     write_atomically(path, text.encode())

@@ -3,65 +3,29 @@
 from __future__ import annotations
 
 import io
-import os
-import platform
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import torch
 from mmengine.config import Config
 from PIL import Image
 
 from mmws.seeds.bank import write_atomically
-from mmws.version import __version__
 from mmws.visualization.training_curves import right_weight_curves
 
 from . import report
-from .cell_run import CellRun, torchrun, training_log
+from .cell_run import CellRun, srun, torchrun, training_log
 from .cells import NOISE_RATIOS, TABLES, Table
 from .jobs import Job
+from .machine import describe
 from .paths import project_root
 from .small_data import CLASSIFIERS, SmallData
+from .voc_data import VOCData
 
 _HONEST = (
     'In brackets: what the paper reports for VOC 2012 val. Figures measured on other data cannot '
     'be compared with them, only which of two cells is higher.'
 )
-
-
-@dataclass(frozen=True)
-class VOCData:
-    """Data that are there already, in VOC's layout.
-
-    Attributes:
-        folder: Where the results go.
-        root: The data; None for ``data/VOCdevkit/VOC2012``, ``data/seeds`` and ``data/noisy``,
-            as the configs have it.
-    """
-
-    folder: Path
-    root: Path | None = None
-
-    def options(self, config: str, *, epochs: int | None = None, seed: int = 0) -> list[str]:
-        """``key=value`` that make a config of ``configs/tables/voc12`` read these data."""
-        options = [f'randomness.seed={seed}']
-        if self.root is not None:
-            dataset = 'train_dataloader.dataset'
-            options += [f'{key}.dataset.data_root={self.root}' for key in ('val_dataloader',)]
-            options += [f'test_dataloader.dataset.data_root={self.root}']
-            if config.endswith('gt'):
-                options.append(f'{dataset}.data_root={self.root}')
-            else:
-                kind = 'noisy' if config.startswith('noise') else 'seeds'
-                options += [
-                    f'{dataset}.dataset.data_root={self.root}',
-                    f'{dataset}.seed_root={self.root / kind}',
-                ]
-        if epochs is not None:
-            options += [f'train_cfg.max_epochs={epochs}', f'train_cfg.val_interval={epochs}']
-        return options
 
 
 class TableRun:
@@ -73,10 +37,13 @@ class TableRun:
         repeats: Trainings of each cell, with the seeds 0, 1, 2, ...
         cells: Only these configs.
         epochs: Instead of the configs' own, for a trial.
-        gpus: GPUs of one training.
+        gpus: GPUs of one training; they share the config's batch.
+        launcher: ``'none'``, ``'pytorch'`` (torchrun on this machine) or ``'slurm'``; None: none
+            for one GPU, else pytorch.
 
     Raises:
-        ValueError: A config that the table does not have, or a table that needs other data.
+        ValueError: A config that the table does not have, a table that needs other data, or GPUs
+            that cannot share a batch.
     """
 
     def __init__(
@@ -88,6 +55,7 @@ class TableRun:
         cells: Sequence[str] | None = None,
         epochs: int | None = None,
         gpus: int = 1,
+        launcher: str | None = None,
     ):
         self.name = name
         self.table: Table = TABLES[name]
@@ -107,22 +75,51 @@ class TableRun:
         self.repeats = repeats
         self.epochs = epochs
         self.gpus = gpus
+        self.launcher = launcher or ('none' if gpus == 1 else 'pytorch')
+        self._check_gpus()
+
+    def _check_gpus(self) -> None:
+        if self.launcher == 'none':
+            if self.gpus > 1:
+                raise ValueError(f'{self.gpus} GPUs need a launcher: pytorch or slurm.')
+            return
+        if self.small:
+            raise ValueError(
+                'the small networks train on one GPU of this machine: their batch normalisation '
+                'would see other batches on several. --gpus and --launcher are for VOC.'
+            )
+        for config in self.configs:
+            batch = self._batch_size(config)
+            if batch % self.gpus:
+                raise ValueError(
+                    f'{config} trains on batches of {batch} images, which {self.gpus} GPUs cannot '
+                    'share evenly.'
+                )
+
+    def _batch_size(self, config: str) -> int:
+        return Config.fromfile(self._path(config)).train_dataloader.batch_size
 
     def _path(self, config: str) -> Path:
         kind = 'shapes' if self.small else 'voc12'
         return project_root() / 'configs' / 'tables' / kind / f'{config}.py'
 
     def _cell(self, config: str, repeat: int, needs: tuple[str, ...] = ()) -> CellRun:
-        launcher = dict(launcher=torchrun(self.gpus)) if self.gpus > 1 else {}
+        options = self.data.options(config, epochs=self.epochs, seed=repeat)
+        if self.gpus > 1:
+            batch = self._batch_size(config) // self.gpus
+            options.append(f'train_dataloader.batch_size={batch}')
+        launchers = dict(pytorch=torchrun, slurm=srun)
+        launcher = launchers.get(self.launcher)
         return CellRun(
             name=config if self.repeats == 1 else f'{config} #{repeat}',
             config=self._path(config),
             folder=self.data.folder / 'cells' / config / f'seed{repeat}',
-            options=self.data.options(config, epochs=self.epochs, seed=repeat),
+            epochs=self.epochs,
+            options=options,
             # As the author tests; small data are tested in one pass.
             test_flags=() if self.small else ('--tta', '--crf'),
             needs=needs,
-            **launcher,
+            **({} if launcher is None else dict(launcher=launcher(self.gpus))),
         )
 
     def seeds_of(self, config: str) -> list[str]:
@@ -131,42 +128,38 @@ class TableRun:
             Config.fromfile(self._path(config)).train_dataloader.dataset.get('seed_dirs', [])
         )
 
-    def check(self) -> None:
-        """Looks for what the trainings read before the first one starts.
+    def check_claims(self) -> None:
+        """Refuses results of other data or settings.
 
         Raises:
-            FileExistsError: The work dir holds other small data.
-            FileNotFoundError: Seeds are missing.
+            FileExistsError: The work dir holds some.
         """
-        if self.small:
-            self.data.claim()
-            return
-        missing: dict[Path, str] = {}
+        self.data.check_claim()
         for config in self.configs:
-            cfg = Config.fromfile(self._path(config))
-            options = dict(o.split('=', 1) for o in self.data.options(config))
-            dataset = cfg.train_dataloader.dataset
-            root = options.get('train_dataloader.dataset.seed_root', dataset.get('seed_root', ''))
-            for seed in dataset.get('seed_dirs', []):
-                if not Path(root, seed).is_dir():
-                    missing[Path(root, seed)] = config
-        if missing:
-            folder, config = next(iter(missing.items()))
-            advice = 'tools/generate_seeds.py makes the seeds (docs/seeds.md)'
-            if config.startswith('noise'):
-                advice = 'tools/make_noisy_labels.py MASKS --ratio 0.1 --draws 12 makes the noise'
-            elif folder.name.endswith(('max', 'mean')):
-                advice += '; those of merged CAMs with --cfg-options seeds.merge=max'
-            raise FileNotFoundError(
-                f'{len(missing)} seed folders are missing, the first: {folder} (for {config}). '
-                f'{advice}.'
-            )
+            for repeat in range(self.repeats):
+                self._cell(config, repeat).check()
+
+    def check(self) -> None:
+        """Looks for what the trainings read before the first one starts, and claims the work dir.
+
+        Raises:
+            FileExistsError: As :meth:`check_claims`.
+            FileNotFoundError: Seeds, images or masks are missing.
+            ImportError: There is no CRF, which tests on VOC use.
+        """
+        self.check_claims()
+        if not self.small:
+            self.data.check({config: self._path(config) for config in self.configs})
+        self.data.claim()
 
     def jobs(self) -> list[Job]:
         """Everything that has to run, the cells of the first repeat first."""
         cells = [(c, repeat) for repeat in range(self.repeats) for c in self.configs]
         if not self.small:
-            return [self._cell(config, repeat).job() for config, repeat in cells]
+            jobs = [self._cell(config, repeat).job() for config, repeat in cells]
+            if self.table.submission in self.configs and self.data.without_test() is None:
+                jobs.append(self._cell(self.table.submission, 0).submission_job())
+            return jobs
         seeds = {config: self.seeds_of(config) for config in self.configs}
         needs = {config: self._needs(config, seeds[config]) for config in self.configs}
         wanted = {name for names in needs.values() for name in names}
@@ -188,38 +181,60 @@ class TableRun:
             needs.add(f'{net} seeds' + (f' ({tag})' if tag in ('max', 'mean') else ''))
         return tuple(needs)
 
-    def results(self) -> dict[str, list[float]]:
+    def results(self, *, crf: bool = True) -> dict[str, list[float]]:
         """mIoU in percent of each config's finished repeats; with the CRF where there is one."""
         results = {}
-        for config in self.table.configs():
-            found = [self._cell(config, repeat).result() for repeat in range(self.repeats)]
-            values = [r.get('mIoU_crf', r['mIoU']) for r in found if r is not None]
-            if values:
-                results[config] = values
+        for config, found in self._found().items():
+            results[config] = [r.get('mIoU_crf', r['mIoU']) if crf else r['mIoU'] for r in found]
         return results
+
+    def _found(self) -> dict[str, list[dict]]:
+        found = {}
+        for config in self.table.configs():
+            cells = [self._cell(config, repeat) for repeat in range(self.repeats)]
+            results = [result for cell in cells if (result := cell.result()) is not None]
+            if results:
+                found[config] = results
+        return found
 
     def write_report(self) -> Path:
         """Writes the table of what is there; the path of its Markdown."""
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
-        device = torch.cuda.get_device_name() if torch.cuda.is_available() else f'{cores} CPU cores'
-        repeats = 'one training each'
-        if self.repeats > 1:
-            repeats = f'mean ± standard deviation of up to {self.repeats} trainings'
-        honest = _HONEST if any(cell.paper is not None for cell in self.table.cells) else ''
-        notes = (
-            f'mIoU in percent, {repeats}. {honest}\n\nmmws {__version__}, torch '
-            f'{torch.__version__}, Python {platform.python_version()}, {device}.'
-        )
-        if self.table.right_weight:
-            notes += self._write_right_weight()
         name = 'shapes' if self.small and self.data.masks is None else self.data.folder.name
         return report.write_report(
             self.data.folder,
             self.name,
             self.table,
             self.results(),
+            without_crf=self.results(crf=False),
             heading=f'{_title(self.name)}: {self.table.title} ({name})',
-            notes=notes,
+            notes='\n\n'.join(filter(None, self._notes())),
+        )
+
+    def _notes(self) -> Iterator[str]:
+        repeats = 'one training each'
+        if self.repeats > 1:
+            repeats = f'mean ± standard deviation of up to {self.repeats} trainings'
+        crf = '' if self.small else ' after the CRF (the CSV has it without, too)'
+        honest = _HONEST if any(cell.paper is not None for cell in self.table.cells) else ''
+        yield f'mIoU in percent{crf}, {repeats}. {honest}'.strip()
+        if self.table.paper_test is not None:
+            yield f'On VOC 2012 test the paper reports {self.table.paper_test}.'
+            if not self.small:
+                yield self._about_the_archive()
+        yield describe(result for results in self._found().values() for result in results)
+        if self.table.right_weight:
+            yield self._write_right_weight()
+
+    def _about_the_archive(self) -> str:
+        """Where the file for the test server is, or how to come by it."""
+        archive = self._cell(self.table.submission, 0).archive
+        if archive.is_file():
+            return f'For the test server: `{archive.relative_to(self.data.folder)}`.'
+        problem = self.data.without_test()
+        reason = 'it is not finished' if problem is None else problem
+        return (
+            f'There is no archive for the test server yet: {reason}. With the images of VOC 2012 '
+            f'test in place `tools/run_table.py {self.name}` makes it.'
         )
 
     def _write_right_weight(self) -> str:
@@ -236,7 +251,7 @@ class TableRun:
         Image.fromarray(right_weight_curves(panels)).save(png, format='png')
         write_atomically(path, png.getvalue())
         return (
-            '\n\nThe share of weight that right labels get while the network learns, mean over the '
+            'The share of weight that right labels get while the network learns, mean over the '
             f'classes, first repeat:\n\n![Weight of right labels]({path.name})'
         )
 

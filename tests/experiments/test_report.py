@@ -43,11 +43,14 @@ def test_the_best_single_seed_is_the_best_on_average_and_only_whole_repeats_coun
 
 
 def test_csv_has_a_line_a_repeat():
-    rows = list(csv.DictReader(csv_text(TABLE, RESULTS).splitlines()))
+    before = {config: [value - 1 for value in values] for config, values in RESULTS.items()}
+    rows = list(csv.DictReader(csv_text(TABLE, RESULTS, before).splitlines()))
     assert len(rows) == 2 + 1 + 3
     assert rows[1] == dict(
-        row='first', column='one', config='a', repeat='1', mIoU='52.0', paper='60.0'
+        **dict(row='first', column='one', config='a', repeat='1', paper='60.0'),
+        **dict(mIoU='52.0', mIoU_without_crf='51.0'),
     )
+    assert [row['config'] for row in rows if row['row'] == 'single seed'] == ['d'] * 3
 
 
 def test_the_plot_is_a_picture_even_without_results():

@@ -53,9 +53,26 @@ def test_what_cannot_be_run_is_said_first(tool, tmp_path):
         return done.stderr
 
     missing = complaint('table5', '--data', tmp_path)
-    assert 'seed folders are missing, the first: ' in missing
+    assert 'seed folders are not ready, the first: ' in missing
     assert 'tools/generate_seeds.py' in missing
+    assert not (tmp_path / 'out').exists()
     assert 'merge=max' in complaint('table3', '--data', tmp_path, '--cells', 'vgg16_crf_max')
     assert 'make_noisy_labels.py' in complaint('table1', '--data', tmp_path)
     assert 'has no cell nonsense' in complaint('table1', '--cells', 'nonsense')
     assert 'has configs for voc12 data only' in complaint('table7', '--data', 'shapes')
+    assert 'one training at a time' in complaint('table1', '--gpus', 2, '--jobs', 2)
+    assert '3 GPUs cannot share' in complaint('table1', '--gpus', 3)
+    wrong = complaint('table1', '--data', tmp_path / 'mistyped', '--render')
+    assert 'mistyped holds 0 label maps' in wrong and 'Traceback' not in wrong
+
+
+def test_a_report_of_other_settings_is_refused(tool, tmp_path):
+    result = tmp_path / 'out' / 'cells' / 'gt' / 'seed0' / 'result.json'
+    result.parent.mkdir(parents=True)
+    result.write_text('{"mIoU": 50.0}')
+    arguments = ('run_table.py', 'table1', '--report', '--out', tmp_path / 'out')
+    done = tool(*arguments, cwd=tmp_path)
+    assert done.returncode == 0 and '50.0 [72.1]' in done.stdout, done.stderr
+    for other in (['--epochs', 1], ['--data', tmp_path]):
+        refused = tool(*arguments, *other, cwd=tmp_path)
+        assert refused.returncode and 'Choose another' in refused.stderr

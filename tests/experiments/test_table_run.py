@@ -1,0 +1,92 @@
+import csv
+import json
+
+import pytest
+
+from mmws.experiments.small_data import SmallData
+from mmws.experiments.table_run import TableRun
+from mmws.experiments.voc_data import VOCData
+
+MADE = dict(mmws='0.1', commit='abc', torch='2.6', Python='3.11', device='NVIDIA H100')
+
+
+@pytest.fixture
+def data(voc_tree, tmp_path):
+    return VOCData(tmp_path / 'out', voc_tree.root)
+
+
+def batch_options(run):
+    return {o for job in run.jobs() for c in job.commands for o in map(str, c) if 'batch_size' in o}
+
+
+def test_gpus_share_the_batch_of_the_config(data):
+    assert batch_options(TableRun('table6', data)) == set()
+    run = TableRun('table6', data, gpus=4, cells=['gt'])
+    assert batch_options(run) == {'train_dataloader.batch_size=4'}
+    train, test = run.jobs()[0].commands
+    assert '--standalone' in train and '--standalone' in test
+    with pytest.raises(ValueError, match='batches of 16 images, which 3 GPUs cannot share evenly'):
+        TableRun('table6', data, gpus=3)
+
+
+def test_launchers(data, tmp_path):
+    (job,) = TableRun('table6', data, gpus=2, launcher='slurm', cells=['gt']).jobs()
+    assert all(command[:2] == ['srun', '--ntasks=2'] for command in job.commands)
+    with pytest.raises(ValueError, match='2 GPUs need a launcher'):
+        TableRun('table6', data, gpus=2, launcher='none')
+    for options in (dict(gpus=2), dict(launcher='slurm')):
+        with pytest.raises(ValueError, match='--gpus and --launcher are for VOC'):
+            TableRun('table5', SmallData(tmp_path), **options)
+
+
+def test_the_archive_is_of_the_papers_cell_where_there_are_test_images(data, tmp_path):
+    def archives(name, data, **options):
+        return [j.name for j in TableRun(name, data, **options).jobs() if 'archive' in j.name]
+
+    assert archives('table6', data, repeats=2) == ['12seeds #0, archive for the test server']
+    assert archives('table7', data) == ['r101_12seeds, archive for the test server']
+    assert archives('table5', data) == archives('table6', data, cells=['gt']) == []
+    assert archives('table6', VOCData(tmp_path / 'other', tmp_path)) == []
+    assert archives('table6', SmallData(tmp_path / 'small')) == []
+    (command,) = TableRun('table6', data).jobs()[-1].commands
+    command = list(map(str, command))
+    assert {'--tta', '--crf', '--format-only'} <= set(command)
+    assert command[-1] == 'test_dataloader.dataset.ann_file=ImageSets/Segmentation/test.txt'
+    assert f'test_dataloader.dataset.data_root={data.root}' in command
+
+
+def test_a_trial_is_not_reported_as_the_real_thing(data):
+    data.claim()
+    trial = TableRun('table6', data, epochs=1, cells=['gt'])
+    trial.jobs()[0].start()
+    real = TableRun('table6', data, cells=['gt'])
+    with pytest.raises(FileExistsError, match=r"{'epochs': 1}; asked for is {'epochs': 20}"):
+        real.check_claims()
+    trial.check_claims()
+
+
+def test_the_report_has_both_figures_the_papers_test_and_what_it_was_made_with(data):
+    run = TableRun('table6', data)
+    result = data.folder / 'cells' / 'gt' / 'seed0' / 'result.json'
+    result.parent.mkdir(parents=True)
+    result.write_text(json.dumps(dict(mIoU=70.0, mIoU_crf=71.5, made_with=MADE)))
+    text = run.write_report().read_text()
+    assert '| ground truth | 71.5 |' in text
+    (row,) = csv.DictReader((data.folder / 'table6.csv').open())
+    assert (row['mIoU'], row['mIoU_without_crf']) == ('71.5', '70.0')
+    assert 'after the CRF (the CSV has it without, too)' in text
+    assert 'test the paper reports 64.2 (server id QR50FW)' in text
+    assert 'no archive for the test server yet: it is not finished' in text
+    assert 'Made with mmws 0.1, commit abc, torch 2.6, Python 3.11, NVIDIA H100.' in text
+    archive = data.folder / 'cells/12seeds/seed0/submission/results.tar.gz'
+    archive.parent.mkdir(parents=True)
+    archive.touch()
+    text = run.write_report().read_text()
+    assert 'test server: `cells/12seeds/seed0/submission/results.tar.gz`' in text
+
+
+def test_the_report_says_what_the_archive_lacks(tmp_path):
+    run = TableRun('table7', VOCData(tmp_path / 'out', tmp_path / 'voc'))
+    text = run.write_report().read_text()
+    assert f'yet: there is no {tmp_path}/voc/ImageSets/Segmentation/test.txt' in text
+    assert '66.7 (server id ZHCI9F)' in text
