@@ -232,8 +232,8 @@ def find_all_images(
     found = find_images(folder, leave_out=out)
     if not found.images:
         raise ValueError(
-            f'there is no image in {folder}, but {len(found.skipped)} other files. Images end '
-            f'with {", ".join(IMAGE_SUFFIXES)}.'
+            f'there is no image in {folder}: {len(found.skipped)} files, of which none ends with '
+            f'{", ".join(IMAGE_SUFFIXES)}.'
         )
     if listed is None:
         return found
@@ -275,6 +275,6 @@ def _check_out(folder: Path, out: Path) -> None:
     if out == folder or out in folder.parents:
         relation = 'is' if out == folder else 'holds'
         raise ValueError(
-            f'the output folder {out} {relation} the folder of the images, {folder}. Choose one '
-            f'beside it or below, such as {folder.parent / "saliency"}: maps and images would mix.'
+            f'the output folder {out} {relation} the folder of the images, {folder}. Maps and '
+            f'images would mix: choose one beside it, such as {folder.parent / "saliency"}.'
         )

@@ -194,7 +194,7 @@ def test_mistakes_are_named(images, tmp_path, model):
         find_all_images(tmp_path / 'images', listed=tmp_path / 'none.txt')
     (tmp_path / 'empty').mkdir()
     (tmp_path / 'empty/a.gif').write_bytes(b'GIF')
-    with pytest.raises(ValueError, match='there is no image in .*empty, but 1 other files'):
+    with pytest.raises(ValueError, match='there is no image in .*empty: 1 files, of which none'):
         find_all_images(tmp_path / 'empty')
 
 
