@@ -12,7 +12,7 @@ from PIL import Image
 import mmws  # noqa: F401  (before anything of the hosts)
 from mmws.engine.progress_bar import ProgressBar
 from mmws.engine.worker_pool import available_cores, map_unordered
-from mmws.evaluation.seed_evaluation import FilesOfImage, evaluate_image
+from mmws.evaluation.seed_evaluation import FilesOfImage, evaluate_image, least_agreement
 from mmws.evaluation.seed_scores import REFERENCES, SeedScores, rates
 from mmws.seeds.bank import write_atomically
 from mmws.visualization.seed_score_plot import seed_score_plot
@@ -42,7 +42,9 @@ def files_of(args: argparse.Namespace) -> tuple[list[str], list[FilesOfImage]]:
     """Names of the seeds, and the files of each image."""
     names = args.seeds
     if names is None:
-        names = sorted(f.name for f in args.root.iterdir() if f.is_dir() and any(f.glob('*.png')))
+        if not args.root.is_dir():
+            sys.exit(f'{args.root} is no folder.')
+        names = sorted(f.name for f in args.root.iterdir() if f.is_dir() and any(_pngs(f)))
     if not names:
         sys.exit(f'{args.root} holds no folder of seeds.')
     there = []
@@ -114,29 +116,32 @@ def main() -> None:
         )
     disputed = total.disputed / max(total.pixels, 1)
     print(f'\nAt {disputed:.1%} of the pixels two seeds give different labels.')
-    if len(names) > 1:
+    least = least_agreement(agreement)
+    if least is not None:
+        one, other, share = least
         pairs = agreement[np.triu_indices(len(names), 1)]
         print(f'Two seeds agree at {np.nanmean(pairs):.1%} of the pixels both label, on average.')
-        lowest = np.unravel_index(np.nanargmin(agreement), agreement.shape)
-        print(f'The least: {names[lowest[0]]} and {names[lowest[1]]}, {np.nanmin(pairs):.1%}.')
+        print(f'The least: {names[one]} and {names[other]}, {share:.1%}.')
+    elif len(names) > 1:
+        print('No two seeds label a common pixel.')
     for name, values in curves.items():
-        best = int(np.argmax(values))
+        if np.isnan(values).all():
+            continue
+        best = int(np.nanargmax(values))
         print(f'CAM {name}: best threshold {THRESHOLDS[best]}, mIoU {values[best]:.1%}')
     if args.json is not None:
         content = {
             'images': total.images,
             'scores': {
-                name: {
-                    **{k: v for k, v in vars(rate).items() if k != 'iou'},
-                    'iou': [None if np.isnan(v) else v for v in rate.iou.tolist()],
-                }
+                name: {**vars(rate), 'iou': rate.iou.tolist()}
                 for name, rate in zip([*names, *REFERENCES], scores, strict=True)
             },
             'disputed': disputed,
             'agreement': {'seeds': names, 'share': agreement.tolist()},
             'cam_thresholds': {'thresholds': THRESHOLDS, 'miou': curves},
         }
-        write_atomically(args.json, (json.dumps(content, indent=1) + '\n').encode())
+        text = json.dumps(_without_nan(content), indent=1, allow_nan=False)
+        write_atomically(args.json, (text + '\n').encode())
     if args.plot is not None:
         picture = seed_score_plot(
             names,
@@ -149,6 +154,15 @@ def main() -> None:
         )
         args.plot.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(picture).save(args.plot)
+
+
+def _without_nan(value):
+    """The same with None, JSON's null, for what is not defined."""
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and np.isnan(value) else value
 
 
 def _pngs(folder: Path):

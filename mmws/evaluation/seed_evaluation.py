@@ -69,17 +69,41 @@ def evaluate_image(
                 f'{path} is {labels.shape} pixels (height, width), its ground truth '
                 f'{files.truth} {truth.shape}.'
             )
+    for path, labels in zip((files.truth, *files.seeds), (truth, *maps), strict=True):
+        strange = labels[(labels >= num_classes) & (labels != UNKNOWN)]
+        if strange.size:
+            raise ValueError(
+                f'{path} holds the label {strange.max()}; with {num_classes} classes, the '
+                f'background included, labels are 0..{num_classes - 1}, and 255 is unknown. Is the '
+                'number of classes right?'
+            )
     seeds = np.stack(maps)
-    try:
-        scores = score_image(truth, seeds, num_classes)
-    except ValueError as error:
-        raise ValueError(f'{files.truth}: {error}') from error
+    scores = score_image(truth, seeds, num_classes)
     equal, known = count_agreement(seeds)
-    sweep = {
-        name: sweep_thresholds(truth, read_cams(path), None, thresholds, num_classes)
-        for name, path in files.cams.items()
-    }
+    sweep = {}
+    for name, path in files.cams.items():
+        try:
+            sweep[name] = sweep_thresholds(truth, read_cams(path), None, thresholds, num_classes)
+        except ValueError as error:
+            raise ValueError(f'CAMs {path}: {error}') from error
     return ImageScores(scores, equal, known, sweep)
+
+
+def least_agreement(agreement: np.ndarray) -> tuple[int, int, float] | None:
+    """Finds the two seeds that agree least.
+
+    Args:
+        agreement: (K, K), symmetric; NaN where two seeds label no common pixel.
+
+    Returns:
+        Two different seeds and their agreement; None if there are no two to compare.
+    """
+    rows, columns = np.triu_indices(len(agreement), 1)
+    shares = agreement[rows, columns]
+    if np.isnan(shares).all():
+        return None
+    index = np.nanargmin(shares)
+    return int(rows[index]), int(columns[index]), float(shares[index])
 
 
 def count_agreement(seeds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

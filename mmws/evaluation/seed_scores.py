@@ -124,7 +124,7 @@ def confusion(truth: np.ndarray, labels: np.ndarray, num_classes: int) -> np.nda
         if strange.any():
             raise ValueError(
                 f'the {name} holds label {values[strange].max()}; with {num_classes} classes, '
-                f'labels are 0..{num_classes - 1}, and 255 is unknown. Is --classes right?'
+                f'labels are 0..{num_classes - 1}, and 255 is unknown. Is num_classes right?'
             )
     width = num_classes + 1
     # Unknown becomes the last column, and not counted a row that is dropped.

@@ -1,7 +1,12 @@
 import numpy as np
 import pytest
 
-from mmws.evaluation.seed_evaluation import FilesOfImage, count_agreement, evaluate_image
+from mmws.evaluation.seed_evaluation import (
+    FilesOfImage,
+    count_agreement,
+    evaluate_image,
+    least_agreement,
+)
 from mmws.seeds.bank import encode_seed
 from mmws.seeds.cam_store import ImageCAMs
 
@@ -41,5 +46,23 @@ def test_bad_files_are_named(tmp_path):
     with pytest.raises(ValueError, match=r'wide.png is \(1, 3\).*gt.png \(2, 2\)'):
         evaluate_image(FilesOfImage(truth, (wide,), {}), num_classes=2, thresholds=())
     many = write(tmp_path / 'many.png', [[0, 7], [0, 0]])
-    with pytest.raises(ValueError, match='gt.png: the seed holds label 7'):
+    with pytest.raises(
+        ValueError, match='many.png holds the label 7; with 2 classes.* labels are 0..1'
+    ):
         evaluate_image(FilesOfImage(truth, (many,), {}), num_classes=2, thresholds=())
+    with pytest.raises(ValueError, match='many.png holds the label 7'):
+        evaluate_image(
+            FilesOfImage(str(tmp_path / 'many.png'), (truth,), {}), num_classes=2, thresholds=()
+        )
+    (tmp_path / 'c.npz').write_bytes(ImageCAMs((4,), {1.0: np.ones((1, 2, 2))}).encode())
+    files = FilesOfImage(truth, (truth,), {'vgg16': str(tmp_path / 'c.npz')})
+    with pytest.raises(ValueError, match='c.npz: the seed holds label 5'):
+        evaluate_image(files, num_classes=2, thresholds=(0.5,))
+
+
+def test_the_least_agreement_is_of_two_different_seeds():
+    agreement = np.array([[0.1, 0.9, 0.8], [0.9, 1, np.nan], [0.8, np.nan, 1]])
+    assert least_agreement(agreement) == (0, 2, 0.8)
+    assert least_agreement(np.ones((3, 3))) == (0, 1, 1)
+    assert least_agreement(np.array([[1, np.nan], [np.nan, 1]])) is None
+    assert least_agreement(np.ones((1, 1))) is None

@@ -124,7 +124,7 @@ def test_sweep_by_hand():
     'truth, seeds, message',
     [
         (labels([0, 3]), labels([0, 1])[None], 'ground truth holds label 3; with 3 classes'),
-        (labels([0, 1]), labels([0, 9])[None], 'seed holds label 9.*Is --classes right'),
+        (labels([0, 1]), labels([0, 9])[None], 'seed holds label 9.*Is num_classes right'),
         (labels([0, 1]), labels([0, 1]), r'\(K, H, W\) with the size.*\(1, 2\); got \(1, 2\)'),
         (labels([0, 1]), labels([0], [1])[None], r'got \(1, 2, 1\)'),
     ],

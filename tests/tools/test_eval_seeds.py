@@ -29,3 +29,22 @@ def test_scores_agreement_and_plot(tool, tmp_path):
     assert 'half' in done.stdout and (tmp_path / 'out/scores.png').stat().st_size > 1000
     wrong = tool('eval_seeds.py', 'gt', *options, cwd=tmp_path)
     assert wrong.returncode and 'holds no folder of seeds' in wrong.stderr
+
+
+def test_ids_in_folders_equal_seeds_and_what_is_not_defined(tool, tmp_path):
+    write(tmp_path / 'gt/train/x.png', [[0, 1], [1, 255]])
+    for name in ('a', 'b'):
+        write(tmp_path / f'seeds/{name}/train/x.png', [[0, 1], [1, 0]])
+    write(tmp_path / 'seeds/void/train/x.png', [[255, 255], [255, 255]])
+    options = ['--gt', 'gt', '--num-classes', 2, '--workers', 0, '--json', 'scores.json']
+    done = tool('eval_seeds.py', 'seeds', *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert 'The least: a and b, 100.0%.' in done.stdout
+
+    def refuse(constant):
+        raise ValueError(constant)
+
+    scores = json.loads((tmp_path / 'scores.json').read_text(), parse_constant=refuse)
+    assert scores['images'] == 1
+    assert scores['agreement']['share'] == [[1, 1, None], [1, 1, None], [None, None, None]]
+    assert scores['scores']['void']['miou_labelled'] is None
