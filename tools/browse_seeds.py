@@ -10,8 +10,9 @@ from PIL import Image
 
 from mmws.datasets.named_classes import named_classes
 from mmws.engine.progress_bar import ProgressBar
+from mmws.seeds.bank import stored_classes, voc_palette
 from mmws.seeds.cam import upsample_cam
-from mmws.seeds.cam_store import read_cams
+from mmws.seeds.cam_store import CAM_MANIFEST, read_cams
 from mmws.seeds.image_file import read_image
 from mmws.seeds.label_map import read_label_map
 from mmws.visualization.seed_sheet import overlay_cam, seed_sheet
@@ -31,8 +32,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--image-suffix', default='.jpg')
     parser.add_argument(
         '--classes',
-        default='voc',
-        help='voc, ade or another that mmseg knows, a dataset class, or a number of classes',
+        help='voc, ade or another that mmseg knows, a dataset class, or a number of classes; by '
+        'default what the seeds were made with, or else voc',
     )
     parser.add_argument('--html', action='store_true', help='an index.html that shows all sheets')
     parser.add_argument('--limit', type=int, default=50, metavar='N', help='at most N images')
@@ -46,8 +47,7 @@ def rows_of(args: argparse.Namespace, names: list[str], image_id: str, classes: 
     if args.gt is not None and (args.gt / f'{image_id}.png').is_file():
         first['ground truth'] = read_label_map(args.gt / f'{image_id}.png')
     rows = [first]
-    stores = sorted(f for f in args.cams.iterdir() if f.is_dir()) if args.cams else []
-    for store in stores:
+    for store in stores_of(args):
         file = store / f'{image_id}.npz'
         if not file.is_file():
             continue
@@ -73,17 +73,44 @@ def rows_of(args: argparse.Namespace, names: list[str], image_id: str, classes: 
     return rows
 
 
+def classes_of(args: argparse.Namespace, names: list[str]) -> tuple[list[str], list]:
+    """Names and colours of the labels: as asked for, as the folders say, or VOC's."""
+    if args.classes is not None:
+        try:
+            return named_classes(args.classes)
+        except ValueError as error:
+            sys.exit(f'--classes: {error}')
+    found = {args.root / name: stored_classes(args.root / name) for name in names}
+    for store in stores_of(args):
+        found[store] = stored_classes(store, CAM_MANIFEST)
+    found = {folder: classes for folder, classes in found.items() if classes is not None}
+    if not found:
+        return named_classes('voc')
+    first = next(iter(found))
+    for folder, classes in found.items():
+        if classes != found[first]:
+            sys.exit(
+                f'{first} is of the classes {", ".join(found[first][1:])}, but {folder} of '
+                f'{", ".join(classes[1:])}. Choose folders with --seeds, or say --classes.'
+            )
+    return found[first], voc_palette()[: len(found[first])].tolist()
+
+
+def stores_of(args: argparse.Namespace) -> list[Path]:
+    """The folders of CAMs, one a classifier."""
+    return sorted(f for f in args.cams.iterdir() if f.is_dir()) if args.cams else []
+
+
 def main() -> None:
     args = parse_args()
-    try:
-        classes, palette = named_classes(args.classes)
-    except ValueError as error:
-        sys.exit(f'--classes: {error}')
+    if not args.root.is_dir():
+        sys.exit(f'{args.root} is no folder.')
     names = args.seeds or sorted(
-        f.name for f in args.root.iterdir() if f.is_dir() and any(f.glob('*.png'))
+        f.name for f in args.root.iterdir() if f.is_dir() and any(f.rglob('*.png'))
     )
     if not names:
         sys.exit(f'{args.root} holds no folder of seeds.')
+    classes, palette = classes_of(args, names)
     common = set.intersection(
         *({p.relative_to(d).with_suffix('').as_posix() for p in d.rglob('*.png')}
           for d in (args.root / name for name in names))

@@ -250,6 +250,20 @@ def read_manifest(folder: str | os.PathLike, manifest: str = SEED_MANIFEST) -> d
     return _read_json(path)
 
 
+def stored_classes(folder: str | os.PathLike, manifest: str = SEED_MANIFEST) -> list[str] | None:
+    """The class names that a folder of seeds or CAMs was made with, background first.
+
+    Returns:
+        None where nothing says so, as for seeds of others.
+    """
+    try:
+        recipe = SeedFolder(folder, {}, manifest=manifest).stored_recipe() or {}
+    except ValueError:  # a file of that name which is not ours
+        return None
+    names = recipe.get('classes')
+    return None if names is None else ['background', *names]
+
+
 def encode_seed(labels: np.ndarray) -> bytes:
     """Encodes a label map as palette PNG in VOC's colours; the same map gives the same bytes.
 

@@ -15,6 +15,7 @@ from mmws.seeds.bank import (
     encode_seed,
     read_manifest,
     seed_name,
+    stored_classes,
     voc_palette,
     write_atomically,
 )
@@ -344,3 +345,18 @@ def test_an_unreadable_manifest(tmp_path):
     (folder.path / bank.SEED_MANIFEST).write_text('{')
     with pytest.raises(ValueError, match='seed.json cannot be read'):
         folder.prepare()
+
+
+def test_stored_classes_are_told_finished_or_not(tmp_path):
+    assert stored_classes(tmp_path) is None
+    folder = SeedFolder(tmp_path / 'seed', {'classes': ['cat', 'dog']})
+    folder.prepare()
+    assert stored_classes(folder.path) == ['background', 'cat', 'dog']
+    fill(folder, 'a')
+    folder.complete(['a'])
+    assert stored_classes(folder.path) == ['background', 'cat', 'dog']
+    assert stored_classes(folder.path, 'cam.json') is None
+    SeedFolder(tmp_path / 'nameless', {'classes': None}).prepare()
+    assert stored_classes(tmp_path / 'nameless') is None
+    (tmp_path / 'seed.json').write_text('{"of": "others"}')
+    assert stored_classes(tmp_path) is None

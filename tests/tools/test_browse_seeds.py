@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from mmws.seeds.bank import encode_seed
+from mmws.seeds.bank import SeedFolder, encode_seed, write_atomically
 from mmws.seeds.cam_store import ImageCAMs
 
 
@@ -23,3 +23,28 @@ def test_a_sheet_an_image(tool, tmp_path):
     assert 'src="x.png"' in (tmp_path / 'sheets/index.html').read_text()
     wrong = tool('browse_seeds.py', 'seeds', *options, '--ids', 'y', cwd=tmp_path)
     assert wrong.returncode and 'not every folder has a seed of y' in wrong.stderr
+
+
+def make_seed(root, name, classes):
+    folder = SeedFolder(root / 'seeds' / name, {'classes': classes})
+    folder.prepare()
+    write_atomically(folder.file('train/x'), encode_seed(np.full((40, 60), 25, np.uint8)))
+
+
+def test_classes_are_those_the_seeds_were_made_with(tool, tmp_path):
+    (tmp_path / 'images/train').mkdir(parents=True)
+    Image.new('RGB', (60, 40), (9, 99, 200)).save(tmp_path / 'images/train/x.jpg')
+    names = [f'class {number}' for number in range(25)]
+    make_seed(tmp_path, 'a_crf_x1.0', names)
+    # VOC has no such class.
+    cams = ImageCAMs((24,), {1.0: np.eye(4, dtype=np.float16)[None]})
+    write_atomically(tmp_path / 'cams/a/train/x.npz', cams.encode())
+    options = ['--images', 'images', '--cams', 'cams', '--out', 'sheets']
+    done = tool('browse_seeds.py', 'seeds', *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / 'sheets/train/x.png').is_file()
+    make_seed(tmp_path, 'b_crf_x1.0', names[:-1])
+    mixed = tool('browse_seeds.py', 'seeds', *options, cwd=tmp_path)
+    assert mixed.returncode and 'class 24, but' in mixed.stderr
+    done = tool('browse_seeds.py', 'seeds', *options, '--classes', 26, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
