@@ -60,8 +60,9 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     if args.gpus < 1 or (args.epochs is not None and args.epochs < 1):
         parser.error('--gpus and --epochs must be at least 1.')
-    if args.gpus > 1 and (args.jobs or 1) > 1 and args.launcher != 'slurm':
-        parser.error('--gpus above 1 is for one training at a time: leave --jobs out.')
+    torchrun = args.launcher == 'pytorch' or (args.gpus > 1 and args.launcher is None)
+    if torchrun and (args.jobs or 1) > 1:
+        parser.error('torchrun (--gpus above 1) runs one training at a time: leave --jobs out.')
     return args
 
 

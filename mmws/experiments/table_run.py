@@ -88,7 +88,7 @@ class TableRun:
                 'the small networks train on one GPU of this machine: their batch normalisation '
                 'would see other batches on several. --gpus and --launcher are for VOC.'
             )
-        for config in self.configs:
+        for config in self.table.configs():
             batch = self._batch_size(config)
             if batch % self.gpus:
                 raise ValueError(
@@ -109,7 +109,9 @@ class TableRun:
             batch = self._batch_size(config) // self.gpus
             options.append(f'train_dataloader.batch_size={batch}')
         launchers = dict(pytorch=torchrun, slurm=srun)
-        launcher = launchers.get(self.launcher)
+        launcher = {}
+        if self.launcher in launchers:
+            launcher = dict(launcher=launchers[self.launcher](self.gpus))
         return CellRun(
             name=config if self.repeats == 1 else f'{config} #{repeat}',
             config=self._path(config),
@@ -119,7 +121,7 @@ class TableRun:
             # As the author tests; small data are tested in one pass.
             test_flags=() if self.small else ('--tta', '--crf'),
             needs=needs,
-            **({} if launcher is None else dict(launcher=launcher(self.gpus))),
+            **launcher,
         )
 
     def seeds_of(self, config: str) -> list[str]:
@@ -129,13 +131,13 @@ class TableRun:
         )
 
     def check_claims(self) -> None:
-        """Refuses results of other data or settings.
+        """Refuses results of other data or settings, in any cell that the report shows.
 
         Raises:
             FileExistsError: The work dir holds some.
         """
         self.data.check_claim()
-        for config in self.configs:
+        for config in self.table.configs():
             for repeat in range(self.repeats):
                 self._cell(config, repeat).check()
 

@@ -62,6 +62,8 @@ def test_a_trial_is_not_reported_as_the_real_thing(data):
     real = TableRun('table6', data, cells=['gt'])
     with pytest.raises(FileExistsError, match=r"{'epochs': 1}; asked for is {'epochs': 20}"):
         real.check_claims()
+    with pytest.raises(FileExistsError):  # its report would show the trial
+        TableRun('table6', data, cells=['12seeds']).check_claims()
     trial.check_claims()
 
 
