@@ -205,10 +205,10 @@ def load_segmentor(config: Config, checkpoint: str, *, device: str) -> nn.Module
     from mmseg.apis import init_model
 
     model = init_model(config, None, device=device)
-    weights = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
+    weights = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu', logger='silent')
     source = SimpleNamespace(model=model, _load_from=checkpoint)
     CheckpointCheckHook().after_load_checkpoint(source, weights)
-    load_checkpoint(model, checkpoint, map_location='cpu')
+    load_checkpoint(model, checkpoint, map_location='cpu', logger='silent')
     return model
 
 
