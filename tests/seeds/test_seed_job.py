@@ -54,7 +54,7 @@ def test_bad_files_are_a_result_and_write_nothing(image, tmp_path):
 
     assert 'nowhere.jpg cannot be read' in problem(path=str(tmp_path / 'nowhere.jpg'))
     (tmp_path / 'cut.jpg').write_bytes(b'\xff\xd8\xff')
-    assert 'cut.jpg cannot be' in problem(path=str(tmp_path / 'cut.jpg'))
+    assert 'cut.jpg is no image, or damaged' in problem(path=str(tmp_path / 'cut.jpg'))
     Image.new('L', (30, 21)).save(tmp_path / 'large.png')
     assert '30 x 21 pixels, its image 30 x 20' in problem(saliency_path=str(tmp_path / 'large.png'))
     result = run_job(SeedJob(image, str(tmp_path / 'no.npz'), files(tmp_path)), RECIPE)
