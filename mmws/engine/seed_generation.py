@@ -459,6 +459,14 @@ class SeedGeneration:
                     report.failed[image.image_id] = str(problem)
                     bar.advance()
                     continue
+                except torch.cuda.OutOfMemoryError:
+                    torch.cuda.empty_cache()
+                    report.failed[image.image_id] = (
+                        f'image {image.path} does not fit into the memory of the GPU; shrink it, '
+                        'its saliency map and its label map, or run with --device cpu'
+                    )
+                    bar.advance()
+                    continue
                 yield SeedJob(image, cams, files, kept)
 
 

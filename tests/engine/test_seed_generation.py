@@ -172,6 +172,22 @@ def test_an_image_that_the_classifier_gives_nan_for_is_skipped_and_named(root, m
     assert report.made == 2 and report.missing == 1
 
 
+def test_an_image_that_the_memory_of_the_gpu_is_too_small_for(root, monkeypatch):
+    Image.new('RGB', (30, 20), (255, 255, 255)).save(root / 'images/y.jpg')
+
+    def class_maps(model, image, *, scales, flip):
+        if image.mean() > 200:
+            raise torch.cuda.OutOfMemoryError('CUDA out of memory.')
+        return [torch.ones(20, 2, 3) for _ in scales]
+
+    monkeypatch.setattr('mmws.classification.class_maps', class_maps)
+    generation = generation_of(root, model=object())
+    generation.prepare()
+    report = generation.run()
+    assert list(report.failed) == ['y'] and 'y.jpg does not fit into' in report.failed['y']
+    assert report.made == 2
+
+
 def test_kept_cams_with_nan_make_no_seeds(root):
     generation = generation_of(root)
     store_cams(generation)
