@@ -25,8 +25,7 @@ from mmws.visualization.wst_sheet import wst_sheet
 from .checkpoint_check_hook import CheckpointCheckHook
 from .unwrap import bare
 
-# Of WSTLoss: what keeps a class that has not been seen from being predicted everywhere.
-_LEAST_SHARE = 1e-3
+# Of whose seeds the shares of the classes are counted, for a loss that has seen no batch.
 _COUNTED_IMAGES = 32
 
 
@@ -179,7 +178,7 @@ class WSTView:
                 seeds = _whole_image(part)(info)['data_samples'].gt_seeds.data.numpy()
                 self._counts += np.bincount(seeds.ravel(), minlength=256)
         counts = torch.from_numpy(self._counts[:num_classes]).float()
-        return -loss.balance * (counts / counts.sum().clamp(min=1) + _LEAST_SHARE).log()
+        return loss.bias_of(counts / counts.sum().clamp(min=1))
 
     def _load(self, part: MultiSeedDataset, info: dict) -> tuple[dict, np.ndarray | None]:
         """A sample by the dataset's own loading, and its ground truth."""

@@ -302,9 +302,11 @@ class WSTLoss(nn.Module):
     def class_bias(self) -> Tensor | None:
         """(C,) what is added to the logits where the prediction is taken; None without balance,
         and before the first step."""
-        if self._shares is None:
-            return None
-        return -self.balance * (self._shares + _LEAST_SHARE).log()
+        return None if self._shares is None else self.bias_of(self._shares)
+
+    def bias_of(self, shares: Tensor) -> Tensor:
+        """(C,) the class bias where the classes have these shares, (C,), of all labels."""
+        return -self.balance * (shares + _LEAST_SHARE).log()
 
     def _class_bias(self, seeds: Tensor, ignore_index: int, num_classes: int) -> Tensor | None:
         """Takes the labels of a batch into the running shares of the classes."""
