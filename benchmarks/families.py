@@ -209,7 +209,7 @@ def _cannot(name: str) -> Result | None:
         )
     if name in ('Mask2Former', 'MaskFormer'):
         try:
-            import mmdet  # noqa: F401
+            import mmdet.models  # noqa: F401  (what mmseg looks for)
         except ImportError:
             return Result('not run', 'needs mmdet, which mmws[query] installs')
     return None
