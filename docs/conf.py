@@ -35,6 +35,8 @@ autodoc_default_options = {
     # What a package re-exports is described where it is defined.
     'ignore-module-all': True,
 }
+# As they are written: evaluated, os.environ would print the environment of whoever builds this.
+autodoc_preserve_defaults = True
 autodoc_typehints = 'signature'
 autodoc_typehints_format = 'short'
 autodoc_member_order = 'bysource'

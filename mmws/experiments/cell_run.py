@@ -8,7 +8,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
 
@@ -48,7 +48,9 @@ class CellRun:
     options: Sequence[str] = ()
     test_flags: Sequence[str] = ()
     needs: tuple[str, ...] = ()
-    launcher: tuple[Sequence[str], Sequence[str]] = ((sys.executable,), ())
+    launcher: tuple[Sequence[str], Sequence[str]] = field(
+        default_factory=lambda: ((sys.executable,), ())
+    )
 
     @property
     def result_path(self) -> Path:
