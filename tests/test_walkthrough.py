@@ -54,7 +54,7 @@ def walk(tmp_path_factory):
                 env=environment,
                 capture_output=True,
                 text=True,
-                timeout=300,
+                timeout=900,
             )
             assert done.returncode == 0, f'{command}\n{done.stdout[-2000:]}{done.stderr[-3000:]}'
             printed[command.split()[1]] = done.stdout + done.stderr

@@ -113,7 +113,7 @@ def test_two_processes_make_the_seeds_of_the_checkpoint(root):
         ],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         env=dict(
             os.environ, PYTHONPATH=str(REPOSITORY), OMP_NUM_THREADS='1', CUDA_VISIBLE_DEVICES=''
         ),

@@ -257,7 +257,7 @@ def test_two_processes_add_up(cfg, tmp_path):
         + [__file__, str(tmp_path / 'two.py')],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         cwd=tmp_path,
         env=dict(os.environ, PYTHONPATH=str(REPOSITORY), OMP_NUM_THREADS='1'),
     )

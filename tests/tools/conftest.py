@@ -22,7 +22,7 @@ def tool():
             return subprocess.Popen(
                 command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options
             )
-        return subprocess.run(command, capture_output=True, timeout=300, **options)
+        return subprocess.run(command, capture_output=True, timeout=900, **options)
 
     return start
 
