@@ -17,7 +17,7 @@ from torch import nn
 
 from mmws.datasets import LoadMultiSeedAnnotations, MultiSeedDataset, PackMultiSeedInputs
 from mmws.datasets.multi_seed_dataset import seed_datasets
-from mmws.models.seed_losses import find_seed_losses, wst_settings
+from mmws.models.seed_losses import find_seed_losses, wst_of, wst_settings
 from mmws.models.wst_loss import WSTLoss, wst_weights
 from mmws.seeds.vote import vote
 from mmws.visualization.wst_sheet import wst_sheet
@@ -120,7 +120,7 @@ class WSTView:
         kept = [k for k, has in enumerate(present) if has]
         settings = wst_settings(losses[0])
         if settings['class_bias'] is None:
-            settings['class_bias'] = self._class_bias(_wst_loss(losses[0]), logits.shape[0])
+            settings['class_bias'] = self._class_bias(wst_of(losses[0]), logits.shape[0])
         else:
             settings['class_bias'] = settings['class_bias'].cpu()
         weights = wst_weights(
@@ -214,11 +214,6 @@ def load_segmentor(config: Config, checkpoint: str, *, device: str) -> nn.Module
 def spread(count: int, total: int) -> Sequence[int]:
     """``count`` indices below ``total``, evenly apart."""
     return sorted({int(i) for i in np.linspace(0, total - 1, min(count, total))})
-
-
-def _wst_loss(loss: nn.Module) -> WSTLoss:
-    """The one inside the stand-in of a stock loss, or the loss itself."""
-    return loss if isinstance(loss, WSTLoss) else loss.wst
 
 
 def _whole_image(dataset: MultiSeedDataset) -> Compose:

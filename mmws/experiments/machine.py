@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import re
 import subprocess
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from mmws.engine.worker_pool import available_cores
 from mmws.version import __version__
 
 from .paths import project_root
@@ -48,8 +48,7 @@ def device_of(folder: Path) -> str:
     for log in sorted(folder.glob('*/*.log'), reverse=True):
         if found := re.search(r'^ *GPU [\d,]+: (.+)$', log.read_text(), re.MULTILINE):
             return found[1].strip()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
-    return f'{cores} CPU cores'
+    return f'{available_cores()} CPU cores'
 
 
 def describe(results: Iterable[Mapping[str, object]]) -> str:

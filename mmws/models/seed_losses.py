@@ -171,13 +171,17 @@ def find_seed_losses(model: nn.Module, head: str) -> list[nn.Module]:
     return list(_outermost(model, '', head))
 
 
+def wst_of(loss: nn.Module) -> WSTLoss:
+    """The WST loss that a loss for seeds computes with: the loss itself, or the one inside."""
+    if isinstance(loss, SeedCrossEntropyLoss):
+        return loss.in_use
+    return loss.wst if isinstance(loss, SeedOhemCrossEntropy) else loss
+
+
 def wst_settings(loss: nn.Module) -> dict:
     """What :func:`wst_weights` needs to know of a loss that takes seeds, at this point of the
     training: ``scale``, ``unknown`` and ``class_bias``."""
-    if isinstance(loss, SeedCrossEntropyLoss):
-        loss = loss.in_use
-    elif isinstance(loss, SeedOhemCrossEntropy):
-        loss = loss.wst
+    loss = wst_of(loss)
     return dict(scale=loss.current_scale, unknown=loss.unknown, class_bias=loss.class_bias)
 
 

@@ -35,11 +35,7 @@ def seed_sheet(
     """Draws rows of titled pictures, with a legend of the labels that occur.
 
     Args:
-        rows: Each row's titles and pictures: (H, W, 3) uint8 RGB, or (H, W) uint8 label maps.
-        classes: Names of the labels, background first.
-        palette: RGB of each label.
-        title: Above everything.
-        cell_inches: Width of a cell, at 100 dots per inch.
+        rows: Each row's pictures by title; they and the rest as in :func:`picture_grid`.
 
     Returns:
         (height, width, 3) uint8, RGB.
