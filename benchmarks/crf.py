@@ -22,8 +22,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from mmws.files.label_map import read_label_map
 from mmws.seeds.crf import refine_with_crf
-from mmws.seeds.label_map import read_label_map
 
 NUM_CLASSES = 21
 

@@ -26,7 +26,7 @@ from paired import ratio, seconds_in_turn
 from PIL import Image
 
 import mmws  # noqa: F401
-from mmws.seeds.label_map import read_label_map
+from mmws.files.label_map import read_label_map
 
 
 def layouts(

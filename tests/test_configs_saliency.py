@@ -247,7 +247,7 @@ def test_the_docs_example_with_own_images(tmp_path, monkeypatch):
     from mmpretrain.registry import DATASETS as CLASSIFICATION_DATASETS
     from mmpretrain.registry import MODELS as CLASSIFIERS
 
-    from mmws.engine.seed_generation import dataset_images, recipe_of
+    from mmws.classification.seed_generation import dataset_images, recipe_of
 
     page = (ROOT / 'docs/saliency.md').read_text()
     (code,) = re.findall(r'```python\n(_base_.*?)```', page, re.DOTALL)

@@ -13,7 +13,7 @@ from mmengine.utils import digit_version
 
 import mmws
 from mmws.datasets.shapes import make_scene
-from mmws.seeds.bank import encode_seed
+from mmws.files.bank import encode_seed
 from mmws.seeds.noise import add_block_noise
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'

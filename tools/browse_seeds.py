@@ -9,12 +9,12 @@ from pathlib import Path
 from PIL import Image
 
 from mmws.datasets.named_classes import named_classes
-from mmws.engine.progress_bar import ProgressBar
-from mmws.seeds.bank import stored_classes, voc_palette
+from mmws.files.bank import stored_classes, voc_palette
+from mmws.files.image_file import read_image
+from mmws.files.label_map import read_label_map
+from mmws.files.progress_bar import ProgressBar
 from mmws.seeds.cam import upsample_cam
 from mmws.seeds.cam_store import CAM_MANIFEST, read_cams
-from mmws.seeds.image_file import read_image
-from mmws.seeds.label_map import read_label_map
 from mmws.visualization.seed_sheet import overlay_cam, seed_sheet
 
 

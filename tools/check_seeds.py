@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 
 from mmws.datasets.named_classes import named_classes
-from mmws.engine.progress_bar import ProgressBar
-from mmws.engine.worker_pool import available_cores, map_unordered
-from mmws.seeds.bank import write_atomically
-from mmws.seeds.check import MapsOfImage, SeedStatistics, check_images, verdict
-from mmws.seeds.check_report import as_json, as_text
+from mmws.evaluation.check import MapsOfImage, SeedStatistics, check_images, verdict
+from mmws.evaluation.check_report import as_json, as_text
+from mmws.files.bank import write_atomically
+from mmws.files.progress_bar import ProgressBar
+from mmws.files.worker_pool import available_cores, map_unordered
 
 _IMAGE_ENDINGS = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
 _IMAGES_PER_JOB = 16

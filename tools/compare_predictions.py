@@ -16,8 +16,8 @@ import numpy as np
 from PIL import Image
 
 from mmws.datasets.named_classes import named_classes
-from mmws.seeds.image_file import read_image
-from mmws.seeds.label_map import read_label_map
+from mmws.files.image_file import read_image
+from mmws.files.label_map import read_label_map
 from mmws.visualization.prediction_sheet import prediction_sheet
 
 

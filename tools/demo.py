@@ -17,10 +17,10 @@ from pathlib import Path
 import torch
 
 import mmws  # noqa: F401  (before mmseg)
-from mmws.engine.worker_pool import available_cores
 from mmws.experiments.demo import Demo
 from mmws.experiments.jobs import JobFailed, hand_out, run_jobs
 from mmws.experiments.small_data import SmallData
+from mmws.files.worker_pool import available_cores
 
 
 def parse_args() -> argparse.Namespace:

@@ -10,11 +10,11 @@ import numpy as np
 from PIL import Image
 
 import mmws  # noqa: F401  (before anything of the hosts)
-from mmws.engine.progress_bar import ProgressBar
-from mmws.engine.worker_pool import available_cores, map_unordered
 from mmws.evaluation.seed_evaluation import FilesOfImage, evaluate_image, least_agreement
 from mmws.evaluation.seed_scores import REFERENCES, SeedScores, rates
-from mmws.seeds.bank import write_atomically
+from mmws.files.bank import write_atomically
+from mmws.files.progress_bar import ProgressBar
+from mmws.files.worker_pool import available_cores, map_unordered
 from mmws.visualization.seed_score_plot import seed_score_plot
 
 THRESHOLDS = tuple(np.round(np.arange(0.05, 0.96, 0.05), 2).tolist())

@@ -14,8 +14,8 @@ from mmengine.config import Config, DictAction
 from mmengine.runner import load_checkpoint
 
 import mmws  # noqa: F401  (before mmseg)
-from mmws.engine.onnx_export import export_onnx, onnx_difference
-from mmws.engine.run_config import checkpoint_file
+from mmws.models.onnx_export import export_onnx, onnx_difference
+from mmws.run_config import checkpoint_file
 
 from mmseg.apis import init_model  # isort: skip
 

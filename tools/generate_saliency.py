@@ -16,8 +16,8 @@ from pathlib import Path
 import torch
 from mmengine.config import Config, DictAction
 
-from mmws.engine.worker_pool import available_cores
-from mmws.saliency.find_images import IMAGE_SUFFIXES
+from mmws.files.find_images import IMAGE_SUFFIXES
+from mmws.files.worker_pool import available_cores
 from mmws.saliency.load_dss import load_dss, model_identity
 from mmws.saliency.saliency_generation import SaliencyGeneration, find_all_images
 

@@ -8,10 +8,10 @@ from mmengine.config import Config, DictAction
 from mmengine.logging import MMLogger
 
 import mmws  # noqa: F401  (before anything of the hosts)
-from mmws.engine.seed_command import build_generation, share_of_work
-from mmws.engine.seed_generation import log_report
-from mmws.engine.worker_pool import worker_cores
-from mmws.seeds.seed_recipe import TYPES
+from mmws.classification.seed_command import build_generation, share_of_work
+from mmws.classification.seed_generation import log_report
+from mmws.files.worker_pool import worker_cores
+from mmws.seeds.recipe import TYPES
 
 
 def parse_args() -> argparse.Namespace:

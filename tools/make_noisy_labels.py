@@ -13,10 +13,10 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from mmws.engine.progress_bar import ProgressBar
-from mmws.engine.worker_pool import available_cores, map_unordered
-from mmws.seeds.bank import SeedFolder, encode_seed, write_atomically
-from mmws.seeds.label_map import read_label_map
+from mmws.files.bank import SeedFolder, encode_seed, write_atomically
+from mmws.files.label_map import read_label_map
+from mmws.files.progress_bar import ProgressBar
+from mmws.files.worker_pool import available_cores, map_unordered
 from mmws.seeds.noise import SIZE_RANGE, UNKNOWN, add_block_noise, noise_generator
 
 

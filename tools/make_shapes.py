@@ -18,10 +18,10 @@ import cv2
 import numpy as np
 
 from mmws.datasets.shapes import SHAPES_CLASSES, Scene, make_scene, render_masks
-from mmws.engine.progress_bar import ProgressBar
-from mmws.engine.worker_pool import available_cores, map_unordered
-from mmws.seeds.bank import SeedFolder, encode_seed, write_atomically
-from mmws.seeds.label_map import read_label_map
+from mmws.files.bank import SeedFolder, encode_seed, write_atomically
+from mmws.files.label_map import read_label_map
+from mmws.files.progress_bar import ProgressBar
+from mmws.files.worker_pool import available_cores, map_unordered
 
 from mmseg.utils import get_classes  # isort: skip  (after mmws, for mmcv-lite)
 

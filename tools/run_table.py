@@ -18,13 +18,13 @@ from pathlib import Path
 import torch
 
 import mmws  # noqa: F401  (before anything of the hosts)
-from mmws.engine.worker_pool import available_cores
 from mmws.experiments.cells import TABLES
 from mmws.experiments.jobs import JobFailed, hand_out, run_jobs
 from mmws.experiments.report import markdown
 from mmws.experiments.small_data import SmallData
 from mmws.experiments.table_run import TableRun
 from mmws.experiments.voc_data import VOCData
+from mmws.files.worker_pool import available_cores
 
 
 def parse_args() -> argparse.Namespace:

@@ -7,7 +7,7 @@ from mmengine.config import Config, DictAction
 from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
-from mmws.engine import run_config
+from mmws import run_config
 from mmws.evaluation import outputs
 
 

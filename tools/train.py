@@ -5,7 +5,7 @@ import os
 
 from mmengine.config import Config, DictAction
 
-from mmws.engine import run_config
+from mmws import run_config
 
 
 def parse_args() -> argparse.Namespace:

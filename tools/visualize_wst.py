@@ -9,9 +9,9 @@ from mmengine.config import Config, DictAction
 from PIL import Image
 
 import mmws  # noqa: F401  (before mmseg)
-from mmws.engine.progress_bar import ProgressBar
-from mmws.engine.run_config import checkpoint_file
-from mmws.engine.wst_view import WSTView, load_segmentor, spread
+from mmws.files.progress_bar import ProgressBar
+from mmws.run_config import checkpoint_file
+from mmws.visualization.wst_view import WSTView, load_segmentor, spread
 
 from mmseg.registry import DATASETS  # isort: skip
 

@@ -15,6 +15,7 @@ from .datasets import (
 )
 from .heads import ClassMapHead, LinearCAMHead, VGG16CAMHead
 from .load_classifier import build_classifier, load_classifier
+from .seed_generation_hook import SeedGenerationHook
 from .transforms import RandomRelativeResize
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     'LinearCAMHead',
     'ListImageLevelDataset',
     'RandomRelativeResize',
+    'SeedGenerationHook',
     'VGG16CAMHead',
     'VOCImageLevelDataset',
     'build_classifier',

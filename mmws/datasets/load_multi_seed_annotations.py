@@ -8,7 +8,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
 
-from mmws.seeds.label_map import read_label_map
+from mmws.files.label_map import read_label_map
 from mmws.seeds.vote import vote
 
 UNKNOWN = 255

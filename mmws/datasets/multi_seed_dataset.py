@@ -13,7 +13,7 @@ from mmseg.datasets.transforms import GenerateEdge, PackSegInputs, RandomCrop, R
 from mmseg.registry import DATASETS
 from PIL import Image
 
-from mmws.seeds.label_map import read_label_map
+from mmws.files.label_map import read_label_map
 
 from .consensus_view import ConsensusView
 from .flip_swap_labels import FlipSwapLabels

@@ -3,7 +3,6 @@
 from .checkpoint_check_hook import CheckpointCheckHook
 from .num_classes_check_hook import NumClassesCheckHook
 from .right_weight_hook import RightWeightHook
-from .seed_generation_hook import SeedGenerationHook
 from .seed_trust_hook import SeedTrustHook
 from .wst_visualization_hook import WSTVisualizationHook
 
@@ -11,7 +10,6 @@ __all__ = [
     'CheckpointCheckHook',
     'NumClassesCheckHook',
     'RightWeightHook',
-    'SeedGenerationHook',
     'SeedTrustHook',
     'WSTVisualizationHook',
 ]

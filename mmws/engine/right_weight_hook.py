@@ -7,8 +7,8 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
-from .right_weight import right_weight_shares, right_weight_sums
-from .wst_view import WSTView, spread
+from mmws.evaluation.right_weight import right_weight_shares, right_weight_sums
+from mmws.visualization.wst_view import WSTView, spread
 
 
 @HOOKS.register_module()

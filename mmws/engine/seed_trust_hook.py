@@ -16,13 +16,12 @@ from mmengine.registry import HOOKS
 from torch import Tensor, nn
 
 from mmws.datasets.multi_seed_dataset import seed_datasets
+from mmws.evaluation.seed_trust import SeedTrust, trust_sums, trust_table
+from mmws.files.bank import write_atomically
 from mmws.models.hand_over import UNKNOWN_LABEL, handed_seeds
 from mmws.models.seed_losses import find_seed_losses, wst_settings
+from mmws.models.unwrap import bare
 from mmws.models.wst_loss import wst_weights
-from mmws.seeds.bank import write_atomically
-
-from .seed_trust import SeedTrust, trust_sums, trust_table
-from .unwrap import bare
 
 # The training is cut into so many parts of equal length: trust changes, and the end counts.
 PARTS = 4

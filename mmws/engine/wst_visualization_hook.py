@@ -6,7 +6,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
-from .wst_view import WSTView, spread
+from mmws.visualization.wst_view import WSTView, spread
 
 
 @HOOKS.register_module()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 
-from mmws.engine.run_config import type_name
+from mmws.run_config import type_name
 
 _IOU_METRICS = ('IoUMetric', 'PaletteIoUMetric', 'CRFIoUMetric')
 COMPETITIONS = ('comp5', 'comp6')

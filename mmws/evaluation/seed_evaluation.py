@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmws.files.label_map import read_label_map
 from mmws.seeds.cam_store import read_cams
-from mmws.seeds.label_map import read_label_map
 from mmws.seeds.seed import UNKNOWN
 
 from .seed_scores import SeedScores, score_image, sweep_thresholds

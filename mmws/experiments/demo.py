@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from mmws.evaluation.seed_scores import Rates, confusion, rates
-from mmws.seeds.bank import write_atomically
+from mmws.files.bank import write_atomically
+from mmws.files.image_file import read_image
+from mmws.files.label_map import read_label_map
 from mmws.seeds.cam import upsample_cam
 from mmws.seeds.cam_store import read_cams
-from mmws.seeds.image_file import read_image
-from mmws.seeds.label_map import read_label_map
 from mmws.visualization.html_page import HTMLPage
 from mmws.visualization.prediction_sheet import prediction_sheet
 from mmws.visualization.seed_sheet import overlay_cam, seed_sheet
@@ -252,8 +252,8 @@ class Demo:
         from mmengine.config import Config
         from mmseg.registry import DATASETS
 
-        from mmws.engine.run_config import checkpoint_file
-        from mmws.engine.wst_view import WSTView, load_segmentor
+        from mmws.run_config import checkpoint_file
+        from mmws.visualization.wst_view import WSTView, load_segmentor
 
         folder = self.cell(_WST).folder
         config = Config.fromfile(folder / f'{_WST}.py')

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from mmws.engine.worker_pool import available_cores
+from mmws.files.worker_pool import available_cores
 from mmws.version import __version__
 
 from .paths import project_root

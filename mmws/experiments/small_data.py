@@ -16,7 +16,7 @@ from mmengine.config import Config
 from mmseg.utils import get_classes, get_palette
 
 from mmws.datasets.shapes_dataset import ShapesDataset
-from mmws.seeds.bank import write_atomically
+from mmws.files.bank import write_atomically
 
 from .cell_run import training_progress
 from .cells import NOISE_DRAWS

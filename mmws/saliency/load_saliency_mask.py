@@ -7,7 +7,7 @@ from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
 from PIL import Image
 
-from mmws.seeds.label_map import read_label_map
+from mmws.files.label_map import read_label_map
 
 
 @TRANSFORMS.register_module()

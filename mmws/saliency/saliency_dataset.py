@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
-from .find_images import IMAGE_SUFFIXES, find_images, read_ids
+from mmws.files.find_images import IMAGE_SUFFIXES, find_images, read_ids
 
 
 @DATASETS.register_module()

@@ -15,15 +15,15 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
 from mmseg.registry import TRANSFORMS
 
-from mmws.engine.progress_bar import ProgressBar
-from mmws.engine.worker_pool import map_unordered
-from mmws.seeds.bank import SALIENCY_MANIFEST, SeedFolder
+from mmws.files.bank import SALIENCY_MANIFEST, SeedFolder
+from mmws.files.find_images import IMAGE_SUFFIXES, FoundImages, find_images, read_ids
+from mmws.files.image_file import BadInputError, read_image
+from mmws.files.progress_bar import ProgressBar
+from mmws.files.worker_pool import map_unordered
 from mmws.seeds.crf import load_pydensecrf
-from mmws.seeds.image_file import BadInputError, read_image
-from mmws.seeds.seed_recipe import CRFOptions
+from mmws.seeds.recipe import CRFOptions
 
 from .dss import DSS
-from .find_images import IMAGE_SUFFIXES, FoundImages, find_images, read_ids
 from .write_map import MapJob, shrink, write_map
 
 

@@ -14,12 +14,13 @@ from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 from torch import nn
 
-from mmws.engine import SeedTrustHook, run_config
-from mmws.engine.seed_trust import SeedTrust, trust_sums, trust_table
+from mmws import run_config
+from mmws.engine import SeedTrustHook
+from mmws.evaluation.seed_trust import SeedTrust, trust_sums, trust_table
+from mmws.files.bank import encode_seed
+from mmws.files.label_map import read_label_map
 from mmws.models import WSTLoss, hand_over
 from mmws.models.hand_over import SeedBatch
-from mmws.seeds.bank import encode_seed
-from mmws.seeds.label_map import read_label_map
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

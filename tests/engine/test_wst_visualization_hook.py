@@ -12,11 +12,11 @@ from mmseg.registry import MODELS
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mmws.datasets import MultiSeedDataset
-from mmws.engine.wst_view import WSTView, load_segmentor, spread
+from mmws.files.label_map import read_label_map
 from mmws.models import WSTLoss, wst_weights
-from mmws.seeds.label_map import read_label_map
 from mmws.seeds.vote import vote
 from mmws.visualization import wst_sheet
+from mmws.visualization.wst_view import WSTView, load_segmentor, spread
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_the_sheet_shows_the_weights_of_the_models_own_loss(cfg, monkeypatch):
         shown.update(image=image, maps=maps, seeds=seeds, weights=weights, title=title)
         return wst_sheet(image, maps, seeds, weights, classes, palette, title=title)
 
-    monkeypatch.setattr('mmws.engine.wst_view.wst_sheet', keep)
+    monkeypatch.setattr('mmws.visualization.wst_view.wst_sheet', keep)
     model = Oracle().train()
     model.decode_head.frozen.eval()
     info = dataset.get_data_info(1)

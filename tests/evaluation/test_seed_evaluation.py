@@ -7,7 +7,7 @@ from mmws.evaluation.seed_evaluation import (
     evaluate_image,
     least_agreement,
 )
-from mmws.seeds.bank import encode_seed
+from mmws.files.bank import encode_seed
 from mmws.seeds.cam_store import ImageCAMs
 
 

@@ -7,7 +7,7 @@ from mmengine.config import Config, DictAction
 from mmws.experiments import voc_data
 from mmws.experiments.paths import project_root
 from mmws.experiments.voc_data import VOCData
-from mmws.seeds.bank import SeedFolder
+from mmws.files.bank import SeedFolder
 
 TWELVE = [f'{n}_{t}_{s}' for n in ('vgg16', 'res38') for t in ('threshold', 'crf')
           for s in ('x1.0', 'x0.75', 'x0.5')]  # fmt: skip

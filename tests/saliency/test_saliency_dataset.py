@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mmws.files.find_images import find_images, read_ids
 from mmws.saliency import SaliencyDataset
-from mmws.saliency.find_images import find_images, read_ids
 
 
 def save(path, size=(6, 4), value=200):

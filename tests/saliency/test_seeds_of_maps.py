@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from mmws.engine.seed_generation import SeedGeneration, saliency_identity
-from mmws.seeds.bank import SALIENCY_MANIFEST, SeedFolder, write_atomically
-from mmws.seeds.seed_job import SeedImage
-from mmws.seeds.seed_recipe import SeedRecipe
+from mmws.classification.seed_generation import SeedGeneration, saliency_identity
+from mmws.classification.seed_job import SeedImage
+from mmws.files.bank import SALIENCY_MANIFEST, SeedFolder, write_atomically
+from mmws.seeds.recipe import SeedRecipe
 
 RECIPE = SeedRecipe.from_dict(dict(prefix='a', types='threshold', scales=1.0))
 
@@ -78,7 +78,7 @@ def test_order_and_place_of_several_folders_do_not_matter(tmp_path):
 
 def test_missing_maps_name_the_tool(tmp_path):
     pytest.importorskip('mmpretrain')
-    from mmws.engine.seed_generation import dataset_images
+    from mmws.classification.seed_generation import dataset_images
 
     class Dataset:
         data_root = str(tmp_path)

@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from mmws.seeds.bank import SeedFolder, encode_seed, write_atomically
+from mmws.files.bank import SeedFolder, encode_seed, write_atomically
 from mmws.seeds.cam_store import ImageCAMs
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmws.seeds.bank import encode_seed
+from mmws.files.bank import encode_seed
 
 
 @pytest.fixture

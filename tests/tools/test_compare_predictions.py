@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmws.seeds.bank import encode_seed
+from mmws.files.bank import encode_seed
 
 
 @pytest.fixture

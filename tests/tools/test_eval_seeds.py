@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from mmws.seeds.bank import encode_seed
+from mmws.files.bank import encode_seed
 
 
 def write(path, rows):

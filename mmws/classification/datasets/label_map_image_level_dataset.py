@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from mmpretrain.registry import DATASETS
 
-from mmws.seeds.label_map import read_label_map
+from mmws.files.label_map import read_label_map
 
 from .image_level_dataset import ImageLevelDataset, missing_files
 
@@ -32,7 +32,7 @@ class LabelMapImageLevelDataset(ImageLevelDataset):
 
     Raises:
         FileNotFoundError: A list, an image or a mask is not there.
-        ValueError: A mask is not a map of indices (see :func:`mmws.seeds.label_map.read_label_map`)
+        ValueError: A mask is not a map of indices (see :func:`mmws.files.label_map.read_label_map`)
             or holds an unknown one, or an image has no label.
     """
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmws.seeds.label_map import read_label_map
+from mmws.files.label_map import read_label_map
 
 
 @pytest.fixture

@@ -19,16 +19,15 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from torch import nn
 
-from mmws.seeds.bank import SALIENCY_MANIFEST, SeedFolder
+from mmws.classification.seed_job import SeedImage, SeedJob, run_job
+from mmws.files.bank import SALIENCY_MANIFEST, SeedFolder
+from mmws.files.image_file import BadInputError, read_image
+from mmws.files.progress_bar import ProgressBar
+from mmws.files.worker_pool import map_unordered
 from mmws.seeds.cam import NotFiniteError, normalize_cam
 from mmws.seeds.cam_store import CAM_MANIFEST, CAM_SUFFIX, ImageCAMs
 from mmws.seeds.crf import load_pydensecrf
-from mmws.seeds.image_file import BadInputError, read_image
-from mmws.seeds.seed_job import SeedImage, SeedJob, run_job
-from mmws.seeds.seed_recipe import SeedRecipe
-
-from .progress_bar import ProgressBar
-from .worker_pool import map_unordered
+from mmws.seeds.recipe import SeedRecipe
 
 _READ_AHEAD = 4
 
@@ -403,7 +402,7 @@ class SeedGeneration:
                 functools.partial(run_job, recipe=self.recipe),
                 self._jobs(plan, stored, report, bar),
                 workers=min(self.workers, len(plan)),
-                preload='mmws.seeds.seed_job',
+                preload='mmws.classification.seed_job',
             )
             for result in results:
                 if result.problem is not None:

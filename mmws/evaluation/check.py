@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from .bank import voc_palette
-from .label_map import read_label_map
-from .vote import UNKNOWN, vote
+from mmws.files.bank import voc_palette
+from mmws.files.label_map import read_label_map
+from mmws.seeds.vote import UNKNOWN, vote
 
 # EXIF orientations under which a decoder turns the image by 90 degrees, as OpenCV does.
 _TURNED = (5, 6, 7, 8)

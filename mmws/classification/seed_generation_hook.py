@@ -11,6 +11,9 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from torch import nn
 
+from mmws.files.worker_pool import worker_cores
+from mmws.models.unwrap import bare
+
 from .seed_generation import (
     SeedGeneration,
     SeedReport,
@@ -20,8 +23,6 @@ from .seed_generation import (
     merge_reports,
     recipe_of,
 )
-from .unwrap import bare
-from .worker_pool import worker_cores
 
 
 @HOOKS.register_module()
@@ -44,8 +45,8 @@ class SeedGenerationHook(Hook):
             is refused, after the training; its checkpoint and the tool then do the rest.
 
     Raises:
-        FileNotFoundError, ValueError: As :func:`mmws.engine.seed_generation.dataset_images`,
-            before training.
+        FileNotFoundError, ValueError: Before training, as
+            :func:`mmws.classification.seed_generation.dataset_images` raises them.
 
     Example:
         >>> custom_hooks = [dict(type='mmengine.SeedGenerationHook', out='data/seeds')]

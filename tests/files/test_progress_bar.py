@@ -3,8 +3,8 @@ import re
 
 import pytest
 
-from mmws.engine import progress_bar
-from mmws.engine.progress_bar import ProgressBar
+from mmws.files import progress_bar
+from mmws.files.progress_bar import ProgressBar
 
 
 @pytest.fixture

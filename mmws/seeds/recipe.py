@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-from .bank import seed_name
+from mmws.files.bank import seed_name
+
 from .cam import MERGES, merge_cams, upsample_cam
 from .cam_store import ImageCAMs
 from .seed import crf_seeds, saliency_from_cam, threshold_seed

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mmws.seeds.vote import UNKNOWN
+
 from .check import SeedStatistics, describe_palettes
-from .vote import UNKNOWN
 
 # Beyond this many classes the table shows those that the seeds disagree on most.
 _CLASSES_SHOWN = 30
@@ -29,7 +30,7 @@ def as_text(
         names: K names of the seeds.
         missing: (K,) number of images without a map.
         classes: The names of the classes, label by label.
-        errors: From :func:`mmws.seeds.check.verdict`.
+        errors: From :func:`mmws.evaluation.check.verdict`.
         warnings: From the same.
     """
     parts = [

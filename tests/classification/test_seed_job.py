@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mmws.classification.seed_job import SeedImage, SeedJob, read_saliency, run_job
+from mmws.files.image_file import BadInputError
+from mmws.files.label_map import read_label_map
 from mmws.seeds.cam_store import ImageCAMs, read_cams
-from mmws.seeds.image_file import BadInputError
-from mmws.seeds.label_map import read_label_map
-from mmws.seeds.seed_job import SeedImage, SeedJob, read_saliency, run_job
-from mmws.seeds.seed_recipe import SeedRecipe
+from mmws.seeds.recipe import SeedRecipe
 
 RECIPE = SeedRecipe.from_dict(dict(prefix='a', types='threshold', scales=[1.0, 0.5]))
 CAMS = ImageCAMs((4,), {s: np.eye(4, dtype=np.float16)[None] for s in (1.0, 0.5)})

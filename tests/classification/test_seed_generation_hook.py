@@ -19,10 +19,10 @@ from torch import nn
 
 pytest.importorskip('mmpretrain')
 import mmws.classification  # noqa: F401  (registers stage one)
-from mmws.engine import run_config
-from mmws.engine.seed_command import build_generation
-from mmws.engine.seed_generation_hook import saved_model
-from mmws.seeds.bank import read_manifest
+from mmws import run_config
+from mmws.classification.seed_command import build_generation
+from mmws.classification.seed_generation_hook import saved_model
+from mmws.files.bank import read_manifest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CLASSES = ['red', 'green']

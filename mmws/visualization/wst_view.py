@@ -17,13 +17,12 @@ from torch import nn
 
 from mmws.datasets import LoadMultiSeedAnnotations, MultiSeedDataset, PackMultiSeedInputs
 from mmws.datasets.multi_seed_dataset import seed_datasets
+from mmws.engine.checkpoint_check_hook import CheckpointCheckHook
 from mmws.models.seed_losses import find_seed_losses, wst_of, wst_settings
+from mmws.models.unwrap import bare
 from mmws.models.wst_loss import WSTLoss, wst_weights
 from mmws.seeds.vote import vote
 from mmws.visualization.wst_sheet import wst_sheet
-
-from .checkpoint_check_hook import CheckpointCheckHook
-from .unwrap import bare
 
 # Of whose seeds the shares of the classes are counted, for a loss that has seen no batch.
 _COUNTED_IMAGES = 32

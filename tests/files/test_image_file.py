@@ -4,7 +4,7 @@ import pytest
 from mmcv.transforms import LoadImageFromFile
 from PIL import Image
 
-from mmws.seeds.image_file import BadInputError, read_image
+from mmws.files.image_file import BadInputError, read_image
 
 # A picture whose four quarters differ, 24 x 40.
 QUARTERS = np.zeros((24, 40, 3), np.uint8)

@@ -8,14 +8,14 @@ import torch
 from mmengine.config import Config
 from PIL import Image
 
-from mmws.seeds.bank import write_atomically
+from mmws.files.bank import write_atomically
 from mmws.seeds.cam_store import ImageCAMs
-from mmws.seeds.seed_recipe import SeedRecipe
+from mmws.seeds.recipe import SeedRecipe
 
 pytest.importorskip('mmpretrain')
-from mmws.engine import seed_generation
-from mmws.engine.seed_command import share_of_work
-from mmws.engine.seed_generation import (
+from mmws.classification import seed_generation
+from mmws.classification.seed_command import share_of_work
+from mmws.classification.seed_generation import (
     SeedGeneration,
     SeedReport,
     classifier_identity,

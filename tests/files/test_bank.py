@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmws.seeds import bank
-from mmws.seeds.bank import (
+from mmws.files import bank
+from mmws.files.bank import (
     SeedFolder,
     encode_seed,
     read_manifest,
@@ -19,7 +19,7 @@ from mmws.seeds.bank import (
     voc_palette,
     write_atomically,
 )
-from mmws.seeds.label_map import read_label_map
+from mmws.files.label_map import read_label_map
 
 RECIPE = {'type': 'crf', 'scales': (1.0,), 'crf': {'iterations': 10}}
 
@@ -217,7 +217,7 @@ def fill_side_by_side(root, rank, barrier, errors):
 
 def run_side_by_side(work, *arguments):
     context = multiprocessing.get_context('forkserver')
-    context.set_forkserver_preload(['mmws.seeds.bank'])
+    context.set_forkserver_preload(['mmws.files.bank'])
     barrier, errors = context.Barrier(4), context.SimpleQueue()
     processes = [
         context.Process(target=work, args=(*arguments, rank, barrier, errors)) for rank in range(4)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from mmengine.runner import Runner
 
-from mmws.engine.right_weight import right_weight_shares, right_weight_sums
+from mmws.evaluation.right_weight import right_weight_shares, right_weight_sums
 
 
 def test_sums_are_those_of_a_loop_over_the_pixels():

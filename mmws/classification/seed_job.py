@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image
 
-from .bank import encode_seed, write_atomically
-from .cam_store import ImageCAMs, read_cams
-from .image_file import BadInputError, read_image
-from .seed import salient_share
-from .seed_recipe import SeedRecipe
+from mmws.files.bank import encode_seed, write_atomically
+from mmws.files.image_file import BadInputError, read_image
+from mmws.seeds.cam_store import ImageCAMs, read_cams
+from mmws.seeds.recipe import SeedRecipe
+from mmws.seeds.seed import salient_share
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ import pytest
 
 from mmws.seeds.cam import merge_cams, upsample_cam
 from mmws.seeds.cam_store import ImageCAMs
+from mmws.seeds.recipe import SeedRecipe
 from mmws.seeds.seed import saliency_from_cam, threshold_seed
-from mmws.seeds.seed_recipe import SeedRecipe
 
 SIZE = (24, 32)
 

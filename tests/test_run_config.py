@@ -6,7 +6,8 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
-from mmws.engine import CheckpointCheckHook, run_config
+from mmws import run_config
+from mmws.engine import CheckpointCheckHook
 
 
 def test_work_dir_command_line_then_config_then_name():
@@ -89,7 +90,7 @@ def test_a_kill_while_saving_costs_no_more_than_the_checkpoint_at_hand(tmp_path)
 
 
 def test_a_shapes_training_never_has_no_checkpoint_at_all():
-    path = Path(__file__).resolve().parents[2] / 'configs/_base_/schedules/shapes_4e.py'
+    path = Path(__file__).resolve().parents[1] / 'configs/_base_/schedules/shapes_4e.py'
     assert Config.fromfile(path).default_hooks.checkpoint.max_keep_ckpts >= 2
 
 

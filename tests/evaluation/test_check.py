@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmws.seeds.bank import encode_seed, voc_palette
-from mmws.seeds.check import (
+from mmws.evaluation.check import (
     MapsOfImage,
     SeedStatistics,
     check_images,
@@ -14,7 +13,8 @@ from mmws.seeds.check import (
     palette_of,
     verdict,
 )
-from mmws.seeds.check_report import as_json, as_text
+from mmws.evaluation.check_report import as_json, as_text
+from mmws.files.bank import encode_seed, voc_palette
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmseg.registry import MODELS
 
-from mmws.engine.onnx_export import export_onnx, onnx_difference
+from mmws.models.onnx_export import export_onnx, onnx_difference
 
 onnx = pytest.importorskip('onnx', reason='the extra `onnx` is not installed')
 onnxruntime = pytest.importorskip('onnxruntime', reason='the extra `onnx` is not installed')
