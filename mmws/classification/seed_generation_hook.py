@@ -11,8 +11,8 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from torch import nn
 
+from mmws.checkpoint import unwrap_model
 from mmws.files.worker_pool import worker_cores
-from mmws.models.unwrap import bare
 
 from .seed_generation import (
     SeedGeneration,
@@ -110,7 +110,7 @@ def saved_model(runner) -> nn.Module:
     In a distributed training these are of the first process, whose statistics of batch
     normalisation are its own; with an ``EMAHook`` they are the averaged ones.
     """
-    model = copy.deepcopy(bare(runner.model)).eval()
+    model = copy.deepcopy(unwrap_model(runner.model)).eval()
     if get_rank() == 0:
         checkpoint = dict(
             meta={},

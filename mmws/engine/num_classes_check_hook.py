@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from mmengine.hooks import Hook
-from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.registry import HOOKS
 from torch import nn
+
+from mmws.checkpoint import unwrap_model
 
 # Its classes are edge and no edge, whatever the dataset's are.
 _OWN_CLASSES = ('STDCHead',)
@@ -51,11 +52,9 @@ class NumClassesCheckHook(Hook):
 
 def heads_of(model: nn.Module) -> dict[str, nn.Module]:
     """The heads of a model by name that predict the dataset's classes."""
-    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
-        model = model.module
     return {
         name: module
-        for name, module in model.named_modules()
+        for name, module in unwrap_model(model).named_modules()
         if 'head' in type(module).__name__.lower()
         and isinstance(getattr(module, 'num_classes', None), int)
         and type(module).__name__ not in _OWN_CLASSES

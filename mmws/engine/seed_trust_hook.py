@@ -15,12 +15,12 @@ from mmengine.logging import print_log
 from mmengine.registry import HOOKS
 from torch import Tensor, nn
 
+from mmws.checkpoint import unwrap_model
 from mmws.datasets.multi_seed_dataset import seed_datasets
 from mmws.evaluation.seed_trust import SeedTrust, trust_sums, trust_table
 from mmws.files.bank import write_atomically
 from mmws.models.hand_over import UNKNOWN_LABEL, handed_seeds
 from mmws.models.seed_losses import find_seed_losses, wst_settings
-from mmws.models.unwrap import bare
 from mmws.models.wst_loss import wst_weights
 
 # The training is cut into so many parts of equal length: trust changes, and the end counts.
@@ -100,7 +100,7 @@ class SeedTrustHook(Hook):
         if not self._losses(runner.model):
             raise ValueError(
                 f'SeedTrustHook finds no loss that takes seeds in {self.head!r} of '
-                f'{type(bare(runner.model)).__name__}. Name the module with head=...'
+                f'{type(unwrap_model(runner.model)).__name__}. Name the module with head=...'
             )
         self._find_sources(leaves)
         classes = dataset.metainfo.get('classes')
@@ -173,7 +173,7 @@ class SeedTrustHook(Hook):
 
     def _losses(self, model: nn.Module) -> list[nn.Module]:
         """The outermost losses that take seeds below the head."""
-        return find_seed_losses(bare(model), self.head)
+        return find_seed_losses(unwrap_model(model), self.head)
 
     def _find_sources(self, leaves: Sequence) -> None:
         self.names = list(dict.fromkeys(name for leaf in leaves for name in leaf.seed_names))

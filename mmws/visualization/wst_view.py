@@ -5,21 +5,18 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from mmcv.transforms import Compose
 from mmengine.config import Config
-from mmengine.runner.checkpoint import CheckpointLoader, load_checkpoint
 from torch import nn
 
+from mmws.checkpoint import load_weights, read_checkpoint, unwrap_model
 from mmws.datasets import LoadMultiSeedAnnotations, MultiSeedDataset, PackMultiSeedInputs
 from mmws.datasets.multi_seed_dataset import seed_datasets
-from mmws.engine.checkpoint_check_hook import CheckpointCheckHook
 from mmws.models.seed_losses import find_seed_losses, wst_of, wst_settings
-from mmws.models.unwrap import bare
 from mmws.models.wst_loss import WSTLoss, wst_weights
 from mmws.seeds.vote import vote
 from mmws.visualization.wst_sheet import wst_sheet
@@ -98,7 +95,7 @@ class WSTView:
             FileNotFoundError: The image has no ground truth in ``gt_dir``.
             ValueError: The head has no loss that takes seeds.
         """
-        model = bare(model)
+        model = unwrap_model(model)
         losses = find_seed_losses(model, self._head)
         if not losses:
             raise ValueError(
@@ -198,15 +195,13 @@ def load_segmentor(config: Config, checkpoint: str, *, device: str) -> nn.Module
     """Builds a config's model with the weights of a checkpoint, to be looked at.
 
     Raises:
-        ValueError: The checkpoint is of another architecture.
+        FileNotFoundError: There is no such checkpoint.
+        ValueError: It is of another architecture, or holds NaN.
     """
     from mmseg.apis import init_model
 
     model = init_model(config, None, device=device)
-    weights = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu', logger='silent')
-    source = SimpleNamespace(model=model, _load_from=checkpoint)
-    CheckpointCheckHook().after_load_checkpoint(source, weights)
-    load_checkpoint(model, checkpoint, map_location='cpu', logger='silent')
+    load_weights(model, read_checkpoint(checkpoint), checkpoint)
     return model
 
 

@@ -100,6 +100,14 @@ def test_auxiliary_head_may_be_left_out_but_not_missing():
         _check(_Net(auxiliary=True), dict(state_dict=_Net().state_dict()))
 
 
+def test_nan_is_refused():
+    weights = _Net().state_dict()
+    weights['backbone.1.running_var'][2] = float('nan')
+    for partial in (False, True):
+        with pytest.raises(ValueError, match='1 of 9 weights in old.pth hold NaN.*running_var'):
+            _check(_Net(), dict(state_dict=weights), allow_partial=partial)
+
+
 def test_old_files_without_batch_counters_pass():
     weights = {n: w for n, w in _Net().state_dict().items() if 'num_batches' not in n}
     _check(_Net(), dict(state_dict=weights))
