@@ -1,0 +1,213 @@
+"""The paper's recipe, number by number with its source, against the configs as they are built.
+
+Each row is one decision; tests/mutations.py breaks them one by one and looks whether a test fails.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
+from torch import nn
+
+from mmws.classification import build_classifier
+from mmws.evaluation import CRFIoUMetric
+from mmws.seeds.recipe import SeedRecipe
+from mmws.seeds.seed import crf_seeds, threshold_seed
+
+CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
+PAPER = 'Fan, Zhang, Tan, ECCV 2020'
+TORCHVISION = ([123.675, 116.28, 103.53], [58.395, 57.12, 57.375])
+CAFFE_BGR = ([104.008, 116.669, 122.675], [1.0, 1.0, 1.0])
+
+# Config, key, value, source.
+STAGE_ONE = [
+    ('train_cfg.max_epochs', 20, f'{PAPER}, 5.2'),
+    ('train_dataloader.batch_size', 16, f'{PAPER}, 5.2'),
+    ('optim_wrapper.optimizer.type', 'SGD', f'{PAPER}, 5.2'),
+    ('optim_wrapper.optimizer.lr', 1e-3, f'{PAPER}, 5.2'),
+    ('optim_wrapper.optimizer.momentum', 0.9, 'js-fan/ICD'),
+    ('optim_wrapper.optimizer.weight_decay', 5e-4, 'js-fan/ICD'),
+    ('param_scheduler.power', 0.9, f'{PAPER}, 5.2'),
+    ('train_pipeline.RandomRelativeResize.ratio_range', (0.5, 1.5), f'{PAPER}, 5.2'),
+    ('train_pipeline.RandomCrop.crop_size', 321, f'{PAPER}, 5.2'),
+    ('train_pipeline.RandomFlip.prob', 0.5, f'{PAPER}, 5.2'),
+    ('seeds.scales', (1.0, 0.75, 0.5), f'{PAPER}, 5.3'),
+    ('seeds.types', ('threshold', 'crf'), f'{PAPER}, 4.2'),
+    ('seeds.flip', False, 'js-fan/ICD'),
+    ('seeds.merge', None, f'{PAPER}, 4.3'),
+    ('seeds.threshold.foreground', 0.1, f'{PAPER}, 4.2'),
+    ('seeds.threshold.background', 0.06, f'{PAPER}, 4.2'),
+    ('seeds.crf.iterations', 10, 'js-fan/ICD'),
+    ('seeds.crf.bilateral_sxy', 80, 'js-fan/ICD'),
+    ('seeds.crf.bilateral_srgb', 13, 'js-fan/ICD'),
+    ('seeds.crf.bilateral_compat', 10, 'js-fan/ICD'),
+    ('seeds.crf.gaussian_sxy', 3, 'js-fan/ICD'),
+    ('seeds.crf.gaussian_compat', 3, 'js-fan/ICD'),
+]
+STAGE_TWO = [
+    ('train_cfg.max_epochs', 20, 'js-fan/CIAN'),
+    ('train_dataloader.batch_size', 16, 'js-fan/CIAN'),
+    ('optim_wrapper.optimizer.type', 'SGD', 'js-fan/CIAN'),
+    ('optim_wrapper.optimizer.momentum', 0.9, 'js-fan/CIAN'),
+    ('optim_wrapper.optimizer.weight_decay', 5e-4, 'js-fan/CIAN'),
+    ('train_pipeline.RandomRelativeResize.ratio_range', (0.5, 1.5), f'{PAPER}, 5.2'),
+    ('train_pipeline.RandomCrop.crop_size', (321, 321), f'{PAPER}, 5.2'),
+    ('train_pipeline.RandomFlip.prob', 0.5, f'{PAPER}, 5.2'),
+    ('model.data_preprocessor.seg_pad_val', 255, 'js-fan/MCIC'),
+    ('model.data_preprocessor.test_cfg.size', (513, 513), 'js-fan/CIAN'),
+]
+OF_ONE_NETWORK = [
+    ('msws/deeplabv2_vgg16_12seeds', 'optim_wrapper.optimizer.lr', 1e-3, 'js-fan/MCIC'),
+    ('msws/deeplabv2_r101_12seeds', 'optim_wrapper.optimizer.lr', 5e-4, 'js-fan/CIAN'),
+]
+ROWS = [
+    *[(f'cam/{net}_cam_voc12aug', *row) for net in ('vgg16', 'res38') for row in STAGE_ONE],
+    *[(f'msws/deeplabv2_{net}_12seeds', *row) for net in ('vgg16', 'r101') for row in STAGE_TWO],
+    *OF_ONE_NETWORK,
+]
+
+
+def load(name):
+    return Config.fromfile(CONFIGS / f'{name}.py')
+
+
+def value_at(cfg, key):
+    """The value of a dotted key; below a pipeline the type of a step stands for its index."""
+    for name in key.split('.'):
+        if isinstance(cfg, list):
+            (cfg,) = [step for step in cfg if step['type'] == name]
+        else:
+            cfg = cfg[name]
+    return cfg
+
+
+@pytest.mark.parametrize('name', sorted({row[0] for row in ROWS}))
+def test_numbers_of_the_configs(name):
+    cfg = load(name)
+    for _, key, value, source in [row for row in ROWS if row[0] == name]:
+        assert value_at(cfg, key) == value, f'{key} ({source})'
+    # The pipeline that is named at the top is the one that is used.
+    dataset = cfg.train_dataloader.dataset
+    assert dataset.get('dataset', dataset).pipeline == cfg.train_pipeline
+
+
+# The normalisation that a weight file was trained with, and whether its channels are RGB. Images
+# are loaded as BGR.
+@pytest.mark.parametrize(
+    'name, mean_std, rgb',
+    [
+        ('cam/vgg16_cam_voc12aug', TORCHVISION, True),
+        ('cam/res38_cam_voc12aug', TORCHVISION, True),
+        ('cam/r50_cam_voc12aug', TORCHVISION, True),
+        ('cam/vgg16-caffe_cam_voc12aug', CAFFE_BGR, False),
+        ('msws/deeplabv2_vgg16_12seeds', TORCHVISION, True),
+        ('msws/deeplabv2_r101_12seeds', TORCHVISION, True),
+        ('msws/deeplabv2_vgg16-caffe_12seeds', CAFFE_BGR, False),
+    ],
+)
+def test_normalisation_and_channel_order(name, mean_std, rgb):
+    options = dict(load(name).model.data_preprocessor)
+    options.setdefault('type', 'mmpretrain.ClsDataPreprocessor')
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        preprocessor = MODELS.build(options)
+    pixel = torch.tensor([10.0, 100.0, 200.0])  # B, G, R
+    image = pixel.byte().reshape(3, 1, 1).expand(3, 65, 65)
+    # mmpretrain takes a batch, mmseg a list of images.
+    data = dict(inputs=image[None])
+    if not name.startswith('cam/'):
+        data = dict(inputs=[image], data_samples=[SegDataSample()])
+    found = preprocessor(data)['inputs'][0, :, 30, 30]
+    mean, std = map(torch.tensor, mean_std)
+    torch.testing.assert_close(found, ((pixel.flip(0) if rgb else pixel) - mean) / std)
+
+
+def build(name):
+    """The model of a config; its weights take no memory."""
+    cfg = load(name)
+    with torch.device('meta'), DefaultScope.overwrite_default_scope('mmseg'):
+        return build_classifier(cfg) if name.startswith('cam/') else MODELS.build(cfg.model)
+
+
+def dropouts(module):
+    kinds = (nn.Dropout, nn.Dropout2d)
+    return [(type(m), m.p) for m in module.modules() if isinstance(m, kinds)]
+
+
+def test_heads_of_stage_one():
+    vgg16 = build('cam/vgg16_cam_voc12aug').head
+    assert (vgg16.fc6.kernel_size, vgg16.fc6.dilation) == ((3, 3), (1, 1))  # ICD
+    assert dropouts(vgg16) == [(nn.Dropout, 0.5)]  # ICD
+    assert vgg16.fc8.bias is not None  # ICD
+    res38 = build('cam/res38_cam_voc12aug')
+    assert dropouts(res38.head) == [(nn.Dropout2d, 0.5)]  # PSA
+    assert res38.head.fc8.bias is None  # PSA
+    assert [p for _, p in dropouts(res38.backbone)] == [0.3, 0.3, 0.5, 0.5]  # PSA, b6 and b7
+
+
+@pytest.mark.parametrize('name', ['vgg16', 'r101'])
+def test_large_field_of_view(name):
+    head = build(f'msws/deeplabv2_{name}_12seeds').decode_head
+    dilated = head.fc6 if name == 'vgg16' else head.conv_seg
+    assert (dilated.kernel_size, dilated.dilation, dilated.padding) == ((3, 3), (12, 12), (12, 12))
+    assert dropouts(head) == ([(nn.Dropout, 0.5)] if name == 'vgg16' else [])
+    assert head.loss_decode.scale == 1.0  # s of Eq. 6, section 5.2
+
+
+def test_aspp():
+    head = build('msws/deeplabv2-aspp_vgg16_12seeds').decode_head
+    assert [branch.fc6.dilation[0] for branch in head.branches] == [6, 12, 18, 24]  # DeepLab-v2
+
+
+@pytest.mark.parametrize('name', ['vgg16', 'r101'])
+def test_test_time_fusion(name):
+    """CIAN and MCIC: three scales and their flips; the maximum over the scales is one more map."""
+    cfg = load(f'msws/deeplabv2_{name}_12seeds')
+    (resizes, flips, *_) = value_at(cfg, 'tta_pipeline.TestTimeAug').transforms
+    assert [step.scale_factor for step in resizes] == [0.75, 1.0, 1.25]
+    assert [step.prob for step in flips] == [0.0, 1.0]
+    segmentor = nn.Module()
+    segmentor.test_step = None
+    tta = MODELS.build(dict(cfg.tta_model, module=segmentor))
+    assert (type(tta).__name__, tta.fuse, tta.append_max) == ('MultiScaleFusionTTA', 'logits', True)
+
+
+def test_crf_at_test_time():
+    """CIAN: 5 iterations of 3/3 and 80/13/10."""
+    crf = CRFIoUMetric(workers=0).crf
+    crf = crf if isinstance(crf, dict) else vars(crf)
+    assert crf == dict(
+        iterations=5,
+        bilateral_sxy=80,
+        bilateral_srgb=13,
+        bilateral_compat=10,
+        gaussian_sxy=3,
+        gaussian_compat=3,
+    )
+
+
+def test_defaults_of_the_code_are_those_of_the_configs():
+    configured = SeedRecipe.from_dict(load('cam/vgg16_cam_voc12aug').seeds)
+    assert SeedRecipe.from_dict(dict(prefix='vgg16')) == configured
+
+
+def test_numbers_a_threshold_seed_is_made_of():
+    """Strict on both sides; the saliency threshold 0.06 is an 8-bit value of 15 or less."""
+    cam = np.float32([[[0.1, 0.11, 0.11, 0.0, 0.0, 0.29]]])
+    saliency = np.uint8([[16, 16, 15, 15, 16, 255]])
+    seed = threshold_seed(cam, saliency, [6])
+    assert seed.tolist() == [[255, 7, 255, 0, 255, 7]]
+
+
+def test_numbers_a_crf_seed_is_made_of():
+    """Without iterations the label is the larger of 1 - saliency and CAM, to a hundredth."""
+    cam = np.float32([[[[0.49, 0.51, 0.97, 0.98, 0.2, 0.0]]]])
+    saliency = np.uint8([[128, 128, 5, 5, 204, 255]])  # 1 - saliency: .498 .498 .980 .980 .2 0
+    image = np.zeros((1, 6, 3), np.uint8)
+    seed = crf_seeds(image, cam, saliency, [4], iterations=0)
+    assert seed[0, 0, :3].tolist() == [0, 5, 0]
+    assert crf_seeds(image, 0.9 * cam, saliency, [4], iterations=0)[0, 0, 1] == 0
