@@ -28,69 +28,107 @@ TESTS = [
     ],
 ]
 BASE = 'configs/_base_'
-# File, what stands there once, what is put in its place.
-MUTATIONS = [
-    (f'{BASE}/cam_seeds.py', 'foreground=0.1', 'foreground=0.3'),
-    (f'{BASE}/cam_seeds.py', 'background=0.06', 'background=0.6'),
-    (f'{BASE}/cam_seeds.py', 'scales=(1.0, 0.75, 0.5)', 'scales=(1.0, 0.75, 0.6)'),
-    (f'{BASE}/cam_seeds.py', 'flip=False', 'flip=True'),
-    (f'{BASE}/cam_seeds.py', 'iterations=10', 'iterations=5'),
-    (f'{BASE}/cam_seeds.py', 'bilateral_sxy=80', 'bilateral_sxy=50'),
-    (f'{BASE}/cam_seeds.py', 'bilateral_srgb=13', 'bilateral_srgb=3'),
-    (f'{BASE}/cam_seeds.py', 'bilateral_compat=10', 'bilateral_compat=4'),
-    (f'{BASE}/cam_seeds.py', 'gaussian_sxy=3', 'gaussian_sxy=1'),
-    (f'{BASE}/cam_seeds.py', 'gaussian_compat=3', 'gaussian_compat=1'),
-    (f'{BASE}/models/cam_vgg16.py', 'to_rgb=True', 'to_rgb=False'),
-    (f'{BASE}/models/cam_vgg16.py', '123.675, 116.28, 103.53', '103.53, 116.28, 123.675'),
-    (f'{BASE}/models/cam_res38.py', 'to_rgb=True', 'to_rgb=False'),
-    (f'{BASE}/models/cam_res38.py', 'dropout=0.5', 'dropout=0.1'),
-    (f'{BASE}/models/cam_res38.py', '58.395, 57.12, 57.375', '1.0, 1.0, 1.0'),
-    ('configs/cam/vgg16-caffe_cam_voc12aug.py', 'to_rgb=False', 'to_rgb=True'),
-    (f'{BASE}/datasets/cam_voc12aug.py', 'ratio_range=(0.5, 1.5)', 'ratio_range=(0.5, 0.9)'),
-    (f'{BASE}/datasets/cam_voc12aug.py', "'RandomFlip', prob=0.5", "'RandomFlip', prob=0.0"),
-    (f'{BASE}/datasets/cam_voc12aug.py', 'crop_size = 321', 'crop_size = 224'),
-    (f'{BASE}/datasets/cam_voc12aug.py', 'batch_size=16', 'batch_size=32'),
-    (f'{BASE}/schedules/cam_20e.py', 'max_epochs=20', 'max_epochs=15'),
-    (f'{BASE}/schedules/cam_20e.py', 'lr=1e-3', 'lr=1e-2'),
-    (f'{BASE}/schedules/cam_20e.py', 'lr_mult=10.0', 'lr_mult=1.0'),
-    (f'{BASE}/schedules/cam_20e.py', 'end=21', 'end=20'),
-    (f'{BASE}/models/deeplabv2_vgg16_largefov.py', 'dilation=12', 'dilation=6'),
-    (f'{BASE}/models/deeplabv2_vgg16_largefov.py', 'dropout_ratio=0.5', 'dropout_ratio=0.1'),
-    (
-        f'{BASE}/models/deeplabv2_vgg16_largefov.py',
-        '123.675, 116.28, 103.53',
-        '103.53, 116.28, 123.675',
-    ),
-    (f'{BASE}/models/deeplabv2_vgg16_largefov.py', 'scale=1.0', 'scale=2.0'),
-    (f'{BASE}/models/deeplabv2_vgg16_largefov.py', "loss_at='feature'", "loss_at='image'"),
-    (f'{BASE}/models/deeplabv2_r101_largefov.py', 'dilation=12', 'dilation=3'),
-    (f'{BASE}/models/deeplabv2_r101_largefov.py', 'bgr_to_rgb=True', 'bgr_to_rgb=False'),
-    (f'{BASE}/models/deeplabv2_r101_largefov.py', 'dilations=(1, 1, 2, 4)', 'dilations=(1, 1, 1, 2)'),
-    (f'{BASE}/models/deeplabv2-aspp_vgg16.py', '(6, 12, 18, 24)', '(6, 12, 18, 36)'),
-    ('configs/msws/deeplabv2_vgg16-caffe_12seeds.py', 'bgr_to_rgb=False', 'bgr_to_rgb=True'),
-    ('configs/msws/deeplabv2_r101_12seeds.py', 'lr=5e-4', 'lr=1e-3'),
-    (f'{BASE}/datasets/voc12aug.py', 'ratio_range=(0.5, 1.5)', 'ratio_range=(0.5, 2.0)'),
-    (f'{BASE}/datasets/voc12aug.py', 'scale_factor=0.75', 'scale_factor=0.5'),
-    (f'{BASE}/datasets/voc12aug.py', "dict(type='RandomFlip', prob=0.5)", "dict(type='RandomFlip', prob=0.0)"),
-    (f'{BASE}/schedules/msws_20e.py', 'max_epochs=20', 'max_epochs=10'),
-    (f'{BASE}/schedules/msws_20e.py', 'momentum=0.9', 'momentum=0.0'),
-    (f'{BASE}/schedules/msws_20e.py', 'weight_decay=5e-4', 'weight_decay=1e-4'),
-    (f'{BASE}/schedules/msws_20e.py', "'conv_seg': dict(lr_mult=10.0)", "'conv_seg': dict(lr_mult=1.0)"),
-    (f'{BASE}/msws_runtime.py', "type='MultiScaleFusionTTA'", "type='MultiScaleFusionTTA', append_max=False"),
-    ('mmws/models/multi_scale_fusion_tta.py', 'append_max: bool = True', 'append_max: bool = False'),
-    ('mmws/seeds/seed.py', 'np.subtract(1, saliency_map, out=score[0])', 'np.multiply(0.7, 1 - saliency_map, out=score[0])'),
-    ('mmws/evaluation/crf_iou_metric.py', 'iterations: int = 5', 'iterations: int = 10'),
-    ('mmws/evaluation/crf_iou_metric.py', 'bilateral_sxy: float = 80', 'bilateral_sxy: float = 40'),
-    ('mmws/classification/heads/class_map_head.py', 'std=0.01', 'std=0.1'),
-    ('mmws/backbones/vgg16.py', '(3, 8, 2, 1)', '(3, 8, 1, 1)'),
-]  # fmt: skip
+# By file: what stands there once, and what is put in its place.
+MUTATIONS = {
+    f'{BASE}/cam_seeds.py': [
+        ('foreground=0.1', 'foreground=0.3'),
+        ('background=0.06', 'background=0.6'),
+        ('scales=(1.0, 0.75, 0.5)', 'scales=(1.0, 0.75, 0.6)'),
+        ('flip=False', 'flip=True'),
+        ('iterations=10', 'iterations=5'),
+        ('bilateral_sxy=80', 'bilateral_sxy=50'),
+        ('bilateral_srgb=13', 'bilateral_srgb=3'),
+        ('bilateral_compat=10', 'bilateral_compat=4'),
+        ('gaussian_sxy=3', 'gaussian_sxy=1'),
+        ('gaussian_compat=3', 'gaussian_compat=1'),
+    ],
+    f'{BASE}/models/cam_vgg16.py': [
+        ('to_rgb=True', 'to_rgb=False'),
+        ('123.675, 116.28, 103.53', '103.53, 116.28, 123.675'),
+    ],
+    f'{BASE}/models/cam_res38.py': [
+        ('to_rgb=True', 'to_rgb=False'),
+        ('dropout=0.5', 'dropout=0.1'),
+        ('58.395, 57.12, 57.375', '1.0, 1.0, 1.0'),
+    ],
+    'configs/cam/vgg16-caffe_cam_voc12aug.py': [
+        ('to_rgb=False', 'to_rgb=True'),
+    ],
+    f'{BASE}/datasets/cam_voc12aug.py': [
+        ('ratio_range=(0.5, 1.5)', 'ratio_range=(0.5, 0.9)'),
+        ("'RandomFlip', prob=0.5", "'RandomFlip', prob=0.0"),
+        ('crop_size = 321', 'crop_size = 224'),
+        ('batch_size=16', 'batch_size=32'),
+    ],
+    f'{BASE}/schedules/cam_20e.py': [
+        ('max_epochs=20', 'max_epochs=15'),
+        ('lr=1e-3', 'lr=1e-2'),
+        ('lr_mult=10.0', 'lr_mult=1.0'),
+        ('end=21', 'end=20'),
+    ],
+    f'{BASE}/models/deeplabv2_vgg16_largefov.py': [
+        ('dilation=12', 'dilation=6'),
+        ('dropout_ratio=0.5', 'dropout_ratio=0.1'),
+        ('123.675, 116.28, 103.53', '103.53, 116.28, 123.675'),
+        ('scale=1.0', 'scale=2.0'),
+        ("loss_at='feature'", "loss_at='image'"),
+    ],
+    f'{BASE}/models/deeplabv2_r101_largefov.py': [
+        ('dilation=12', 'dilation=3'),
+        ('bgr_to_rgb=True', 'bgr_to_rgb=False'),
+        ('dilations=(1, 1, 2, 4)', 'dilations=(1, 1, 1, 2)'),
+    ],
+    f'{BASE}/models/deeplabv2-aspp_vgg16.py': [
+        ('(6, 12, 18, 24)', '(6, 12, 18, 36)'),
+    ],
+    'configs/msws/deeplabv2_vgg16-caffe_12seeds.py': [
+        ('bgr_to_rgb=False', 'bgr_to_rgb=True'),
+    ],
+    'configs/msws/deeplabv2_r101_12seeds.py': [
+        ('lr=5e-4', 'lr=1e-3'),
+    ],
+    f'{BASE}/datasets/voc12aug.py': [
+        ('ratio_range=(0.5, 1.5)', 'ratio_range=(0.5, 2.0)'),
+        ('scale_factor=0.75', 'scale_factor=0.5'),
+        ("dict(type='RandomFlip', prob=0.5)", "dict(type='RandomFlip', prob=0.0)"),
+    ],
+    f'{BASE}/schedules/msws_20e.py': [
+        ('max_epochs=20', 'max_epochs=10'),
+        ('momentum=0.9', 'momentum=0.0'),
+        ('weight_decay=5e-4', 'weight_decay=1e-4'),
+        ("'conv_seg': dict(lr_mult=10.0)", "'conv_seg': dict(lr_mult=1.0)"),
+    ],
+    f'{BASE}/msws_runtime.py': [
+        ("type='MultiScaleFusionTTA'", "type='MultiScaleFusionTTA', append_max=False"),
+    ],
+    'mmws/models/multi_scale_fusion_tta.py': [
+        ('append_max: bool = True', 'append_max: bool = False'),
+    ],
+    'mmws/seeds/seed.py': [
+        (
+            'np.subtract(1, saliency_map, out=score[0])',
+            'np.multiply(0.7, 1 - saliency_map, out=score[0])',
+        ),
+    ],
+    'mmws/evaluation/crf_iou_metric.py': [
+        ('iterations: int = 5', 'iterations: int = 10'),
+        ('bilateral_sxy: float = 80', 'bilateral_sxy: float = 40'),
+    ],
+    'mmws/classification/heads/class_map_head.py': [
+        ('std=0.01', 'std=0.1'),
+    ],
+    'mmws/backbones/vgg16.py': [
+        ('(3, 8, 2, 1)', '(3, 8, 1, 1)'),
+    ],
+}
 
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--only', default='', help='mutations whose file or text contains this')
     only = parser.parse_args(argv).only
-    chosen = [m for m in MUTATIONS if any(only in part for part in m)]
+    mutations = [(file, *change) for file, changes in MUTATIONS.items() for change in changes]
+    chosen = [mutation for mutation in mutations if any(only in part for part in mutation)]
     unnoticed = []
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder, 'mmws')

@@ -56,7 +56,7 @@ class SeedTrustHook(Hook):
         ValueError: Intervals that do not fit, or a model without such losses.
 
     Example:
-        >>> custom_hooks = [dict(type='mmws.engine.SeedTrustHook')]
+        >>> custom_hooks = [dict(type='mmws.SeedTrustHook')]
     """
 
     priority = 'NORMAL'
