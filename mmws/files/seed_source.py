@@ -1,0 +1,114 @@
+"""Where the label maps of K seeds lie: folders and what the names of their files end with."""
+
+from __future__ import annotations
+
+import os
+import os.path as osp
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+
+class SeedSource(NamedTuple):
+    """The label maps of one seed: that of image ``a/b`` is ``<folder>/a/b<suffix>``.
+
+    Attributes:
+        folder: Where they lie.
+        suffix: What their names end with. It may hold a ``/``, for a folder an image.
+        name: What tells the seed from the others.
+    """
+
+    folder: str
+    suffix: str
+    name: str
+
+    def path(self, image_id: str) -> str:
+        """The path of an image's label map."""
+        return osp.join(self.folder, image_id + self.suffix)
+
+    def image_ids(self) -> set[str]:
+        """The images that have a label map, found by one scan of each folder."""
+        end = len(self.suffix)
+        return {
+            name[:-end] if end else name
+            for name in files_below(self.folder)
+            if name.endswith(self.suffix)
+        }
+
+
+def seed_sources(
+    folders: str | Sequence[str], suffix: str | Sequence[str] = '.png', *, root: str = ''
+) -> list[SeedSource]:
+    """Names the K seeds of a dataset.
+
+    =========================  =====================  ==============================
+    files of image ``x``       ``folders``            ``suffix``
+    =========================  =====================  ==============================
+    ``a/x.png, b/x.png``       ``['a', 'b']``         ``'.png'``
+    ``m/x_a.png, m/x_b.png``   ``'m'``                ``['_a.png', '_b.png']``
+    ``m/x/a.png, m/x/b.png``   ``'m'``                ``['/a.png', '/b.png']``
+    =========================  =====================  ==============================
+
+    Args:
+        folders: One for each seed, or one for all.
+        suffix: One for each seed, or one for all.
+        root: Prepended to the folders that are no absolute paths.
+
+    Raises:
+        FileNotFoundError: A folder does not exist.
+        ValueError: None at all, another number of suffixes than of folders, or a seed given twice.
+    """
+    folders = [folders] if isinstance(folders, (str, os.PathLike)) else list(folders)
+    suffixes = [suffix] if isinstance(suffix, str) else list(suffix)
+    if not folders or not suffixes:
+        raise ValueError('no seeds are named: the list of folders or of suffixes is empty.')
+    count = max(len(folders), len(suffixes))
+    folders = [osp.join(root, f) for f in (folders * count if len(folders) == 1 else folders)]
+    suffixes = suffixes * count if len(suffixes) == 1 else suffixes
+    if len(folders) != len(suffixes):
+        raise ValueError(
+            f'{len(folders)} seed folders and {len(suffixes)} suffixes: name one suffix for each '
+            'folder (the folder again for each suffix), or one for all.'
+        )
+    seen: dict[tuple[str, str], str] = {}
+    for folder, end in zip(folders, suffixes, strict=True):
+        if not osp.isdir(folder):
+            raise FileNotFoundError(
+                f'seed folder {folder} does not exist. Folders are taken relative to seed_root, '
+                'and that relative to the working directory.'
+            )
+        place = (osp.realpath(folder), end)
+        if place in seen:
+            also = f' (as {seen[place]} too)' if seen[place] != folder else ''
+            raise ValueError(
+                f'seed folder {folder} is given twice{also}: a seed that counts twice outvotes '
+                'the others. Remove one.'
+            )
+        seen[place] = folder
+    return list(map(SeedSource, folders, suffixes, _names(folders, suffixes)))
+
+
+def files_below(folder: str, _above: tuple[str, ...] = ()) -> Iterator[str]:
+    """The paths of all files below a folder, relative to it, with ``/``.
+
+    Links are followed, but not in circles. One scan per directory: a dataset of 12 x 10,582 files
+    starts in a second.
+    """
+    place = osp.realpath(folder)
+    if place in _above:
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir():
+                for name in files_below(entry.path, (*_above, place)):
+                    yield f'{entry.name}/{name}'
+            else:
+                yield entry.name
+
+
+def _names(folders: Sequence[str], suffixes: Sequence[str]) -> list[str]:
+    """The shortest of folder name, folder path and pattern of the files that differ in all."""
+    patterns = [
+        f'{osp.join(folder, "")}*{suffix}' for folder, suffix in zip(folders, suffixes, strict=True)
+    ]
+    names = [osp.basename(osp.normpath(folder)) for folder in folders]
+    return next(found for found in (names, folders, patterns) if len(set(found)) == len(found))
