@@ -5,16 +5,48 @@ import os
 # One thread a process: the suite runs on small machines, and small tensors gain nothing from more.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 
+import logging
+import random
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
+from mmengine.utils import ManagerMixin
 from PIL import Image
 
 import mmws  # noqa: F401
 
 _REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def _reset_globals() -> None:
+    """Forget default scopes, message hubs, loggers and visualizers; fix random numbers."""
+    classes = [ManagerMixin]
+    for cls in classes:
+        classes += cls.__subclasses__()
+        for instance in cls._instance_dict.values():
+            if isinstance(instance, logging.Logger):
+                for handler in instance.handlers:
+                    handler.close()
+        cls._instance_dict.clear()
+    torch.set_num_threads(1)
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def isolated():
+    """Start and end every test with the same global state, so that no order matters."""
+    environment, folder = dict(os.environ), os.getcwd()
+    _reset_globals()
+    yield
+    _reset_globals()  # also for the fixtures of the next test that live longer than a test
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
 
 
 class VOCTree:

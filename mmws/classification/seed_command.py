@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from mmengine.config import Config
-from mmengine.registry import DefaultScope, init_default_scope
+from mmengine.registry import DefaultScope
 
 from .seed_generation import (
     SeedGeneration,
@@ -75,7 +75,6 @@ def build_generation(
     recipe = recipe_of(config, scales=scales, types=types)
     rank, world_size, local_rank = share_of_work(environment)
     scope = config.get('default_scope') or 'mmpretrain'
-    init_default_scope(scope)
     dataset_cfg = config.get('seed_dataset') or config.train_dataloader.dataset
     with DefaultScope.overwrite_default_scope(scope):
         registry = PRETRAIN_DATASETS if scope == 'mmpretrain' else DATASETS
