@@ -5,9 +5,17 @@ import os
 # One thread a process: the suite runs on small machines, and small tensors gain nothing from more.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 
+import contextlib
+import importlib.util
+import io
 import logging
 import random
+import subprocess
+import sys
+import traceback
 from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -47,6 +55,60 @@ def isolated():
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
+
+
+def _start_tool(name, arguments, cwd):
+    command = [sys.executable, str(_REPOSITORY / 'tools' / name), *arguments]
+    environment = dict(os.environ, PYTHONPATH=str(_REPOSITORY))
+    silent = dict(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return subprocess.Popen(command, cwd=cwd, env=environment, **silent)
+
+
+@pytest.fixture(scope='session')
+def tool():
+    """Run ``tools/<name>`` in this process, in the folder ``cwd``, as if its user had.
+
+    The result has ``returncode``, ``stdout`` and ``stderr``, with the traceback of an error. With
+    ``wait=False`` it is a process of its own, to be killed.
+    """
+    modules = {}
+
+    def run(name, *arguments, cwd, wait=True):
+        arguments = [str(argument) for argument in arguments]
+        if not wait:
+            return _start_tool(name, arguments, cwd)
+        if name not in modules:
+            path = _REPOSITORY / 'tools' / name
+            spec = importlib.util.spec_from_file_location(f'tool_{path.stem}', path)
+            modules[name] = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(modules[name])
+        before, code = os.getcwd(), None
+        _reset_globals()
+        os.chdir(cwd)
+        try:
+            with (
+                mock.patch.dict(os.environ),
+                contextlib.redirect_stdout(io.StringIO()) as stdout,
+                contextlib.redirect_stderr(io.StringIO()) as stderr,
+            ):
+                try:
+                    code = modules[name].main(arguments)
+                except SystemExit as stop:
+                    code = stop.code
+                except Exception:
+                    traceback.print_exc()
+                    code = 1
+                if isinstance(code, str):  # as the interpreter does
+                    print(code, file=sys.stderr)
+                    code = 1
+        finally:
+            os.chdir(before)
+            _reset_globals()
+        return SimpleNamespace(
+            returncode=code or 0, stdout=stdout.getvalue(), stderr=stderr.getvalue()
+        )
+
+    return run
 
 
 class VOCTree:

@@ -18,7 +18,7 @@ from mmws.seeds.cam_store import CAM_MANIFEST, read_cams
 from mmws.visualization.seed_sheet import overlay_cam, seed_sheet
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='One PNG an image: the image, its ground truth, its CAMs and its seeds.'
     )
@@ -37,7 +37,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--html', action='store_true', help='an index.html that shows all sheets')
     parser.add_argument('--limit', type=int, default=50, metavar='N', help='at most N images')
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def rows_of(args: argparse.Namespace, names: list[str], image_id: str, classes: list[str]) -> list:
@@ -101,8 +101,8 @@ def stores_of(args: argparse.Namespace) -> list[Path]:
     return sorted(f for f in args.cams.iterdir() if f.is_dir()) if args.cams else []
 
 
-def main() -> None:
-    args = parse_args()
+def main(argv: list[str] | None = None) -> None:
+    args = parse_args(argv)
     if not args.root.is_dir():
         sys.exit(f'{args.root} is no folder.')
     names = args.seeds or sorted(

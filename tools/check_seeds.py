@@ -28,7 +28,7 @@ _IMAGE_ENDINGS = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
 _IMAGES_PER_JOB = 16
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('folders', nargs='+', type=Path, help='the seeds: folders of label maps')
     parser.add_argument('--images', type=Path, help='folder of the images; compares the sizes too')
@@ -52,7 +52,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--json', type=Path, metavar='FILE', help='write all numbers, too')
     parser.add_argument('--limit', type=int, help='only the first N images')
     parser.add_argument('--workers', type=int, default=available_cores())
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     if args.limit is not None and args.limit < 1:
         parser.error('--limit is a number of images and must be >= 1')
     return args
@@ -123,8 +123,8 @@ def pair(args: argparse.Namespace) -> tuple[list[MapsOfImage], list[int]]:
     return jobs[: args.limit], stray
 
 
-def main() -> int:
-    args = parse_args()
+def main(argv: list[str] | None = None) -> int:
+    args = parse_args(argv)
     classes = class_names(args.classes, reduced=args.reduce_zero_label)
     names = [folder.resolve().name for folder in args.folders]
     if len(set(names)) < len(names):

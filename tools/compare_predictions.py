@@ -21,7 +21,7 @@ from mmws.files.label_map import read_label_map
 from mmws.visualization.prediction_sheet import prediction_sheet
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         'sources', nargs='+', metavar='[TITLE=]DIR', help='folders of label maps (PNG), in order'
@@ -39,7 +39,7 @@ def parse_args() -> argparse.Namespace:
         default='voc',
         help='voc, ade or another that mmseg knows, a dataset class, or a number of classes',
     )
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def split_source(source: str) -> tuple[str, Path]:
@@ -84,8 +84,8 @@ def choose_ids(folders: dict[str, Path], ids: list[str] | None, limit: int) -> l
     return [ids[index] for index in chosen]
 
 
-def main() -> None:
-    args = parse_args()
+def main(argv: list[str] | None = None) -> None:
+    args = parse_args(argv)
     try:
         classes, palette = named_classes(args.classes)
     except ValueError as error:

@@ -23,7 +23,7 @@ from mmws.experiments.small_data import SmallData
 from mmws.files.worker_pool import available_cores
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--out', type=Path, default=Path('work_dirs/demo'))
     parser.add_argument('--train', type=int, default=2000, help='number of training images')
@@ -35,11 +35,11 @@ def parse_args() -> argparse.Namespace:
         '--from-masks', type=Path, help='label maps (VOC classes) to render instead'
     )
     parser.add_argument('--jobs', type=int, help='at a time (one per core, or three on a GPU)')
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
-def main() -> None:
-    args = parse_args()
+def main(argv: list[str] | None = None) -> None:
+    args = parse_args(argv)
     data = SmallData(
         args.out.resolve(),
         train=args.train,

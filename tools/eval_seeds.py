@@ -20,7 +20,7 @@ from mmws.visualization.seed_score_plot import seed_score_plot
 THRESHOLDS = tuple(np.round(np.arange(0.05, 0.96, 0.05), 2).tolist())
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Score folders of seeds against ground truth, each and together. Unknown '
         'pixels (255) of a seed are misses; "labelled" looks at the labelled pixels only.'
@@ -35,7 +35,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--plot', type=Path, help='draw them here, as PNG')
     parser.add_argument('--workers', type=int, default=available_cores())
     parser.add_argument('--limit', type=int, metavar='N', help='the first N images only')
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def files_of(args: argparse.Namespace) -> tuple[list[str], list[FilesOfImage]]:
@@ -77,8 +77,8 @@ def files_of(args: argparse.Namespace) -> tuple[list[str], list[FilesOfImage]]:
     return names, files
 
 
-def main() -> None:
-    args = parse_args()
+def main(argv: list[str] | None = None) -> None:
+    args = parse_args(argv)
     names, files = files_of(args)
     total = SeedScores.empty(len(names), args.num_classes)
     equal, known = np.zeros((2, len(names), len(names)), np.int64)

@@ -22,7 +22,7 @@ from mmws.saliency.load_dss import load_dss, model_identity
 from mmws.saliency.saliency_generation import SaliencyGeneration, find_all_images
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('config', help='config file of configs/saliency')
     parser.add_argument('checkpoint', help='checkpoint file')
@@ -58,7 +58,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--overwrite', action='store_true', help='replace maps made otherwise')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     shard = re.fullmatch(r'(\d+)/(\d+)', args.shard)
     if shard is None:
         parser.error(f'--shard is I/N, such as 2/4; got {args.shard}')
@@ -68,8 +68,8 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def main() -> None:
-    args = parse_args()
+def main(argv: list[str] | None = None) -> None:
+    args = parse_args(argv)
     cfg = Config.fromfile(args.config)
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)

@@ -14,7 +14,7 @@ from mmws.files.worker_pool import worker_cores
 from mmws.seeds.recipe import TYPES
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Turn a CAM classifier into folders of seeds. Stop it whenever you like and '
         'run it again: it continues, and the folders are the same. Under torchrun or srun each '
@@ -42,11 +42,11 @@ def parse_args() -> argparse.Namespace:
         metavar='KEY=VALUE',
         help='override settings of the config, such as seeds.crf.iterations=5',
     )
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
-def main() -> int:
-    args = parse_args()
+def main(argv: list[str] | None = None) -> int:
+    args = parse_args(argv)
     MMLogger.get_instance('mmws', logger_name='mmws')
     cfg = Config.fromfile(args.config)
     if args.cfg_options is not None:

@@ -20,7 +20,7 @@ from mmws.files.worker_pool import available_cores, map_unordered
 from mmws.seeds.noise import SIZE_RANGE, UNKNOWN, add_block_noise, noise_generator
 
 
-def parse_args():
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('masks', type=Path, help='folder of ground-truth label maps (PNG)')
     parser.add_argument('--out', type=Path, required=True, help='where the seed folders are made')
@@ -32,7 +32,7 @@ def parse_args():
     parser.add_argument('--limit', type=int, help='only the first N images')
     parser.add_argument('--workers', type=int, default=available_cores())
     parser.add_argument('--overwrite', action='store_true', help='replace folders made otherwise')
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def draw_image(job: tuple[Path, str, list[tuple[int, Path]]], *, ratio, seed, sizes):
@@ -71,8 +71,8 @@ def image_ids(args: argparse.Namespace) -> list[str]:
     return found[: args.limit]
 
 
-def main():
-    args = parse_args()
+def main(argv: list[str] | None = None) -> None:
+    args = parse_args(argv)
     ids = image_ids(args)
     folders = []
     for draw in range(args.draws):

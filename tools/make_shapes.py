@@ -26,7 +26,7 @@ from mmws.files.worker_pool import available_cores, map_unordered
 from mmseg.utils import get_classes  # isort: skip  (after mmws, for mmcv-lite)
 
 
-def parse_args():
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--out', type=Path, default=Path('data/shapes'), help='root of the data')
     parser.add_argument('--train', type=int, default=600, help='number of training images')
@@ -37,7 +37,7 @@ def parse_args():
     parser.add_argument('--limit', type=int, help='only the first N images')
     parser.add_argument('--workers', type=int, default=available_cores())
     parser.add_argument('--overwrite', action='store_true', help='replace data made otherwise')
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def write_image(number: int, *, ids, out: Path, size: int, seed: int, masks: Path | None) -> None:
@@ -103,8 +103,8 @@ def choose_ids(args) -> list[str]:
     return [found[i] for i in order][: args.limit]
 
 
-def main():
-    args = parse_args()
+def main(argv: list[str] | None = None) -> None:
+    args = parse_args(argv)
     ids = choose_ids(args)
     recipe = dict(
         seed=args.seed,

@@ -27,7 +27,7 @@ from mmws.experiments.voc_data import VOCData
 from mmws.files.worker_pool import available_cores
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -57,7 +57,7 @@ def parse_args() -> argparse.Namespace:
     small.add_argument('--train', type=int, default=2000, help='number of training images')
     small.add_argument('--val', type=int, default=200, help='number of held-out images')
     small.add_argument('--classifier-epochs', type=int, help='for a trial')
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     if args.gpus < 1 or (args.epochs is not None and args.epochs < 1):
         parser.error('--gpus and --epochs must be at least 1.')
     torchrun = args.launcher == 'pytorch' or (args.gpus > 1 and args.launcher is None)
@@ -84,8 +84,8 @@ def find_data(args: argparse.Namespace) -> SmallData | VOCData:
     return VOCData((out or Path('work_dirs/tables') / root.name).resolve(), root)
 
 
-def main() -> None:
-    args = parse_args()
+def main(argv: list[str] | None = None) -> None:
+    args = parse_args(argv)
     try:
         run = TableRun(
             args.table,

@@ -11,7 +11,7 @@ from mmws import run_config
 from mmws.evaluation import outputs
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Test a segmentor, a CAM classifier, or any other model of an OpenMMLab config.'
     )
@@ -51,13 +51,13 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--limit', type=int, metavar='N', help='a trial run on the first N images')
     # torch.distributed.launch passes it, torchrun sets the variable.
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     return args
 
 
-def main() -> None:
-    args = parse_args()
+def main(argv: list[str] | None = None) -> None:
+    args = parse_args(argv)
     cfg = Config.fromfile(args.config)
     cfg.launcher = args.launcher
     if args.cfg_options is not None:

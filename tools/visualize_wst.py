@@ -16,7 +16,7 @@ from mmws.visualization.wst_view import WSTView, load_segmentor, spread
 from mmseg.registry import DATASETS  # isort: skip
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='One PNG an image, as Figure 4 of the paper: the online prediction of a model, '
         'the seeds of a training image, and how far weighted selective training believes each.'
@@ -31,11 +31,11 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--device', default='cuda:0' if torch.cuda.is_available() else 'cpu')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
-def main() -> None:
-    args = parse_args()
+def main(argv: list[str] | None = None) -> None:
+    args = parse_args(argv)
     cfg = Config.fromfile(args.config)
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)

@@ -29,7 +29,7 @@ def test_clean_folders(tool, folders, voc_tree, tmp_path):
         '--json',
         tmp_path / 'report.json',
         '--workers',
-        2,
+        0,
         cwd=tmp_path,
     )
     assert done.returncode == 0, done.stdout + done.stderr
