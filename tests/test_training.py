@@ -13,7 +13,7 @@ from mmengine.utils import digit_version
 
 import mmws
 from mmws.datasets.shapes import make_scene
-from mmws.files.bank import encode_seed
+from mmws.files.label_map import encode_label_map
 from mmws.seeds.noise import add_block_noise
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
@@ -81,7 +81,7 @@ def shapes(tmp_path_factory) -> Path:
         cv2.imwrite(str(root / f'JPEGImages/{image_id}.jpg'), scene.image[..., ::-1])
         for folder in folders.values():
             noisy = add_block_noise(scene.labels, 0.3, rng, size_range=(3, 8))
-            (folder / f'{image_id}.png').write_bytes(encode_seed(noisy))
+            (folder / f'{image_id}.png').write_bytes(encode_label_map(noisy))
     return root
 
 

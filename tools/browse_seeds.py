@@ -9,9 +9,9 @@ from pathlib import Path
 from PIL import Image
 
 from mmws.datasets.named_classes import named_classes
-from mmws.files.bank import stored_classes, voc_palette
+from mmws.files.folder import SEED_MANIFEST, SeedFolder
 from mmws.files.image_file import read_image
-from mmws.files.label_map import read_label_map
+from mmws.files.label_map import read_label_map, voc_palette
 from mmws.files.progress_bar import ProgressBar
 from mmws.seeds.cam import upsample_cam
 from mmws.seeds.cam_store import CAM_MANIFEST, read_cams
@@ -94,6 +94,15 @@ def classes_of(args: argparse.Namespace, names: list[str]) -> tuple[list[str], l
                 f'{", ".join(classes[1:])}. Choose folders with --seeds, or say --classes.'
             )
     return found[first], voc_palette()[: len(found[first])].tolist()
+
+
+def stored_classes(folder: Path, manifest: str = SEED_MANIFEST) -> list[str] | None:
+    """The names of the labels that a folder was made with; None where nothing says so."""
+    try:
+        names = (SeedFolder(folder, {}, manifest=manifest).stored_recipe() or {}).get('classes')
+    except ValueError:  # a file of that name which is not ours
+        return None
+    return None if names is None else ['background', *names]
 
 
 def stores_of(args: argparse.Namespace) -> list[Path]:

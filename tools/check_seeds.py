@@ -20,7 +20,7 @@ import numpy as np
 from mmws.datasets.named_classes import named_classes
 from mmws.evaluation.check import MapsOfImage, SeedStatistics, check_images, verdict
 from mmws.evaluation.check_report import as_json, as_text
-from mmws.files.bank import write_atomically
+from mmws.files.atomic_write import write_atomically
 from mmws.files.progress_bar import ProgressBar
 from mmws.files.worker_pool import available_cores, map_unordered
 

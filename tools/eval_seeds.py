@@ -12,7 +12,7 @@ from PIL import Image
 import mmws  # noqa: F401  (before anything of the hosts)
 from mmws.evaluation.seed_evaluation import FilesOfImage, evaluate_image, least_agreement
 from mmws.evaluation.seed_scores import REFERENCES, SeedScores, rates
-from mmws.files.bank import write_atomically
+from mmws.files.atomic_write import write_atomically
 from mmws.files.progress_bar import ProgressBar
 from mmws.files.worker_pool import available_cores, map_unordered
 from mmws.visualization.seed_score_plot import seed_score_plot

@@ -13,8 +13,9 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from mmws.files.bank import SeedFolder, encode_seed, write_atomically
-from mmws.files.label_map import read_label_map
+from mmws.files.atomic_write import write_atomically
+from mmws.files.folder import SeedFolder
+from mmws.files.label_map import encode_label_map, read_label_map
 from mmws.files.progress_bar import ProgressBar
 from mmws.files.worker_pool import available_cores, map_unordered
 from mmws.seeds.noise import SIZE_RANGE, UNKNOWN, add_block_noise, noise_generator
@@ -46,7 +47,7 @@ def draw_image(job: tuple[Path, str, list[tuple[int, Path]]], *, ratio, seed, si
             labels, ratio, noise_generator(image_id, ratio, draw, seed=seed), size_range=sizes
         )
         taken += int((noisy != labels).sum())
-        write_atomically(path, encode_seed(noisy))
+        write_atomically(path, encode_label_map(noisy))
     return foreground * len(targets), taken, len(targets)
 
 

@@ -18,8 +18,9 @@ import cv2
 import numpy as np
 
 from mmws.datasets.shapes import SHAPES_CLASSES, Scene, make_scene, render_masks
-from mmws.files.bank import SeedFolder, encode_seed, write_atomically
-from mmws.files.label_map import read_label_map
+from mmws.files.atomic_write import write_atomically
+from mmws.files.folder import SeedFolder
+from mmws.files.label_map import encode_label_map, read_label_map
 from mmws.files.progress_bar import ProgressBar
 from mmws.files.worker_pool import available_cores, map_unordered
 
@@ -51,7 +52,9 @@ def write_image(number: int, *, ids, out: Path, size: int, seed: int, masks: Pat
         labels = read_mask(masks / f'{image_id}.png', len(names))
         labels = cv2.resize(labels, (size, size), interpolation=cv2.INTER_NEAREST)
         scene = render_masks(rng, labels)
-    write_atomically(out / 'SegmentationClassAug' / f'{image_id}.png', encode_seed(scene.labels))
+    write_atomically(
+        out / 'SegmentationClassAug' / f'{image_id}.png', encode_label_map(scene.labels)
+    )
     saliency = cv2.imencode('.png', scene.saliency)[1].tobytes()
     write_atomically(out / 'saliency' / f'{image_id}.png', saliency)
     write_atomically(

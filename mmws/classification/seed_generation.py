@@ -20,7 +20,7 @@ from mmengine.logging import print_log
 from torch import nn
 
 from mmws.classification.seed_job import SeedImage, SeedJob, run_job
-from mmws.files.bank import SALIENCY_MANIFEST, SeedFolder
+from mmws.files.folder import SALIENCY_MANIFEST, SeedFolder
 from mmws.files.image_file import BadInputError, read_image
 from mmws.files.progress_bar import ProgressBar
 from mmws.files.worker_pool import map_unordered

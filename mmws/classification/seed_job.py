@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image
 
-from mmws.files.bank import encode_seed, write_atomically
+from mmws.files.atomic_write import write_atomically
 from mmws.files.image_file import BadInputError, read_image
+from mmws.files.label_map import encode_label_map
 from mmws.seeds.cam_store import ImageCAMs, read_cams
 from mmws.seeds.recipe import SeedRecipe
 from mmws.seeds.seed import salient_share
@@ -84,7 +85,7 @@ def run_job(job: SeedJob, recipe: SeedRecipe) -> JobResult:
     if job.cam_file is not None:
         write_atomically(job.cam_file, cams.encode())
     for name, seed in seeds.items():
-        write_atomically(job.files[name], encode_seed(seed))
+        write_atomically(job.files[name], encode_label_map(seed))
     share = None if saliency is None else salient_share(saliency, recipe.threshold.background)
     return JobResult(job.image.image_id, salient_share=share)
 

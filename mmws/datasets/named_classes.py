@@ -5,7 +5,7 @@ from __future__ import annotations
 from mmseg.registry import DATASETS
 from mmseg.utils import get_classes, get_palette
 
-from mmws.files.bank import voc_palette
+from mmws.files.label_map import voc_palette
 
 
 def named_classes(name: str) -> tuple[list[str], list[list[int]]]:

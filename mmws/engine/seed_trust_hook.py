@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from mmws.checkpoint import unwrap_model
 from mmws.datasets.multi_seed_dataset import seed_datasets
 from mmws.evaluation.seed_trust import SeedTrust, trust_sums, trust_table
-from mmws.files.bank import write_atomically
+from mmws.files.atomic_write import write_atomically
 from mmws.models.hand_over import UNKNOWN_LABEL, handed_seeds
 from mmws.models.seed_losses import find_seed_losses, wst_settings
 from mmws.models.wst_loss import wst_weights

@@ -14,8 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mmws.files.bank import voc_palette
-from mmws.files.label_map import read_label_map
+from mmws.files.label_map import read_label_map, voc_palette
 from mmws.seeds.vote import UNKNOWN, vote
 
 # EXIF orientations under which a decoder turns the image by 90 degrees, as OpenCV does.

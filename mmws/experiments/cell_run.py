@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from mmws.files.bank import write_atomically
+from mmws.files.atomic_write import write_atomically
 
 from .jobs import Job, files_made
 from .machine import made_with

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from mmws.files.bank import write_atomically
+from mmws.files.atomic_write import write_atomically
 
 _NAME = 'data.json'
 

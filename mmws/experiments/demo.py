@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from mmws.evaluation.seed_scores import Rates, confusion, rates
-from mmws.files.bank import write_atomically
+from mmws.files.atomic_write import write_atomically
 from mmws.files.image_file import read_image
 from mmws.files.label_map import read_label_map
 from mmws.seeds.cam import upsample_cam

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmws.files.bank import write_atomically
+from mmws.files.atomic_write import write_atomically
 
 from .cells import Cell, Table
 

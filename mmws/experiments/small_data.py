@@ -16,7 +16,8 @@ from mmengine.config import Config
 from mmseg.utils import get_classes, get_palette
 
 from mmws.datasets.shapes_dataset import ShapesDataset
-from mmws.files.bank import write_atomically
+from mmws.files.atomic_write import write_atomically
+from mmws.files.folder import SeedFolder
 
 from .cell_run import training_progress
 from .cells import NOISE_DRAWS
@@ -173,7 +174,9 @@ class SmallData:
             name='images',
             commands=[self._tool('make_shapes.py', '--out', self.root, *numbers, *masks)],
             log=self.folder / 'make_shapes.log',
-            done=(self.root / 'JPEGImages' / 'shapes.json').is_file,
+            done=lambda: (
+                SeedFolder(self.root / 'JPEGImages', {}, manifest='shapes.json').is_complete
+            ),
             progress=partial(
                 files_made, self.root / 'JPEGImages', self.train + self.val, suffix='.jpg'
             ),
@@ -193,7 +196,7 @@ class SmallData:
             name=f'noise {ratio}',
             commands=[command],
             log=self.folder / 'make_noisy_labels.log',
-            done=(last / 'seed.json').is_file,
+            done=lambda: SeedFolder(last, {}).is_complete,
             needs=('images',),
             progress=partial(files_made, last, self.train),
             device=False,
@@ -238,7 +241,7 @@ class SmallData:
             name=f'{name} seeds' + (f' ({merge})' if merge else ''),
             commands=[command],
             log=self.folder / 'cam' / f'{name}_seeds.log',
-            done=(last / 'seed.json').is_file,
+            done=lambda: SeedFolder(last, {}).is_complete,
             needs=(f'{name} classifier',),
             progress=partial(files_made, last, self.train),
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 from mmengine.config import Config
 from PIL import Image
 
-from mmws.files.bank import write_atomically
+from mmws.files.atomic_write import write_atomically
 from mmws.visualization.training_curves import right_weight_curves
 
 from . import report

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from mmws.files.bank import SeedFolder
+from mmws.files.folder import SeedFolder
 from mmws.seeds.crf import load_pydensecrf
 
 from .cells import NOISE_DRAWS

@@ -1,4 +1,4 @@
-"""Reading label maps: PNG files that hold a class id at every pixel."""
+"""Label maps: PNG files that hold a class id at every pixel."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _GREY, _PALETTE = 0, 3
 
 
 def read_label_map(path: str | Path) -> np.ndarray:
-    """Reads the class ids of a label map.
+    """Read the class ids of a label map.
 
     Args:
         path: An 8-bit palette or greyscale PNG, or any other lossless single-channel image; 16-bit
@@ -35,8 +35,41 @@ def read_label_map(path: str | Path) -> np.ndarray:
     return _decode_with_pillow(content, path) if labels is None else labels
 
 
+def encode_label_map(labels: np.ndarray) -> bytes:
+    """Encode a label map as palette PNG in VOC's colours; the same map gives the same bytes.
+
+    Args:
+        labels: (H, W) uint8.
+
+    Raises:
+        ValueError: Another shape or dtype.
+    """
+    labels = np.asarray(labels)
+    if labels.dtype != np.uint8 or labels.ndim != 2:
+        raise ValueError(f'a label map is (H, W) uint8; got {labels.shape} {labels.dtype}.')
+    image = Image.fromarray(np.ascontiguousarray(labels), 'L')
+    image.putpalette(voc_palette().tobytes())
+    stream = io.BytesIO()
+    # Label maps are tiny at any level; at this one they are read twice as fast as at the default.
+    image.save(stream, 'PNG', compress_level=1)
+    return stream.getvalue()
+
+
+def voc_palette() -> np.ndarray:
+    """Give VOC's colours of the labels 0 to 255: (256, 3) uint8, RGB.
+
+    The bits of the label are dealt out to red, green and blue in turn, highest colour bit first.
+    """
+    labels = np.arange(256)
+    colours = np.zeros((256, 3), np.int64)
+    for step in range(8):
+        for channel in range(3):
+            colours[:, channel] |= (labels >> (3 * step + channel) & 1) << (7 - step)
+    return colours.astype(np.uint8)
+
+
 def _decode_plain_png(content: bytes) -> np.ndarray | None:
-    """Decodes the form in which label maps are nearly always stored, or returns None.
+    """Decode the form in which label maps are nearly always stored, or returns None.
 
     An 8-bit palette or grey PNG without row filters, which is what palette images are written as,
     is one deflate stream: reading that takes a third of the time of a general decoder, and twelve

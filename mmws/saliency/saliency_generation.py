@@ -15,8 +15,8 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
 from mmseg.registry import TRANSFORMS
 
-from mmws.files.bank import SALIENCY_MANIFEST, SeedFolder
 from mmws.files.find_images import IMAGE_SUFFIXES, FoundImages, find_images, read_ids
+from mmws.files.folder import SALIENCY_MANIFEST, SeedFolder
 from mmws.files.image_file import BadInputError, read_image
 from mmws.files.progress_bar import ProgressBar
 from mmws.files.worker_pool import map_unordered

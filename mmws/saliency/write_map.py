@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from mmws.files.bank import write_atomically
+from mmws.files.atomic_write import write_atomically
 from mmws.seeds.crf import crf_probabilities
 
 

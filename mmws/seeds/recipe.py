@@ -7,8 +7,6 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-from mmws.files.bank import seed_name
-
 from .cam import MERGES, merge_cams, upsample_cam
 from .cam_store import ImageCAMs
 from .seed import crf_seeds, saliency_from_cam, threshold_seed
@@ -108,7 +106,7 @@ class SeedRecipe:
     @property
     def names(self) -> list[str]:
         """Names of the seeds, in the order of :meth:`make`."""
-        return [seed_name(self.prefix, kind, tag) for kind in self.types for tag in self._tags]
+        return [_seed_name(self.prefix, kind, tag) for kind in self.types for tag in self._tags]
 
     def identity(self, name: str, *, maps: str | None = None) -> dict:
         """What the seed of this name depends on, for its manifest: JSON.
@@ -121,7 +119,7 @@ class SeedRecipe:
             (kind, tag)
             for kind in self.types
             for tag in self._tags
-            if seed_name(self.prefix, kind, tag) == name
+            if _seed_name(self.prefix, kind, tag) == name
         )
         saliency = asdict(self.saliency)
         del saliency['sparse_share']  # only reported, but for the fallback, see below
@@ -179,7 +177,7 @@ class SeedRecipe:
             maps = [saliency] * len(sets)
         seeds = {}
         for kind in self.types:
-            names_of_kind = [seed_name(self.prefix, kind, tag) for tag in self._tags]
+            names_of_kind = [_seed_name(self.prefix, kind, tag) for tag in self._tags]
             if not wanted.intersection(names_of_kind):
                 continue
             if kind == 'crf':
@@ -237,3 +235,8 @@ def _fill(kind: type, options: Mapping, where: str):
     if 'prefix' in known and 'prefix' not in options:
         raise ValueError(f"{where}.prefix is missing: what the seeds' names start with.")
     return kind(**options)
+
+
+def _seed_name(prefix: str, kind: str, scale: float | str) -> str:
+    """Name of a seed, such as ``vgg16_crf_x0.75``; a merged one is ``vgg16_crf_max``."""
+    return f'{prefix}_{kind}_{scale if isinstance(scale, str) else f"x{float(scale)}"}'

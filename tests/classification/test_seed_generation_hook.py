@@ -3,6 +3,7 @@
 Run by torchrun, this file is one of two processes of a training.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -22,7 +23,6 @@ import mmws.classification  # noqa: F401  (registers stage one)
 from mmws import run_config
 from mmws.classification.seed_command import build_generation
 from mmws.classification.seed_generation_hook import saved_model
-from mmws.files.bank import read_manifest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CLASSES = ['red', 'green']
@@ -146,7 +146,8 @@ def test_two_processes_make_the_seeds_of_the_checkpoint(root):
     rest.prepare()
     report = rest.run()
     assert (report.made, report.kept, report.complete) == (1, 7, True)
-    assert read_manifest(root / 'seeds/a_threshold_x1.0')['num_images'] == 8
+    manifest = json.loads((root / 'seeds/a_threshold_x1.0/seed.json').read_text())
+    assert manifest['complete'] and manifest['num_images'] == 8
 
 
 def test_averaged_weights_are_those_of_the_checkpoint():

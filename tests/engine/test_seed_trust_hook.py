@@ -17,8 +17,7 @@ from torch import nn
 from mmws import run_config
 from mmws.engine import SeedTrustHook
 from mmws.evaluation.seed_trust import SeedTrust, trust_sums, trust_table
-from mmws.files.bank import encode_seed
-from mmws.files.label_map import read_label_map
+from mmws.files.label_map import encode_label_map, read_label_map
 from mmws.models import WSTLoss, hand_over
 from mmws.models.hand_over import SeedBatch
 
@@ -62,7 +61,7 @@ def cfg(tiny_cfg, voc_tree, tmp_path):
     (tmp_path / 'noise').mkdir()
     for file in (voc_tree.seed_root / 'seed0').glob('*.png'):
         labels = rng.integers(0, 21, read_label_map(file).shape).astype(np.uint8)
-        (tmp_path / 'noise' / file.name).write_bytes(encode_seed(labels))
+        (tmp_path / 'noise' / file.name).write_bytes(encode_label_map(labels))
     cfg = copy.deepcopy(tiny_cfg)
     cfg.train_dataloader.dataset.seed_root = str(tmp_path)
     cfg.train_dataloader.dataset.seed_dirs = ['seed0', 'seed1', 'noise']

@@ -14,7 +14,7 @@ from mmws.evaluation.check import (
     verdict,
 )
 from mmws.evaluation.check_report import as_json, as_text
-from mmws.files.bank import encode_seed, voc_palette
+from mmws.files.label_map import encode_label_map, voc_palette
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def save(tmp_path):
 
     def write(labels, name):
         path = tmp_path / name
-        path.write_bytes(encode_seed(np.asarray(labels, np.uint8)))
+        path.write_bytes(encode_label_map(np.asarray(labels, np.uint8)))
         return str(path)
 
     return write

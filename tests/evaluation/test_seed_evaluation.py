@@ -7,12 +7,12 @@ from mmws.evaluation.seed_evaluation import (
     evaluate_image,
     least_agreement,
 )
-from mmws.files.bank import encode_seed
+from mmws.files.label_map import encode_label_map
 from mmws.seeds.cam_store import ImageCAMs
 
 
 def write(path, rows):
-    path.write_bytes(encode_seed(np.array(rows, np.uint8)))
+    path.write_bytes(encode_label_map(np.array(rows, np.uint8)))
     return str(path)
 
 

@@ -7,7 +7,7 @@ from mmengine.config import Config, DictAction
 from mmws.experiments import voc_data
 from mmws.experiments.paths import project_root
 from mmws.experiments.voc_data import VOCData
-from mmws.files.bank import SeedFolder
+from mmws.files.folder import SeedFolder
 
 TWELVE = [f'{n}_{t}_{s}' for n in ('vgg16', 'res38') for t in ('threshold', 'crf')
           for s in ('x1.0', 'x0.75', 'x0.5')]  # fmt: skip
@@ -26,7 +26,7 @@ def data(voc_tree, tmp_path, monkeypatch):
     for name in TWELVE:
         shutil.copytree(voc_tree.seed_root / voc_tree.seed_names[0], root / 'seeds' / name)
     for name in TWELVE[:2]:
-        (root / 'seeds' / name / 'seed.json').write_text('{}')
+        (root / 'seeds' / name / 'seed.json').write_text('{"recipe": {}}')
     return VOCData(tmp_path / 'out', root)
 
 
@@ -51,7 +51,7 @@ def test_unfinished_and_empty_seed_folders_are_refused(data):
     SeedFolder(folder, dict(any=1)).prepare()
     with pytest.raises(FileNotFoundError, match=rf'1 seed .*{TWELVE[3]} is unfinished \(for 12s'):
         data.check(configs('12seeds'))
-    (folder / 'unfinished.json').unlink()
+    (folder / 'seed.json').unlink()
     with pytest.raises(FileNotFoundError, match=rf'{TWELVE[3]} holds no PNG'):
         data.check(configs('12seeds'))
     folder.rmdir()

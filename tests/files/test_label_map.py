@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmws.files.label_map import read_label_map
+from mmws.files.label_map import encode_label_map, read_label_map, voc_palette
 
 
 @pytest.fixture
@@ -86,3 +86,27 @@ def test_a_flipped_bit_is_noticed(tmp_path, labels):
 def test_missing(tmp_path):
     with pytest.raises(FileNotFoundError):
         read_label_map(tmp_path / 'no.png')
+
+
+def test_palette_is_voc_s():
+    palette = voc_palette()
+    by_hand = {0: (0, 0, 0), 1: (128, 0, 0), 2: (0, 128, 0), 8: (64, 0, 0), 15: (192, 128, 128),
+               20: (0, 64, 128), 255: (224, 224, 192)}  # fmt: skip
+    for label, colour in by_hand.items():
+        assert tuple(palette[label]) == colour
+    assert len({tuple(colour) for colour in palette.tolist()}) == 256
+
+
+def test_an_encoded_map_is_read_back(tmp_path, labels):
+    content = encode_label_map(labels)
+    assert content == encode_label_map(labels.copy())
+    (tmp_path / 'a.png').write_bytes(content)
+    np.testing.assert_array_equal(read_label_map(tmp_path / 'a.png'), labels)
+    image = Image.open(tmp_path / 'a.png')
+    assert image.mode == 'P'
+    np.testing.assert_array_equal(np.asarray(image.convert('RGB')), voc_palette()[labels])
+
+
+def test_encode_refuses_what_is_no_label_map():
+    with pytest.raises(ValueError, match=r'\(H, W\) uint8; got \(3, 3\) int64'):
+        encode_label_map(np.zeros((3, 3), np.int64))

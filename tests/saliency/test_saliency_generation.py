@@ -95,7 +95,8 @@ def test_stopped_run_continues(images, tmp_path, model, monkeypatch):
     out = tmp_path / 'out'
     with pytest.raises(KeyboardInterrupt):
         generate(images, out, model)
-    assert len(maps(out)) == 2 and not (out / 'saliency.json').exists()
+    assert len(maps(out)) == 2
+    assert not json.loads((out / 'saliency.json').read_text())['complete']
     monkeypatch.undo()
     report = generate(images, out, model)
     assert (report.made, report.kept, report.complete) == (3, 2, True)
@@ -229,7 +230,7 @@ def test_output_may_not_be_where_the_images_are(images, tmp_path):
 def test_crf_options_are_all_in_the_recipe(images, tmp_path, model):
     pytest.importorskip('pydensecrf')
     generate(images, tmp_path / 'out', model, crf=dict(iterations=2), workers=0, limit=1)
-    recipe = json.loads((tmp_path / 'out/unfinished.json').read_text())['recipe']
+    recipe = json.loads((tmp_path / 'out/saliency.json').read_text())['recipe']
     assert recipe['crf'] == dict(
         iterations=2,
         bilateral_sxy=80,

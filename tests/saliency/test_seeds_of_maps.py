@@ -6,7 +6,8 @@ import pytest
 
 from mmws.classification.seed_generation import SeedGeneration, saliency_identity
 from mmws.classification.seed_job import SeedImage
-from mmws.files.bank import SALIENCY_MANIFEST, SeedFolder, write_atomically
+from mmws.files.atomic_write import write_atomically
+from mmws.files.folder import SALIENCY_MANIFEST, SeedFolder
 from mmws.seeds.recipe import SeedRecipe
 
 RECIPE = SeedRecipe.from_dict(dict(prefix='a', types='threshold', scales=1.0))

@@ -3,7 +3,9 @@
 import numpy as np
 from PIL import Image
 
-from mmws.files.bank import SeedFolder, encode_seed, write_atomically
+from mmws.files.atomic_write import write_atomically
+from mmws.files.folder import SeedFolder
+from mmws.files.label_map import encode_label_map
 from mmws.seeds.cam_store import ImageCAMs
 
 
@@ -12,7 +14,7 @@ def test_a_sheet_an_image(tool, tmp_path):
         (tmp_path / folder).mkdir(parents=True)
     Image.new('RGB', (60, 40), (9, 99, 200)).save(tmp_path / 'images/x.jpg')
     for scale in ('1.0', '0.5'):
-        seed = encode_seed(np.full((40, 60), 15, np.uint8))
+        seed = encode_label_map(np.full((40, 60), 15, np.uint8))
         (tmp_path / f'seeds/vgg16_crf_x{scale}/x.png').write_bytes(seed)
     cams = ImageCAMs((14,), {1.0: np.eye(4, dtype=np.float16)[None]})
     (tmp_path / 'cams/vgg16/x.npz').write_bytes(cams.encode())
@@ -28,7 +30,7 @@ def test_a_sheet_an_image(tool, tmp_path):
 def make_seed(root, name, classes):
     folder = SeedFolder(root / 'seeds' / name, {'classes': classes})
     folder.prepare()
-    write_atomically(folder.file('train/x'), encode_seed(np.full((40, 60), 25, np.uint8)))
+    write_atomically(folder.file('train/x'), encode_label_map(np.full((40, 60), 25, np.uint8)))
 
 
 def test_classes_are_those_the_seeds_were_made_with(tool, tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmws.files.bank import encode_seed
+from mmws.files.label_map import encode_label_map
 
 
 @pytest.fixture
@@ -44,8 +44,8 @@ def test_everything_wrong_is_told_at_once(tool, folders, voc_tree, tmp_path):
     ids = voc_tree.ids['train_aug']
     (folders[0] / f'{ids[0]}.png').unlink()
     (folders[1] / f'{ids[1]}.png').write_bytes(b'half a file')
-    (folders[2] / f'{ids[2]}.png').write_bytes(encode_seed(np.zeros((7, 9), np.uint8)))
-    (folders[2] / 'stranger.png').write_bytes(encode_seed(np.zeros((7, 9), np.uint8)))
+    (folders[2] / f'{ids[2]}.png').write_bytes(encode_label_map(np.zeros((7, 9), np.uint8)))
+    (folders[2] / 'stranger.png').write_bytes(encode_label_map(np.zeros((7, 9), np.uint8)))
     arguments = [*folders, '--images', voc_tree.root / 'JPEGImages', '--workers', 0]
     done = tool('check_seeds.py', *arguments, cwd=tmp_path)
     assert done.returncode == 1, done.stderr

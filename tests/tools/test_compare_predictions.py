@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmws.files.bank import encode_seed
+from mmws.files.label_map import encode_label_map
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def folders(tmp_path):
         Image.new('RGB', (60, 40), (9, 99, 200)).save(tmp_path / f'images/{image_id}.jpg')
         for folder, label in (('gt', 15), ('a', 12), ('b', 0)):
             if (folder, image_id) != ('b', 'y'):
-                seed = encode_seed(np.full((40, 60), label, np.uint8))
+                seed = encode_label_map(np.full((40, 60), label, np.uint8))
                 (tmp_path / folder / f'{image_id}.png').write_bytes(seed)
     return tmp_path
 

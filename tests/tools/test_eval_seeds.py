@@ -4,12 +4,12 @@ import json
 
 import numpy as np
 
-from mmws.files.bank import encode_seed
+from mmws.files.label_map import encode_label_map
 
 
 def write(path, rows):
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(encode_seed(np.array(rows, np.uint8)))
+    path.write_bytes(encode_label_map(np.array(rows, np.uint8)))
 
 
 def test_scores_agreement_and_plot(tool, tmp_path):

@@ -1,0 +1,63 @@
+"""Writes files that are, at any moment, either not there or whole."""
+
+from __future__ import annotations
+
+import errno
+import os
+import uuid
+from pathlib import Path
+
+TEMPORARY = '.part'
+_ATTEMPTS = 3
+
+
+def write_atomically(path: str | os.PathLike, content: bytes, *, replace: bool = True) -> None:
+    """Write a file under a temporary name, then rename it.
+
+    Args:
+        path: The file; its folder is made where it is missing.
+        content: Its bytes.
+        replace: Replace a file that is there already, or that another process writes at the same
+            time; otherwise that one stays.
+
+    Raises:
+        OSError: It cannot be written. A full disk is named as such; nothing half written stays.
+    """
+    path = Path(path)
+    # Machines that share a disk number their processes alike.
+    temporary = path.with_name(f'.{path.name}.{uuid.uuid4().hex[:16]}{TEMPORARY}')
+    try:
+        for attempt in range(_ATTEMPTS):
+            try:
+                temporary.write_bytes(content)
+                _rename(temporary, path, replace=replace)
+                return
+            except FileNotFoundError:
+                # No folder yet, or another process that has finished it tidied up.
+                if attempt == _ATTEMPTS - 1:
+                    raise
+                path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise OSError(
+                error.errno,
+                f'no space left while writing {path}. Free some and run the same command again: '
+                'what is finished is kept',
+            ) from error
+        raise
+
+
+def _rename(temporary: Path, path: Path, *, replace: bool) -> None:
+    if not replace:
+        try:
+            os.link(temporary, path)  # fails where the file is there, unlike a rename
+        except FileExistsError:
+            pass
+        except FileNotFoundError:
+            raise
+        except OSError:  # a file system without hard links
+            os.replace(temporary, path)
+        temporary.unlink(missing_ok=True)
+    else:
+        os.replace(temporary, path)
