@@ -8,6 +8,7 @@ import signal
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import asdict
 from typing import NamedTuple
 
 import mmcv
@@ -19,7 +20,7 @@ from mmengine.logging import print_log
 from mmseg.registry import METRICS
 from torch import Tensor
 
-from mmws.seeds.crf import load_pydensecrf, refine_with_crf
+from mmws.seeds.crf import CRFOptions, load_pydensecrf, refine_with_crf
 
 from .palette_iou_metric import PaletteIoUMetric, label_of
 
@@ -71,7 +72,7 @@ class CRFIoUMetric(PaletteIoUMetric):
         if workers is not None and workers < 0:
             raise ValueError(f'workers must be >= 0, or None for all cores; got {workers}.')
         self.workers = _default_workers() if workers is None else workers
-        self.crf = dict(
+        self.crf = CRFOptions(
             iterations=iterations,
             bilateral_sxy=bilateral_sxy,
             bilateral_srgb=bilateral_srgb,
@@ -200,9 +201,9 @@ class _Pending(NamedTuple):
     plain: tuple[Tensor, ...] | None
 
 
-def _refine(image: np.ndarray, scores: np.ndarray, crf: dict) -> np.ndarray:
+def _refine(image: np.ndarray, scores: np.ndarray, crf: CRFOptions) -> np.ndarray:
     """(H, W) uint8; runs in a worker."""
-    return refine_with_crf(image, scores[None], **crf)[0]
+    return refine_with_crf(image, scores[None], **asdict(crf))[0]
 
 
 def _ignore_interrupts() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -20,8 +20,8 @@ from mmws.files.folder import SALIENCY_MANIFEST, SeedFolder
 from mmws.files.image_file import BadInputError, read_image
 from mmws.files.progress_bar import ProgressBar
 from mmws.files.worker_pool import map_unordered
-from mmws.seeds.crf import load_pydensecrf
-from mmws.seeds.recipe import CRFOptions
+from mmws.seeds.crf import CRFOptions, load_pydensecrf
+from mmws.seeds.recipe import fill
 
 from .dss import DSS
 from .write_map import MapJob, shrink, write_map
@@ -97,7 +97,7 @@ class SaliencyGeneration:
         self.mine = sorted(images)[:limit][index - 1 :: count]
         self.model = model
         self.predict = Predictor(model, pipeline, longest=longest)
-        self.crf = None if crf is None else crf_options(crf)
+        self.crf = None if crf is None else asdict(fill(CRFOptions, crf, '--crf-options'))
         if crf is not None:
             load_pydensecrf()
         self.workers = workers
@@ -247,28 +247,6 @@ def find_all_images(
     if not ids:
         raise ValueError(f'the list {listed} names no image.')
     return FoundImages({image_id: found.images[image_id] for image_id in ids}, [])
-
-
-def crf_options(given: Mapping[str, float]) -> dict[str, float]:
-    """All options of the CRF: those given, and the defaults of the others.
-
-    Raises:
-        ValueError: An option that there is not, or a value that makes no sense.
-    """
-    options = asdict(CRFOptions())
-    for name, value in given.items():
-        if name not in options:
-            raise ValueError(f'the CRF has no option {name!r}; it has {", ".join(options)}.')
-        whole = name == 'iterations'
-        kinds = int if whole else (int, float)
-        # Reaches divide; a weight may be zero.
-        lowest = 'at least 0' if whole or name.endswith('compat') else 'above 0'
-        fits = isinstance(value, kinds) and not isinstance(value, bool) and 0 <= value < np.inf
-        if not fits or (value == 0 and lowest == 'above 0'):
-            kind = 'a whole number' if whole else 'a number'
-            raise ValueError(f'the CRF option {name} is {kind} {lowest}; got {value!r}.')
-        options[name] = value
-    return options
 
 
 def _check_out(folder: Path, out: Path) -> None:

@@ -16,6 +16,8 @@ G separate calls:
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from math import inf
 from types import ModuleType
 
 import numpy as np
@@ -24,28 +26,52 @@ import numpy as np
 _LOWEST_SCORE = 1e-5
 
 
+@dataclass(frozen=True)
+class CRFOptions:
+    """The six numbers of the CRF; by default those of the seeds.
+
+    Attributes:
+        iterations: Mean-field steps, >= 0; usual are 10 for seeds and 5 for test-time refinement.
+        bilateral_sxy: Reach of the appearance term in pixels (its standard deviation), >= 0.1.
+        bilateral_srgb: Reach of the appearance term in colour values (0-255), >= 0.1.
+        bilateral_compat: Weight of the appearance term (Potts), >= 0.
+        gaussian_sxy: Reach of the smoothness term in pixels, >= 0.1.
+        gaussian_compat: Weight of the smoothness term (Potts), >= 0.
+
+    Raises:
+        ValueError: A number that makes no sense.
+    """
+
+    iterations: int = 10
+    bilateral_sxy: float = 80
+    bilateral_srgb: float = 13
+    bilateral_compat: float = 10
+    gaussian_sxy: float = 3
+    gaussian_compat: float = 3
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            whole = name == 'iterations'
+            # A reach divides. Far below 0.1 no two pixels touch; above 1e6 all of them do.
+            lowest, highest = (0, inf) if whole else (0 if name.endswith('compat') else 0.1, 1e6)
+            number = isinstance(value, int if whole else (int, float))
+            if isinstance(value, bool) or not (number and lowest <= value <= highest):  # or NaN
+                kind = 'a whole number' if whole else 'a number'
+                bound = f'of at least {lowest}' if whole else f'from {lowest} to {highest:.0f}'
+                raise ValueError(f'the CRF option {name} is {kind} {bound}; got {value!r}.')
+
+
 def refine_with_crf(
     image: np.ndarray,
     scores: np.ndarray,
-    *,
-    iterations: int = 10,
-    bilateral_sxy: float = 80,
-    bilateral_srgb: float = 13,
-    bilateral_compat: float = 10,
-    gaussian_sxy: float = 3,
-    gaussian_compat: float = 3,
+    **options: float,
 ) -> np.ndarray:
     """Refines G independent stacks of label scores of one image; the winner at each pixel.
 
     Args:
         image: (H, W, 3) uint8, RGB, the raw image (not normalised, not padded).
         scores: (G, L, H, W) floats in [0, 1]; only their ratios within a pixel and stack matter.
-        iterations: Mean-field steps; 10 for seeds, 5 for test-time refinement (FACTS section 5).
-        bilateral_sxy: Reach of the appearance term in pixels.
-        bilateral_srgb: Reach of the appearance term in colour values (0-255).
-        bilateral_compat: Weight of the appearance term (Potts).
-        gaussian_sxy: Reach of the smoothness term in pixels.
-        gaussian_compat: Weight of the smoothness term (Potts).
+        **options: The numbers of :class:`CRFOptions`.
 
     Returns:
         (G, H, W) uint8, the index in [0, L) of the winning label; of equal ones the first.
@@ -54,16 +80,11 @@ def refine_with_crf(
         ImportError: pydensecrf is not installed.
         ValueError: Shapes or values that do not fit.
     """
-    scores = _check_inputs(image, scores, iterations)
+    crf = CRFOptions(**options)
+    scores = _check_inputs(image, scores)
     stacks, labels, height, width = scores.shape
     winner = np.zeros((stacks, height * width), np.uint8)
-    beliefs = _beliefs(
-        image,
-        scores,
-        iterations,
-        (bilateral_sxy, bilateral_srgb, bilateral_compat),
-        (gaussian_sxy, gaussian_compat),
-    )
+    beliefs = _beliefs(image, scores, crf)
     for row, belief in zip(winner, beliefs, strict=True):
         best = belief[0].copy()
         for label in range(1, labels):
@@ -76,13 +97,7 @@ def refine_with_crf(
 def crf_probabilities(
     image: np.ndarray,
     scores: np.ndarray,
-    *,
-    iterations: int = 10,
-    bilateral_sxy: float = 80,
-    bilateral_srgb: float = 13,
-    bilateral_compat: float = 10,
-    gaussian_sxy: float = 3,
-    gaussian_compat: float = 3,
+    **options: float,
 ) -> np.ndarray:
     """What :func:`refine_with_crf` takes the winner of: the label probabilities after the CRF.
 
@@ -92,15 +107,10 @@ def crf_probabilities(
     Returns:
         (G, L, H, W) float32, sums to 1 over L.
     """
-    scores = _check_inputs(image, scores, iterations)
+    crf = CRFOptions(**options)
+    scores = _check_inputs(image, scores)
     probabilities = np.empty((*scores.shape[:2], scores[0, 0].size), np.float32)
-    beliefs = _beliefs(
-        image,
-        scores,
-        iterations,
-        (bilateral_sxy, bilateral_srgb, bilateral_compat),
-        (gaussian_sxy, gaussian_compat),
-    )
+    beliefs = _beliefs(image, scores, crf)
     for stack, belief in zip(probabilities, beliefs, strict=True):
         for label, channel in enumerate(belief):
             stack[label] = channel
@@ -125,25 +135,16 @@ def load_pydensecrf() -> ModuleType:
     return pydensecrf.densecrf
 
 
-def _beliefs(
-    image: np.ndarray,
-    scores: np.ndarray,
-    iterations: int,
-    bilateral: tuple[float, float, float],
-    gaussian: tuple[float, float],
-) -> list[list[np.ndarray]]:
+def _beliefs(image: np.ndarray, scores: np.ndarray, options: CRFOptions) -> list[list[np.ndarray]]:
     """For each stack its L channels (H * W,), proportional to the probabilities at every pixel."""
     stacks, labels, height, width = scores.shape
     if labels == 1:
         return [[np.ones(height * width, np.float32)]] * stacks
-    joint = _mean_field(image, _relative_energies(scores), labels, iterations, bilateral, gaussian)
+    joint = _mean_field(image, _relative_energies(scores), labels, options)
     # Stacks share one softmax, and where their energies lie more than ~80 apart at a pixel, the
     # weaker one has vanished from it. Only compatibilities far above the usual ones get there.
     if stacks > 1 and not joint[-1].min() > np.finfo(np.float32).tiny * 2**20:
-        return [
-            _beliefs(image, scores[[stack]], iterations, bilateral, gaussian)[0]
-            for stack in range(stacks)
-        ]
+        return [_beliefs(image, scores[[stack]], options)[0] for stack in range(stacks)]
     return [
         [*joint[first : first + labels - 1], joint[-1]]
         for first in range(0, stacks * (labels - 1), labels - 1)
@@ -168,26 +169,25 @@ def _mean_field(
     image: np.ndarray,
     energies: np.ndarray,
     labels: int,
-    iterations: int,
-    bilateral: tuple[float, float, float],
-    gaussian: tuple[float, float],
+    options: CRFOptions,
 ) -> np.ndarray:
     """Runs the steps; (G * (L - 1) + 1, H * W) float32, the last channel is every last label's."""
     height, width = image.shape[:2]
     crf = load_pydensecrf().DenseCRF2D(width, height, len(energies))
     crf.setUnaryEnergy(energies)
-    if iterations:
-        sxy, compat = gaussian
-        crf.addPairwiseGaussian(sxy=sxy, compat=compat)
-        sxy, srgb, compat = bilateral
+    if options.iterations:
+        crf.addPairwiseGaussian(sxy=options.gaussian_sxy, compat=options.gaussian_compat)
         crf.addPairwiseBilateral(
-            sxy=sxy, srgb=srgb, rgbim=np.require(image, requirements='CW'), compat=compat
+            sxy=options.bilateral_sxy,
+            srgb=options.bilateral_srgb,
+            rgbim=np.require(image, requirements='CW'),
+            compat=options.bilateral_compat,
         )
     state, *buffers = crf.startInference()
     joint = np.asarray(state)  # a view: what is written here is what the next step filters
     # A stack that has vanished from the joint softmax divides by zero; _beliefs sees that.
     with np.errstate(divide='ignore', invalid='ignore'):
-        for _ in range(iterations):
+        for _ in range(options.iterations):
             _measure_from_last_label(joint, labels)
             crf.stepInference(state, *buffers)
     return joint
@@ -208,7 +208,7 @@ def _measure_from_last_label(joint: np.ndarray, labels: int) -> None:
     joint[-1] = 0
 
 
-def _check_inputs(image: np.ndarray, scores: np.ndarray, iterations: int) -> np.ndarray:
+def _check_inputs(image: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Refuses what does not fit; the scores as floats."""
     image, scores = np.asarray(image), np.asarray(scores)
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
@@ -230,6 +230,4 @@ def _check_inputs(image: np.ndarray, scores: np.ndarray, iterations: int) -> np.
         raise ValueError(
             f'scores must lie in [0, 1]; found [{lowest}, {highest}]. Logits need a softmax first.'
         )
-    if iterations < 0:
-        raise ValueError(f'iterations must be >= 0; got {iterations}.')
     return scores

@@ -9,6 +9,7 @@ import numpy as np
 
 from .cam import MERGES, merge_cams, upsample_cam
 from .cam_store import ImageCAMs
+from .crf import CRFOptions
 from .seed import crf_seeds, saliency_from_cam, threshold_seed
 
 TYPES = ('threshold', 'crf')
@@ -22,18 +23,6 @@ class ThresholdOptions:
     foreground: float = 0.1
     background: float = 0.06
     sparse_fallback: bool = False
-
-
-@dataclass(frozen=True)
-class CRFOptions:
-    """Numbers of the CRF seed, see :func:`mmws.seeds.crf.refine_with_crf`."""
-
-    iterations: int = 10
-    bilateral_sxy: float = 80
-    bilateral_srgb: float = 13
-    bilateral_compat: float = 10
-    gaussian_sxy: float = 3
-    gaussian_compat: float = 3
 
 
 @dataclass(frozen=True)
@@ -69,7 +58,7 @@ class SeedRecipe:
             (Table 3).
         saliency: See :class:`SaliencyOptions`.
         threshold: See :class:`ThresholdOptions`.
-        crf: See :class:`CRFOptions`.
+        crf: See :class:`mmws.seeds.crf.CRFOptions`.
     """
 
     prefix: str
@@ -91,7 +80,7 @@ class SeedRecipe:
         options = dict(options)
         parts = dict(saliency=SaliencyOptions, threshold=ThresholdOptions, crf=CRFOptions)
         for name, part in parts.items():
-            options[name] = _fill(part, options.get(name) or {}, f'seeds.{name}')
+            options[name] = fill(part, options.get(name) or {}, f'seeds.{name}')
         for name in ('scales', 'types'):
             if name in options:
                 value = options[name]
@@ -99,7 +88,7 @@ class SeedRecipe:
                 options[name] = (value,) if single else tuple(value)
         if 'scales' in options:
             options['scales'] = tuple(float(scale) for scale in options['scales'])
-        recipe = _fill(cls, options, 'seeds')
+        recipe = fill(cls, options, 'seeds')
         recipe._check()
         return recipe
 
@@ -227,7 +216,12 @@ class SeedRecipe:
             raise ValueError(f'seeds.saliency.alpha must be positive; got {self.saliency.alpha}.')
 
 
-def _fill(kind: type, options: Mapping, where: str):
+def fill(kind: type, options: Mapping, where: str):
+    """Builds a dataclass of options from those that are given; ``where`` names them in errors.
+
+    Raises:
+        ValueError: An option that there is not, or a value that makes no sense.
+    """
     known = kind.__dataclass_fields__
     unknown = [key for key in options if key not in known]
     if unknown:

@@ -9,7 +9,7 @@ from PIL import Image
 pytest.importorskip('pydensecrf', reason='the CRF needs pydensecrf (Python 3.10 to 3.12)')
 
 from mmws.evaluation import CRFIoUMetric
-from mmws.seeds.crf import refine_with_crf
+from mmws.seeds.crf import CRFOptions, refine_with_crf
 
 META = dict(classes=('background', 'cat', 'dog'), palette=[[0, 0, 0], [128, 0, 0], [0, 128, 0]])
 SIZE = (24, 32)
@@ -85,7 +85,7 @@ def test_options_reach_the_crf(samples):
         gaussian_sxy=2,
         gaussian_compat=1,
     )
-    assert _build(workers=0, **options).crf == options
+    assert _build(workers=0, **options).crf == CRFOptions(**options)
 
 
 @pytest.mark.slow
@@ -156,13 +156,16 @@ def test_missing_pydensecrf_is_told_before_the_test_starts(monkeypatch):
 
 
 def test_error_in_a_worker_reaches_the_caller_and_ends_the_pool(samples):
-    metric = _build(workers=1, iterations=-1)
-    with pytest.raises(ValueError, match='iterations must be >= 0'):
+    metric = _build(workers=1)
+    samples[0]['seg_logits']['data'][:] = float('nan')
+    with pytest.raises(ValueError, match='scores must lie in'):
         metric.process({}, samples)
         metric.evaluate(3)
     assert metric._pool is None
 
 
-def test_negative_workers_are_refused():
+def test_numbers_that_make_no_sense_are_refused():
+    with pytest.raises(ValueError, match='the CRF option bilateral_srgb is a number from 0.1'):
+        CRFIoUMetric(bilateral_srgb=0)
     with pytest.raises(ValueError, match='workers must be >= 0'):
         CRFIoUMetric(workers=-1)

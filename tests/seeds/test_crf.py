@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmws.seeds.crf import crf_probabilities, refine_with_crf
+from mmws.seeds.crf import CRFOptions, crf_probabilities, refine_with_crf
 
 densecrf = pytest.importorskip('pydensecrf.densecrf', reason='pydensecrf is not installed')
 
@@ -140,7 +140,7 @@ def test_a_photo_s_stacks_equal_separate_calls():
         (dict(scores=np.full((1, 2, 4, 5), np.nan)), r'\[0, 1\]; found \[nan'),
         (dict(scores=np.full((1, 2, 4, 5), -3.0)), 'softmax first'),
         (dict(scores=np.zeros((1, 257, 4, 5))), 'at most 256'),
-        (dict(iterations=-1), 'iterations must be >= 0'),
+        (dict(iterations=-1), 'CRF option iterations is a whole number of at least 0; got -1'),
     ],
 )
 def test_bad_input(change, message):
@@ -148,6 +148,19 @@ def test_bad_input(change, message):
     arguments |= change
     with pytest.raises(ValueError, match=message):
         refine_with_crf(**arguments)
+
+
+@pytest.mark.parametrize('name', CRFOptions.__dataclass_fields__)
+def test_numbers_that_make_no_sense(name):
+    reach, whole = name.endswith(('sxy', 'srgb')), name == 'iterations'
+    refused = [-1, float('nan'), float('inf'), True, None, '5']
+    refused += [0, 1e-8, 1e7] if reach else [2.5] if whole else [1e7]
+    for value in refused:
+        message = f'the CRF option {name} is a .*number .*; got {value!r}'
+        with pytest.raises(ValueError, match=message):
+            CRFOptions(**{name: value})
+    for value in [0.1, 1e6] if reach else [0, 1000] if whole else [0, 0.5, 1e6]:
+        assert getattr(CRFOptions(**{name: value}), name) == value
 
 
 def test_says_how_to_get_pydensecrf(monkeypatch):
