@@ -79,6 +79,8 @@ def main(argv: list[str] | None = None) -> None:
         run_config.limit_dataset(cfg, 'test_dataloader', args.limit)
 
     def test(runner: Runner) -> None:
+        # Hooks ask for runner.iter, for which mmengine would build the training data.
+        runner._train_loop = None
         runner.test()
         if args.format_only and is_main_process():
             archive = outputs.pack_submission(out, len(runner.test_dataloader.dataset))

@@ -1,11 +1,14 @@
 import json
+import runpy
+import sys
 import tarfile
 
+import mmseg
 import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
+from mmengine.registry import DefaultScope
 from mmseg.apis import MMSegInferencer
 from mmseg.registry import MODELS
 from PIL import Image
@@ -14,12 +17,18 @@ from PIL import Image
 @pytest.fixture(scope='module')
 def checkpoint(tiny_config_file, tmp_path_factory):
     """The checkpoint of a net with random weights."""
-    init_default_scope('mmseg')
     torch.manual_seed(0)
-    model = MODELS.build(Config.fromfile(tiny_config_file).model)
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        model = MODELS.build(Config.fromfile(tiny_config_file).model)
     path = tmp_path_factory.mktemp('checkpoint') / 'tiny.pth'
     torch.save(dict(state_dict=model.state_dict(), meta=dict()), path)
     return path
+
+
+@pytest.fixture
+def run(tool, tiny_config_file, checkpoint, tmp_path):
+    """Test the net of ``checkpoint`` in ``tmp_path``."""
+    return lambda *options: tool('test.py', tiny_config_file, checkpoint, *options, cwd=tmp_path)
 
 
 def _metrics(work_dir):
@@ -27,23 +36,9 @@ def _metrics(work_dir):
     return json.loads(path.read_text())
 
 
-@pytest.mark.slow
-def test_crf_and_tta_in_one_run(tool, tiny_config_file, checkpoint, voc_tree, tmp_path):
-    pytest.importorskip('pydensecrf', reason='the CRF needs pydensecrf (Python 3.10 to 3.12)')
-    done = tool(
-        'test.py',
-        tiny_config_file,
-        checkpoint,
-        '--tta',
-        '--crf',
-        '--out',
-        'predictions',
-        '--work-dir',
-        'work',
-        '--cfg-options',
-        'test_evaluator.workers=0',
-        cwd=tmp_path,
-    )
+def test_crf_and_tta_in_one_run(run, voc_tree, tmp_path):
+    options = ('--tta', '--crf', '--cfg-options', 'test_evaluator.workers=0')
+    done = run('--out', 'predictions', '--work-dir', 'work', *options)
     assert done.returncode == 0, done.stderr[-3000:]
     metrics = _metrics(tmp_path / 'work')
     assert {'mIoU', 'mIoU_crf', 'aAcc', 'aAcc_crf'} <= set(metrics)
@@ -58,19 +53,9 @@ def test_crf_and_tta_in_one_run(tool, tiny_config_file, checkpoint, voc_tree, tm
             assert np.asarray(prediction).max() < 21
 
 
-@pytest.mark.slow
-def test_format_only_needs_no_ground_truth(tool, tiny_config_file, checkpoint, voc_tree, tmp_path):
-    done = tool(
-        'test.py',
-        tiny_config_file,
-        checkpoint,
-        '--format-only',
-        '--out',
-        'submission',
-        '--cfg-options',
-        'test_dataloader.dataset.ann_file=ImageSets/Segmentation/test.txt',
-        cwd=tmp_path,
-    )
+def test_format_only_needs_no_ground_truth(run, voc_tree, tmp_path):
+    test_list = 'test_dataloader.dataset.ann_file=ImageSets/Segmentation/test.txt'
+    done = run('--format-only', '--out', 'submission', '--cfg-options', test_list)
     assert done.returncode == 0, done.stderr[-3000:]
     with tarfile.open(tmp_path / 'submission/results.tar.gz') as archive:
         assert archive.getnames() == [
@@ -79,15 +64,21 @@ def test_format_only_needs_no_ground_truth(tool, tiny_config_file, checkpoint, v
         ]
 
 
-@pytest.mark.slow
-def test_mmsegs_own_tool_and_inferencer_take_our_configs(
-    tool, tiny_config_file, checkpoint, voc_tree, tmp_path
-):
-    import mmseg
-
-    stock = f'{mmseg.__path__[0]}/.mim/tools/test.py'
-    done = tool(stock, tiny_config_file, checkpoint, '--tta', '--work-dir', 'stock', cwd=tmp_path)
+def test_pictures_need_no_training_data(run, voc_tree, tmp_path):
+    done = run('--show-dir', 'show', '--cfg-options', 'train_dataloader.dataset.seed_root=nowhere')
     assert done.returncode == 0, done.stderr[-3000:]
+    painted = list((tmp_path / 'show').rglob('*.png'))
+    assert len(painted) == len(voc_tree.ids['val'])
+    assert all(np.asarray(Image.open(path)).std() > 10 for path in painted)
+
+
+def test_mmsegs_own_tool_and_inferencer_take_our_configs(
+    tiny_config_file, checkpoint, voc_tree, tmp_path, monkeypatch
+):
+    stock = f'{mmseg.__path__[0]}/.mim/tools/test.py'
+    options = ['--tta', '--work-dir', str(tmp_path / 'stock')]
+    monkeypatch.setattr(sys, 'argv', [stock, str(tiny_config_file), str(checkpoint), *options])
+    runpy.run_path(stock, run_name='__main__')
     assert 'mIoU' in _metrics(tmp_path / 'stock')
 
     inferencer = MMSegInferencer(
@@ -99,16 +90,8 @@ def test_mmsegs_own_tool_and_inferencer_take_our_configs(
         assert prediction.shape == pixels.size[::-1]
 
 
-@pytest.mark.slow
-def test_checkpoint_of_another_architecture_stops(tool, tiny_config_file, checkpoint, tmp_path):
-    done = tool(
-        'test.py',
-        tiny_config_file,
-        checkpoint,
-        '--cfg-options',
-        'model.decode_head.num_convs=2',
-        cwd=tmp_path,
-    )
-    assert done.returncode != 0
+def test_checkpoint_of_another_architecture_stops(run):
+    done = run('--cfg-options', 'model.decode_head.num_convs=2')
+    assert done.returncode == 1
     assert 'is a checkpoint of another architecture than MultiSeedEncoderDecoder' in done.stderr
     assert 'decode_head.convs.1' in done.stderr
