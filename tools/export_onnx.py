@@ -1,4 +1,4 @@
-"""Writes a segmentor as an ONNX file and compares both.
+"""Write a segmentor as an ONNX file and compare both.
 
     python tools/export_onnx.py CONFIG CHECKPOINT --out model.onnx
 
@@ -11,10 +11,9 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config, DictAction
-from mmengine.runner import load_checkpoint
 
-import mmws  # noqa: F401  (before mmseg)
-from mmws.models.onnx_export import export_onnx, onnx_difference
+from mmws.checkpoint import load_weights, read_checkpoint
+from mmws.models.onnx_export import export_onnx, input_bands, onnx_difference
 from mmws.run_config import checkpoint_file
 
 from mmseg.apis import init_model  # isort: skip
@@ -46,9 +45,12 @@ def main(argv: list[str] | None = None) -> None:
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)
     model = init_model(cfg, device='cpu')
-    checkpoint = load_checkpoint(
-        model, checkpoint_file(args.checkpoint), map_location='cpu', strict=True
-    )
+    try:
+        path = checkpoint_file(args.checkpoint)
+        checkpoint = read_checkpoint(path)
+        load_weights(model, checkpoint, path)
+    except (FileNotFoundError, ValueError) as error:
+        sys.exit(str(error))
     classes = checkpoint.get('meta', {}).get('dataset_meta', {}).get('classes', ())
     export_onnx(
         model,
@@ -63,12 +65,12 @@ def main(argv: list[str] | None = None) -> None:
     if not args.fixed_size:
         sizes.append((1, height + 64, width + 19))
     generator = torch.Generator().manual_seed(0)
-    largest = 0.0
+    bands, largest = input_bands(model), 0.0
     for batch, height, width in sizes:
-        images = torch.randn(batch, 3, height, width, generator=generator)
+        images = torch.randn(batch, bands, height, width, generator=generator)
         difference, changed = onnx_difference(model, args.out, images)
         print(
-            f'{batch} x 3 x {height} x {width}: largest difference {difference:.1e} of the '
+            f'{batch} x {bands} x {height} x {width}: largest difference {difference:.1e} of the '
             f'largest logit, {changed:.3%} of the pixels of another class'
         )
         largest = max(largest, difference)

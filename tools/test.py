@@ -1,4 +1,4 @@
-"""Tests a model: python tools/test.py CONFIG CHECKPOINT [--tta] [--crf] [--out DIR] ..."""
+"""Test a model: python tools/test.py CONFIG CHECKPOINT [--tta] [--crf] [--out DIR] ..."""
 
 import argparse
 import os

@@ -1,4 +1,4 @@
-"""Trains a model: python tools/train.py CONFIG [--work-dir DIR] [--resume] [--amp] ..."""
+"""Train a model: python tools/train.py CONFIG [--work-dir DIR] [--resume] [--amp] ..."""
 
 import argparse
 import os

@@ -1,4 +1,4 @@
-"""Draws seeds and their WST weights: python tools/visualize_wst.py CONFIG CHECKPOINT --out DIR"""
+"""Draw seeds and their WST weights: python tools/visualize_wst.py CONFIG CHECKPOINT --out DIR"""
 
 import argparse
 import sys

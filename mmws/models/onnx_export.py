@@ -1,4 +1,4 @@
-"""Segmentors as ONNX files: written, described, and compared with the model they came from."""
+"""Write segmentors as ONNX files, and compare the files with their models."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _AXES = {0: 'batch', 2: 'height', 3: 'width'}
 
 
 class _EncodeDecode(nn.Module):
-    """The part of a segmentor that is exported: tensors in, tensors out."""
+    """A segmentor from tensor to tensor."""
 
     def __init__(self, model: BaseSegmentor):
         super().__init__()
@@ -37,12 +37,12 @@ def export_onnx(
     opset: int = 17,
     classes: Iterable[str] = (),
 ) -> None:
-    """Writes a segmentor as an ONNX file.
+    """Write a segmentor as an ONNX file.
 
-    Its input ``image`` is (N, 3, H, W) float32, normalised; its output ``logits`` (N, C, H, W)
-    float32, at the size of the input. How the image is to be normalised stands in the file's
-    metadata, as JSON: ``mean`` and ``std`` of 0..255, ``channels`` (``'RGB'`` or ``'BGR'``), and
-    ``classes``. The file appears under its name when it is whole.
+    Its input ``image`` is (N, bands, H, W) float32, normalised; its output ``logits``
+    (N, C, H, W) float32, at the size of the input. The file's metadata says how to normalise, as
+    JSON: ``mean`` and ``std`` of 0..255, ``channels`` (``'RGB'``, ``'BGR'``, or ``'as loaded'`` for
+    another number of bands than three), and ``classes``. The file appears when it is whole.
 
     Args:
         model: Any segmentor of mmseg with ``encode_decode``; it is put into evaluation mode.
@@ -66,10 +66,10 @@ def export_onnx(
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f'{path.name}.part')
-    image = torch.zeros(1, 3, *size, device=_device(model))
+    image = torch.zeros(1, input_bands(model), *size, device=_device(model))
     with torch.no_grad():
         torch.onnx.export(
-            _EncodeDecode(model.eval()),
+            _EncodeDecode(model).eval(),
             (image,),
             str(unfinished),
             opset_version=opset,
@@ -88,12 +88,12 @@ def export_onnx(
 def onnx_difference(
     model: BaseSegmentor, path: str | os.PathLike, images: Tensor
 ) -> tuple[float, float]:
-    """Compares an ONNX file with the model that it was written from, on a CPU by onnxruntime.
+    """Compare an ONNX file with the model that it was written from, on a CPU by onnxruntime.
 
     Args:
         model: The segmentor.
         path: The file.
-        images: Normalised images (N, 3, H, W).
+        images: Normalised images (N, bands, H, W).
 
     Returns:
         The largest absolute difference of the logits, divided by the largest absolute logit; and
@@ -108,7 +108,7 @@ def onnx_difference(
     session = onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
     (found,) = session.run([_OUTPUT], {_INPUT: images.numpy()})
     with torch.no_grad():
-        wanted = _EncodeDecode(model.eval())(images.to(_device(model))).cpu()
+        wanted = _EncodeDecode(model).eval()(images.to(_device(model))).cpu()
     found = torch.from_numpy(found)
     difference = (found - wanted).abs().max() / wanted.abs().max()
     return difference.item(), (found.argmax(1) != wanted.argmax(1)).float().mean().item()
@@ -118,10 +118,27 @@ def _device(model: nn.Module) -> torch.device:
     return next(model.parameters()).device
 
 
+def input_bands(model: BaseSegmentor) -> int:
+    """Count the bands of the images that a segmentor takes, 3 for colour images.
+
+    The mean of its preprocessor tells, or else its first convolution.
+    """
+    mean = getattr(model.data_preprocessor, 'mean', None)
+    if mean is not None and mean.numel() > 1:
+        return mean.numel()
+    convolutions = (m for m in model.modules() if isinstance(m, nn.Conv2d))
+    return next((m.in_channels for m in convolutions), 3)
+
+
 def _normalisation(model: BaseSegmentor) -> dict:
     preprocessor = model.data_preprocessor
-    # mmseg's images come in BGR.
-    about = dict(channels='RGB' if getattr(preprocessor, 'channel_conversion', False) else 'BGR')
+    channels = 'as loaded'
+    if input_bands(model) == 3:  # mmseg's images come in BGR
+        # mmsegmentation's own attribute, and that of mmengine and of OneDL's mmsegmentation.
+        names = ('channel_conversion', '_channel_conversion')
+        swapped = any(getattr(preprocessor, name, False) for name in names)
+        channels = 'RGB' if swapped else 'BGR'
+    about = dict(channels=channels)
     for name in ('mean', 'std'):
         if hasattr(preprocessor, name):
             about[name] = getattr(preprocessor, name).flatten().tolist()

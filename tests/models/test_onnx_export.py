@@ -7,6 +7,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
+from mmseg.models import SegDataPreProcessor
 from mmseg.registry import MODELS
 
 from mmws.models.onnx_export import export_onnx, onnx_difference
@@ -15,7 +16,6 @@ onnx = pytest.importorskip('onnx', reason='the extra `onnx` is not installed')
 onnxruntime = pytest.importorskip('onnxruntime', reason='the extra `onnx` is not installed')
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-MEAN = [123.675, 116.28, 103.53]
 
 
 def small(name):
@@ -49,7 +49,7 @@ def vgg16(tmp_path_factory):
     """A model in training mode, and its file, traced at 65 x 81."""
     model = small('deeplabv2_vgg16_12seeds').train()
     path = tmp_path_factory.mktemp('onnx') / 'new folder' / 'model.onnx'
-    export(model, path, size=(65, 81), classes=('background', 'cat'))
+    export(model, path, size=(65, 81))
     return model, path
 
 
@@ -67,22 +67,40 @@ def test_file_says_what_the_model_says_at_any_size(name, tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ['model.onnx']
 
 
-def test_output_is_the_prediction_of_the_segmentor(vgg16):
+class OneDLPreProcessor(SegDataPreProcessor):
+    """Keeps the colour order where OneDL's fork of mmsegmentation does."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self._channel_conversion = self.__dict__.pop('channel_conversion')
+
+    def forward(self, data, training=False):
+        self.channel_conversion = self._channel_conversion
+        result = super().forward(data, training)
+        del self.channel_conversion
+        return result
+
+
+@pytest.mark.parametrize('host', [SegDataPreProcessor, OneDLPreProcessor])
+@pytest.mark.parametrize('bands, order', [(3, 'RGB'), (3, 'BGR'), (4, 'as loaded')])
+def test_output_is_the_prediction_of_the_segmentor(host, bands, order, tiny_cfg, tmp_path):
     """Raw image, the file's own metadata, numpy: the classes that mmseg predicts."""
-    model, path = vgg16
-    image = np.random.default_rng(0).integers(0, 256, (65, 81, 3), np.uint8)  # BGR
+    tiny_cfg.model.backbone.in_channels = bands
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        model, path = MODELS.build(tiny_cfg.model), tmp_path / 'model.onnx'
+    mean, std = [90.0, 110.0, 130.0, 150.0][:bands], [40.0, 50.0, 60.0, 70.0][:bands]
+    model.data_preprocessor = host(mean=mean, std=std, bgr_to_rgb=order != 'BGR')
+    export(model, path, size=(65, 81), classes=('background', 'cat'))
+    image = np.random.default_rng(0).integers(0, 256, (65, 81, bands), np.uint8)  # BGR
     session = onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
     about = session.get_modelmeta().custom_metadata_map
     about = {key: json.loads(value) for key, value in about.items()}
-    assert about['classes'] == ['background', 'cat']
-    assert about['channels'] == 'RGB'
-    np.testing.assert_allclose(about['mean'], MEAN, rtol=1e-6)
-    normalised = (image[..., ::-1] - np.array(about['mean'])) / np.array(about['std'])
+    assert about == dict(classes=['background', 'cat'], channels=order, mean=mean, std=std)
+    pixels = image[..., ::-1] if about['channels'] == 'RGB' else image
+    normalised = (pixels - np.array(mean)) / np.array(std)
     (logits,) = session.run(None, {'image': normalised.transpose(2, 0, 1)[None].astype('f4')})
 
-    model.eval()
     inputs = torch.from_numpy(image.transpose(2, 0, 1).copy())
-    model.data_preprocessor.test_cfg = None
     data = model.data_preprocessor(dict(inputs=[inputs], data_samples=None), training=False)
     with torch.no_grad():
         (sample,) = model.predict(data['inputs'])
