@@ -7,7 +7,14 @@ because :mod:`mmws.classification` needs mmpretrain.
 """
 
 from . import compat  # isort: skip  (must run before anything imports mmseg.models)
-from .backbones import PretrainedResNet38, PretrainedVGG16, ResNet38, VGG16LargeFOV
+from .backbones import (
+    EfficientNetLite,
+    PretrainedEfficientNetLite,
+    PretrainedResNet38,
+    PretrainedVGG16,
+    ResNet38,
+    VGG16LargeFOV,
+)
 from .datasets import (
     LoadMultiSeedAnnotations,
     MultiSeedDataset,
@@ -67,6 +74,7 @@ __all__ = [
     'DSSResNet',
     'DSSVGG16',
     'DeepLabV2Head',
+    'EfficientNetLite',
     'LargeFOVHead',
     'LoadMultiSeedAnnotations',
     'LoadSaliencyMask',
@@ -76,6 +84,7 @@ __all__ = [
     'NumClassesCheckHook',
     'PackMultiSeedInputs',
     'PaletteIoUMetric',
+    'PretrainedEfficientNetLite',
     'PretrainedResNet38',
     'PretrainedVGG16',
     'RandomRelativeResize',

@@ -56,6 +56,8 @@ class SeedRecipe:
         flip: Average the class maps with those of the mirror image. The paper does not.
         merge: Instead of one seed a scale, one of the CAMs fused by ``'max'`` or ``'mean'``
             (Table 3).
+        labels: Label of each class in the seeds, for data whose label maps number the classes
+            otherwise than class id + 1: those of VOC's cat, cow and dog are (8, 10, 12).
         saliency: See :class:`SaliencyOptions`.
         threshold: See :class:`ThresholdOptions`.
         crf: See :class:`mmws.seeds.crf.CRFOptions`.
@@ -66,6 +68,7 @@ class SeedRecipe:
     types: tuple[str, ...] = TYPES
     flip: bool = False
     merge: str | None = None
+    labels: tuple[int, ...] | None = None
     saliency: SaliencyOptions = field(default_factory=SaliencyOptions)
     threshold: ThresholdOptions = field(default_factory=ThresholdOptions)
     crf: CRFOptions = field(default_factory=CRFOptions)
@@ -88,6 +91,8 @@ class SeedRecipe:
                 options[name] = (value,) if single else tuple(value)
         if 'scales' in options:
             options['scales'] = tuple(float(scale) for scale in options['scales'])
+        if options.get('labels') is not None:
+            options['labels'] = tuple(options['labels'])
         recipe = fill(cls, options, 'seeds')
         recipe._check()
         return recipe
@@ -119,7 +124,7 @@ class SeedRecipe:
         options = asdict(self.threshold if kind == 'threshold' else self.crf)
         if options.get('sparse_fallback'):
             saliency['sparse_share'] = self.saliency.sparse_share
-        return {
+        described = {
             'type': kind,
             'scales': list(self.scales) if self.merge else [tag],
             'merge': self.merge,
@@ -127,6 +132,9 @@ class SeedRecipe:
             'saliency': saliency,
             kind: options,
         }
+        if self.labels is not None:
+            described['labels'] = list(self.labels)
+        return described
 
     def make(
         self,
@@ -185,7 +193,12 @@ class SeedRecipe:
                     for cam, salient in zip(sets, maps, strict=True)
                 ]
             seeds.update(zip(names_of_kind, made, strict=True))
-        return {name: seed for name, seed in seeds.items() if name in wanted}
+        seeds = {name: seed for name, seed in seeds.items() if name in wanted}
+        if self.labels is not None:
+            numbers = np.arange(256, dtype=np.uint8)
+            numbers[1 : len(self.labels) + 1] = self.labels
+            seeds = {name: numbers[seed] for name, seed in seeds.items()}
+        return seeds
 
     @property
     def _tags(self) -> tuple[float | str, ...]:
@@ -208,6 +221,14 @@ class SeedRecipe:
             raise ValueError(f'seeds.types must be among {TYPES}; got {self.types}.')
         if self.merge is not None and self.merge not in MERGES:
             raise ValueError(f'seeds.merge must be None or one of {MERGES}; got {self.merge!r}.')
+        labels = self.labels or ()
+        if len(set(labels)) != len(labels) or not all(
+            isinstance(label, int) and 0 < label < 255 for label in labels
+        ):
+            raise ValueError(
+                'seeds.labels must be distinct whole numbers from 1 to 254, one a class, '
+                f'background not among them; got {labels}.'
+            )
         if self.saliency.source not in SOURCES:
             raise ValueError(
                 f'seeds.saliency.source must be one of {SOURCES}; got {self.saliency.source!r}.'
