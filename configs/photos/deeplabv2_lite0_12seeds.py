@@ -13,9 +13,7 @@ model = dict(
     data_preprocessor=dict(size={{_base_.crop_size}}, test_cfg=dict(size=(321, 321))),
     # The classifier has seen image-level labels only.
     backbone=dict(
-        init_cfg=dict(
-            _delete_=True, type='Pretrained', checkpoint=classifier, prefix='backbone.'
-        )
+        init_cfg=dict(_delete_=True, type='Pretrained', checkpoint=classifier, prefix='backbone.')
     ),
     decode_head=dict(num_classes=7),
 )
