@@ -139,3 +139,22 @@ def test_a_scale_that_is_not_stored(case):
 def test_bad_recipes(options, message):
     with pytest.raises(ValueError, match=message):
         SeedRecipe.from_dict(options)
+
+
+def test_labels_number_the_classes_as_the_data_do(case):
+    image, _, saliency = case
+    cams = ImageCAMs((0, 2), {1.0: np.stack([np.eye(6, 8), np.eye(6, 8)[:, ::-1]])})
+    common = dict(prefix='a', scales=[1.0], types=['threshold'])
+    plain = SeedRecipe.from_dict(common).make(image, cams, saliency)['a_threshold_x1.0']
+    recipe = SeedRecipe.from_dict(dict(common, labels=[8, 10, 3]))
+    seed = recipe.make(image, cams, saliency)['a_threshold_x1.0']
+    assert set(np.unique(plain)) == {0, 1, 3, 255}
+    for own, given in ((0, 0), (1, 8), (3, 3), (255, 255)):
+        np.testing.assert_array_equal(seed == given, plain == own)
+    assert recipe.identity('a_threshold_x1.0')['labels'] == [8, 10, 3]
+
+
+@pytest.mark.parametrize('labels', [[8, 8], [0, 8], [8, 255], [1.5]])
+def test_labels_that_are_none(labels):
+    with pytest.raises(ValueError, match='labels must be distinct whole numbers from 1 to 254'):
+        SeedRecipe.from_dict(dict(prefix='a', labels=labels))
