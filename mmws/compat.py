@@ -1,32 +1,46 @@
-"""What the OpenMMLab hosts need on today's torch, each with its reason.
+"""Make OpenMMLab's packages, and OneDL's forks of them, work on today's Python and torch.
 
 Imported first by :mod:`mmws`; safe to import more than once.
 """
 
 from __future__ import annotations
 
+import contextlib
+import importlib.metadata
 import importlib.util
 import pickle
+import pkgutil
 import sys
 import types
 
 import numpy as np
 import torch
-from mmengine.config.utils import MODULE2PACKAGE
-from mmengine.logging import HistoryBuffer
-from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
-from mmengine.utils import digit_version
 
-# mmsegmentation 1.2 accepts this range itself; checked here so that the message names the cure.
+# Tested: what OpenMMLab released last, and OneDL's mmengine 0.10.12, mmcv 2.3.6, mmseg 1.4.2.
 _HOSTS = {
-    'mmengine': ((0, 10, 4), (0, 11)),
-    'mmseg': ((1, 2), (1, 3)),
-    'mmcv': ((2, 0), (2, 2)),
+    'mmengine': ((0, 10, 4), (0, 12)),
+    'mmseg': ((1, 2), (1, 5)),
+    'mmcv': ((2, 0), (2, 4)),
 }
+_INSTALL = 'pip install "mmws[openmmlab,lite]", or OneDL\'s forks: pip install "mmws[onedl]"'
+
+if not hasattr(pkgutil, 'find_loader'):  # gone from Python 3.14; mmengine and mmcv call it
+    pkgutil.find_loader = lambda name: getattr(importlib.util.find_spec(name), 'loader', None)
+
+try:
+    from mmengine.config.utils import MODULE2PACKAGE
+    from mmengine.logging import HistoryBuffer
+    from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
+    from mmengine.runner import checkpoint as mmengine_checkpoint
+    from mmengine.utils import digit_version
+except ModuleNotFoundError as error:
+    if error.name.partition('.')[0] != 'mmengine':
+        raise
+    raise ImportError(f'mmws needs MMSegmentation, and finds no mmengine: {_INSTALL}') from error
 
 
 def _stub_mmcv_ext() -> None:
-    """Lets mmsegmentation import on mmcv-lite, which has no compiled ops.
+    """Let mmsegmentation import on an mmcv without compiled ops.
 
     ``mmseg.models`` imports ``mmcv.ops`` for heads that most users never build. The stub stands in
     for the missing ``mmcv._ext`` only; calling one of its ops raises an error that says what to do.
@@ -43,8 +57,8 @@ def _stub_mmcv_ext() -> None:
 
             def missing_op(*args, **kwargs):
                 raise RuntimeError(
-                    f'mmcv.ops.{name} is a compiled op and this environment has mmcv-lite, which '
-                    'has none. Install the full mmcv (>=2.0.0rc4, <2.2.0) to use this model.'
+                    f'mmcv.ops.{name} is a compiled op and the mmcv of this environment has none. '
+                    'Install the full mmcv to use this model.'
                 )
 
             return missing_op
@@ -55,7 +69,7 @@ def _stub_mmcv_ext() -> None:
 
 
 def _checkpoint_attribute(obj, name):
-    """What ``builtins.getattr`` may do while a checkpoint is read.
+    """Stand in for ``builtins.getattr`` while a checkpoint is read.
 
     mmengine pickles methods: those that :class:`HistoryBuffer` registers as statistics, and the
     annealing of its one-cycle schedulers. pickle writes each as a getattr on the class. Allowing
@@ -77,7 +91,7 @@ def _checkpoint_attribute(obj, name):
 
 
 def _allow_mmengine_checkpoints() -> None:
-    """Lets torch >= 2.6 load mmengine's checkpoints with ``weights_only=True`` left on.
+    """Let torch >= 2.6 load mmengine's checkpoints with ``weights_only=True`` left on.
 
     A checkpoint holds the message hub beside the weights: HistoryBuffers and numpy scalars, which
     torch's safe loader refuses unless they are named.
@@ -94,24 +108,29 @@ def _allow_mmengine_checkpoints() -> None:
             allowed.append((function, f'{module}.{function.__name__}'))
     allowed.append((_checkpoint_attribute, 'builtins.getattr'))
     torch.serialization.add_safe_globals(allowed)
+    # OneDL's mmengine allows the real getattr, and forgets after a file what it has allowed for it.
+    if hasattr(mmengine_checkpoint, 'get_torch_safe_globals'):
+        mmengine_checkpoint.get_torch_safe_globals = list
 
 
-def _name_configs() -> None:
-    """Lets configs inherit from an installed mmws: ``_base_ = 'mmws::msws/...'``.
+def _name_packages() -> None:
+    """Let configs inherit from ``mmws::...``, and from ``mmseg::...`` of OneDL's forks.
 
     mmengine looks only in packages of its own list.
     """
     MODULE2PACKAGE.setdefault('mmws', 'mmws')
+    for module in ('mmseg', 'mmpretrain', 'mmdet'):
+        fork = f'onedl-{MODULE2PACKAGE[module].removeprefix("onedl-")}'
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            importlib.metadata.version(fork)
+            MODULE2PACKAGE[module] = fork
 
 
 def _check_hosts() -> None:
-    """Refuses a host outside the tested range, with the version found and the range wanted."""
+    """Refuse a host outside the tested range, with the version found and the range wanted."""
     for name, (low, high) in _HOSTS.items():
         if importlib.util.find_spec(name) is None:
-            raise ImportError(
-                f'mmws needs {name}, which is not installed. A whole environment: '
-                'pip install "mmws[lite]"'
-            )
+            raise ImportError(f'mmws needs {name}, which is not installed: {_INSTALL}')
         module = __import__(name)
         found = digit_version(module.__version__)[:3]
         if not (low <= tuple(found) < high):
@@ -122,4 +141,4 @@ def _check_hosts() -> None:
 _stub_mmcv_ext()
 _check_hosts()
 _allow_mmengine_checkpoints()
-_name_configs()
+_name_packages()

@@ -13,7 +13,6 @@ import yaml
 from mmengine.config import Config
 
 import mmws
-from mmws import compat
 
 ROOT = Path(__file__).resolve().parents[1]
 METAFILES = yaml.safe_load((ROOT / 'model-index.yml').read_text())['Import']
@@ -27,14 +26,6 @@ LENGTHS = {'max_epochs': 'Epochs', 'max_iters': 'Iterations'}
 
 def test_version_is_a_release_number():
     assert all(part.isdigit() for part in mmws.__version__.split('.'))
-
-
-def test_a_host_outside_the_range_is_refused(monkeypatch):
-    import mmengine
-
-    monkeypatch.setattr(mmengine, '__version__', '0.9.0')
-    with pytest.raises(ImportError, match=r'needs mmengine >=0\.10\.4, <0\.11; found 0\.9\.0'):
-        compat._check_hosts()
 
 
 def metafile_models() -> list[tuple[dict, list[dict]]]:
@@ -152,7 +143,7 @@ def test_configs_inherit_from_an_installed_mmws(installed, tmp_path):
     done = run_installed(installed, tmp_path, '-c', script)
     assert done.returncode == 0, done.stderr[-3000:]
     built = 'mmws.MultiSeedSegmentor EncoderDecoder mmws.MultiSeedDataset 2'
-    assert done.stdout.splitlines() == [
+    assert done.stdout.splitlines()[-6:] == [  # OneDL's packages print lines of their own
         str(installed / 'mmws/__init__.py'),
         'ImageClassifier',
         *[built, 'PascalVOCDataset'] * 2,
