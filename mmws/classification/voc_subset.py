@@ -1,0 +1,165 @@
+"""VOC's images of some of its classes, as a data root of their own."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from mmws.files.atomic_write import write_atomically
+
+from .datasets import VOCImageLevelDataset
+
+_FOLDERS = ('JPEGImages', 'SegmentationClassAug', 'Annotations')
+
+
+def images_within(
+    labels: Mapping[str, Collection[str]],
+    classes: Collection[str],
+    *,
+    clear: Mapping[str, Collection[str]] | None = None,
+    need: Collection[str] | None = None,
+) -> list[str]:
+    """Pick the images that show nothing but some classes.
+
+    Args:
+        labels: Names of all objects by image id, difficult ones included.
+        classes: What may be in an image.
+        clear: Names of the objects that count as image-level labels; the same by default.
+        need: At least one of these must be among the clear ones; all ``classes`` by default.
+
+    Returns:
+        Their ids, in the order of ``labels``.
+    """
+    allowed, needed = set(classes), set(classes if need is None else need)
+    clear = labels if clear is None else clear
+    return [
+        image_id
+        for image_id, names in labels.items()
+        if allowed.issuperset(names) and needed.intersection(clear[image_id])
+    ]
+
+
+def balanced_images(
+    labels: Mapping[str, Collection[str]], classes: Collection[str], most: int, *, seed: int = 0
+) -> list[str]:
+    """Pick images at random until each class has enough, the rarest class first.
+
+    Args:
+        labels: Names of the classes by image id.
+        classes: The classes to balance; others come along.
+        most: Images of a class, if there are so many. Images of several classes may exceed it.
+        seed: Of the order in which images are looked at.
+
+    Returns:
+        Their ids, in the order of ``labels``.
+    """
+    order = list(labels)
+    random.Random(seed).shuffle(order)
+    having = {name: [i for i in order if name in labels[i]] for name in classes}
+    chosen: set[str] = set()
+    for images in sorted(having.values(), key=len):
+        left = most - len(chosen.intersection(images))
+        chosen.update([i for i in images if i not in chosen][: max(left, 0)])
+    return [image_id for image_id in labels if image_id in chosen]
+
+
+def voc_labels(
+    voc_root: str | os.PathLike, list_name: str, *, difficult: str
+) -> dict[str, list[str]]:
+    """Read the class names of VOC's images from its XML files, by image id.
+
+    Args:
+        voc_root: ``VOC2012``.
+        list_name: A list in ``ImageSets/Segmentation``, such as 'train_aug'.
+        difficult: As in :class:`VOCImageLevelDataset`.
+
+    Raises:
+        FileNotFoundError: The list, an image or an XML file is missing.
+    """
+    dataset = VOCImageLevelDataset(
+        f'ImageSets/Segmentation/{list_name}.txt',
+        str(voc_root),
+        difficult=difficult,
+        pipeline=[],
+    )
+    samples = (dataset.get_data_info(index) for index in range(len(dataset)))
+    return {s['image_id']: [dataset.CLASSES[c] for c in s['gt_label']] for s in samples}
+
+
+def write_subset(
+    voc_root: str | os.PathLike,
+    out: str | os.PathLike,
+    classes: Collection[str],
+    *,
+    need: Collection[str] | None = None,
+    splits: Mapping[str, str] | None = None,
+    most: int | None = None,
+) -> dict[str, int]:
+    """Write the lists of a subset of VOC, and link to its images, masks and XML files.
+
+    Args:
+        voc_root: ``VOC2012``.
+        out: The new data root.
+        classes: What may be in an image, names of VOC.
+        need: At least one of these must be in it.
+        splits: Name of a new list -> VOC's; train from train_aug and val from val by default.
+        most: Also write ``train_balanced``, with so many images of each needed class.
+
+    Returns:
+        Number of images of each list.
+
+    Raises:
+        FileExistsError: Something else stands where a link shall be.
+        FileNotFoundError: A list, an image or an XML file of VOC is missing.
+        ValueError: Unknown classes, or no image fits.
+    """
+    out, voc_root = Path(out), Path(voc_root).resolve()
+    voc = VOCImageLevelDataset.METAINFO['classes']
+    unknown = [name for name in (*classes, *(need or ())) if name not in voc]
+    if unknown:
+        raise ValueError(f'VOC has no class {unknown[0]!r}; it has {", ".join(voc)}.')
+    strange = sorted(set(need or ()) - set(classes))
+    if strange:
+        raise ValueError(f'{strange[0]} must be in an image, but is not among the classes.')
+    lists = {}
+    for name, source in (splits or dict(train='train_aug', val='val')).items():
+        labels = voc_labels(voc_root, source, difficult='keep')
+        clear = voc_labels(voc_root, source, difficult='if_alone')
+        ids = images_within(labels, classes, clear=clear, need=need)
+        if not ids:
+            raise ValueError(f'no image of {source} shows nothing but {", ".join(classes)}.')
+        lists[name] = {image_id: labels[image_id] for image_id in ids}
+    for folder in _FOLDERS:
+        link(voc_root / folder, out / folder)
+    for name, labels in lists.items():
+        lines = [' '.join([image_id, *names]) for image_id, names in labels.items()]
+        _write_lines(out / f'ImageSets/{name}_labels.txt', lines)
+        _write_lines(out / f'ImageSets/Segmentation/{name}.txt', labels)
+    counts = {name: len(labels) for name, labels in lists.items()}
+    if most is not None:
+        ids = balanced_images(lists['train'], need or classes, most)
+        _write_lines(out / 'ImageSets/Segmentation/train_balanced.txt', ids)
+        counts['train_balanced'] = len(ids)
+    return counts
+
+
+def link(source: Path, target: Path) -> None:
+    """Link to a folder, if it is there; a link to it that stands already is left.
+
+    Raises:
+        FileExistsError: Something else stands there.
+    """
+    if not source.is_dir() or (target.is_symlink() and target.resolve() == source):
+        return
+    if target.exists() or target.is_symlink():
+        raise FileExistsError(
+            f'{target} is there and is no link to {source}. Name another folder for the subset.'
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.symlink_to(source, target_is_directory=True)
+
+
+def _write_lines(path: Path, lines: Collection[str]) -> None:
+    write_atomically(path, ''.join(f'{line}\n' for line in lines).encode())
