@@ -1,34 +1,50 @@
-# `make demo` and `make test` need nothing but Python 3.10+ and set up .venv themselves.
+# `make demo` and `make test` need nothing but Python 3.10 or newer and set up .venv themselves.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
-# pydensecrf2 does not build on Python 3.13; the package itself leaves it out there.
-EXTRAS := lite,cam,crf,onnx,query,test
+DEMO_STAMP := $(VENV)/.for-demo
+TEST_STAMP := $(VENV)/.for-test
+DEMO_EXTRAS := openmmlab,lite,cam,crf
+TEST_EXTRAS := $(DEMO_EXTRAS),onnx,query,test
+SOURCES := pyproject.toml setup.py requirements/constraints.txt
+# uv takes a fifth of pip's time. What it cannot install, such as from an index that only pip's
+# settings name, pip tries again.
+UV := $(shell command -v uv 2>/dev/null)
+UNDER := -c requirements/constraints.txt
+install = $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python $(UNDER) -e '.[$(1)]' ||) \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(UNDER) -e '.[$(1)]'
+# CI runs the slow ones too, in random order.
+PYTEST := -m "not slow"
 
 .PHONY: demo test docs lint clean
 
-$(STAMP): pyproject.toml setup.py requirements/constraints.txt
-	@$(PYTHON) -c 'import sys; ok = (3, 10) <= sys.version_info[:2] <= (3, 13); sys.exit(None if ok else "mmws needs Python 3.10 to 3.13, found " + sys.version.split()[0] + ": run make PYTHON=python3.11")'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements/constraints.txt -e '.[$(EXTRAS)]'
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 10) else "mmws needs Python 3.10 or newer, found " + sys.version.split()[0] + ": run make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+
+$(DEMO_STAMP): $(SOURCES) | $(BIN)/python
+	$(call install,$(DEMO_EXTRAS))
 	@touch $@
 
-demo: $(STAMP)
+$(TEST_STAMP): $(SOURCES) | $(BIN)/python
+	$(call install,$(TEST_EXTRAS))
+	@touch $@ $(DEMO_STAMP)
+
+demo: $(DEMO_STAMP)
 	$(BIN)/python -W ignore tools/demo.py
 
-test: $(STAMP)
+test: $(TEST_STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest tests $(PYTEST)
 
-docs: $(STAMP)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements/constraints.txt -e '.[docs]'
+docs: $(TEST_STAMP)
+	$(call install,docs)
 	rm -rf docs/api docs/_build
 	$(BIN)/python -m sphinx -q -W --keep-going docs docs/_build
 	@echo 'docs/_build/index.html'
 
-lint: $(STAMP)
+lint: $(TEST_STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
