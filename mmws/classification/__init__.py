@@ -4,7 +4,10 @@ Importing this package registers its parts in mmpretrain's registries.
 """
 
 from . import host  # noqa: F401  isort: skip  (must run before anything imports mmpretrain)
+from mmpretrain.registry import TRANSFORMS
+
 from mmws import backbones  # noqa: F401  (the classifiers' trunks, in mmengine's registry)
+from mmws.random_relative_resize import RandomRelativeResize
 
 from .class_maps import class_maps, scaled_size
 from .datasets import (
@@ -16,7 +19,8 @@ from .datasets import (
 from .heads import ClassMapHead, LinearCAMHead, VGG16CAMHead
 from .load_classifier import build_classifier, load_classifier
 from .seed_generation_hook import SeedGenerationHook
-from .transforms import RandomRelativeResize
+
+TRANSFORMS.register_module(module=RandomRelativeResize)
 
 __all__ = [
     'ClassMapHead',

@@ -60,3 +60,25 @@ def _fault(path: str | os.PathLike) -> str:
         return 'is no image, or damaged at its start'
     except (OSError, SyntaxError, ValueError) as error:
         return f'is damaged or cut off ({error})'
+
+
+def check_jpeg_is_whole(path: str) -> None:
+    """Refuse a truncated JPEG: OpenCV fills what is missing with grey and says nothing.
+
+    Raises:
+        ValueError: The file ends early.
+    """
+    if not path.lower().endswith(('.jpg', '.jpeg')):
+        return
+    with open(path, 'rb') as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 2**16))
+        if b'\xff\xd9' in file.read():  # the end marker, which compressed data cannot hold
+            return
+    try:
+        with Image.open(path) as image:
+            image.load()
+    except OSError as error:
+        raise ValueError(
+            f'image {path} is truncated ({error}; {size} bytes). Fetch it again.'
+        ) from error

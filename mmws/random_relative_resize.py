@@ -1,4 +1,4 @@
-"""Random resizing relative to an image's own size."""
+"""Random resizing relative to an image's own size, for both stages."""
 
 from __future__ import annotations
 
@@ -6,22 +6,21 @@ import mmcv
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
-from mmpretrain.registry import TRANSFORMS
 
 
-@TRANSFORMS.register_module()
 class RandomRelativeResize(BaseTransform):
-    """Resizes an image by a random factor of its own size, both sides alike.
+    """Resize the image and its label maps by one random factor, DeepLab's scale augmentation.
 
-    mmcv's ``RandomResize`` draws around one fixed size instead, which brings small and large
-    images to the same one.
+    mmcv's ``RandomResize`` scales relative to one fixed size for all images; here the factor is
+    relative to the size of the image at hand, so that objects keep their mixture of sizes. It is
+    registered under this name in mmseg and in mmpretrain.
 
-    Required keys: ``img`` (H, W, 3) uint8. Modified: ``img``, ``img_shape``; added:
-    ``scale_factor`` (width, height).
+    Required keys: ``img``; the maps in ``seg_fields``, if there are any. Modified: these and
+    ``img_shape``. Added: ``scale_factor`` (width, height).
 
     Args:
         ratio_range: Lowest and highest factor; drawn uniformly between them.
-        interpolation: mmcv's name of the interpolation.
+        interpolation: mmcv's name of the image's interpolation; label maps take the nearest pixel.
     """
 
     def __init__(
@@ -30,22 +29,25 @@ class RandomRelativeResize(BaseTransform):
         low, high = ratio_range
         if not 0 < low <= high:
             raise ValueError(
-                'RandomRelativeResize: ratio_range must be (low, high) with 0 < low <= high; got '
+                f'RandomRelativeResize: ratio_range must be 0 < low <= high; got '
                 f'{tuple(ratio_range)}.'
             )
         self.ratio_range = (low, high)
         self.interpolation = interpolation
 
     @cache_randomness
-    def _ratio(self) -> float:
-        return float(np.random.uniform(*self.ratio_range))
+    def _factor(self) -> float:
+        return np.random.uniform(*self.ratio_range)
 
     def transform(self, results: dict) -> dict:
-        ratio = self._ratio()
+        """Resize one sample."""
+        factor = self._factor()
         height, width = results['img'].shape[:2]
         # A very thin image keeps at least one pixel.
-        size = (max(1, int(width * ratio + 0.5)), max(1, int(height * ratio + 0.5)))
+        size = (max(round(width * factor), 1), max(round(height * factor), 1))
         results['img'] = mmcv.imresize(results['img'], size, interpolation=self.interpolation)
+        for key in results.get('seg_fields', ()):
+            results[key] = mmcv.imresize(results[key], size, interpolation='nearest')
         results['img_shape'] = results['img'].shape[:2]
         results['scale_factor'] = (size[0] / width, size[1] / height)
         return results
