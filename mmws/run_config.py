@@ -10,6 +10,7 @@ from zipfile import is_zipfile
 
 import torch
 from mmengine.config import Config, ConfigDict
+from mmengine.dataset import InfiniteSampler
 from mmengine.device import get_device
 from mmengine.dist import is_distributed
 from mmengine.logging import print_log
@@ -91,6 +92,26 @@ def run(cfg: Config, work: Callable[[Runner], object]) -> None:
             # The wrapped model holds the group, too. Threads of gloo that live on into the
             # interpreter's end abort one run of ten; collecting the runner's cycles joins them.
             gc.collect()
+
+
+def train(runner: Runner) -> None:
+    """Train, unless no batch would be made of the data.
+
+    Raises:
+        ValueError: With ``drop_last`` there are fewer images than a batch holds, so that a training
+            would end without a step.
+    """
+    # Built here instead of in Runner.train(): schedules by iterations divide by its length.
+    loader = runner.train_loop.dataloader
+    if not len(loader) and not isinstance(loader.sampler, InfiniteSampler):
+        share = f' ({len(loader.sampler)} for each process)' if is_distributed() else ''
+        raise ValueError(
+            f'the training set has {len(loader.dataset)} images{share}, fewer than a batch '
+            f'(train_dataloader.batch_size={loader.batch_size}), and drop_last=True drops them: no '
+            'step would be made. Lower batch_size, set drop_last=False, or take more images '
+            '(--limit).'
+        )
+    runner.train()
 
 
 def set_resume(cfg: Config, resume: str | None) -> None:

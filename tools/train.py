@@ -63,7 +63,7 @@ def main(argv: list[str] | None = None) -> None:
     if args.limit is not None:
         for loader in ('train_dataloader', 'val_dataloader'):
             run_config.limit_dataset(cfg, loader, args.limit)
-    run_config.run(cfg, lambda runner: runner.train())
+    run_config.run(cfg, run_config.train)
 
 
 if __name__ == '__main__':

@@ -6,6 +6,7 @@ import copy
 import random
 from collections.abc import Callable
 
+import cv2
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
@@ -52,7 +53,7 @@ class LabelView(BaseTransform):
             before, state = _copied(results), _random_state()
         labels = look_up(table, index)
         results |= {'gt_seg_map': labels, INDEX: index, 'seg_fields': [*fields, INDEX]}
-        after = self.inner(results)
+        after = self._run(results)
         if after is None:
             return None
         moved, seen = after.pop(INDEX, index), after['gt_seg_map']
@@ -60,16 +61,31 @@ class LabelView(BaseTransform):
         after['gt_seg_map'] = moved
         if self.moves_all:
             return after
-        if moved is index and np.array_equal(moved, before['gt_seg_map']):
-            if seen is labels and np.array_equal(seen, look_up(table, moved)):
-                return after
-            after = self._repeat(before, state, after['img'])
-        self._compare(seen, after['gt_seg_map'], table)
+        stayed = moved is index and np.array_equal(moved, before['gt_seg_map'])
+        if _agree(seen, moved, table) and (not stayed or seen is labels):
+            return after
+        after = self._repeat(before, state, after['img'])
+        check_index(after['gt_seg_map'], table.size, self._name)
+        if not _agree(seen, after['gt_seg_map'], table):
+            raise ValueError(
+                f'{self._name} changes labels of gt_seg_map, or does not move all maps in '
+                "results['seg_fields'] alike, so that the seeds cannot follow. Change labels in "
+                "the dataset (the classes of metainfo, reduce_zero_label) or in the seeds' files."
+            )
         return after
+
+    def _run(self, results: dict) -> dict | None:
+        try:
+            return self.inner(results)
+        except cv2.error as error:
+            raise ValueError(
+                f'{self._name} stops at the index map of the seeds, 32-bit integers, as it would '
+                f'where labels are interpolated ({error.err}). Choose another transform.'
+            ) from error
 
     def _repeat(self, before: dict, state: tuple, image: np.ndarray) -> dict:
         _set_random_state(state)
-        after = self.inner(before)
+        after = self._run(before)
         if not np.array_equal(after['img'], image):
             raise ValueError(
                 f'{self._name} moves gt_seg_map alone, and not in the same way when it is repeated '
@@ -78,22 +94,20 @@ class LabelView(BaseTransform):
             )
         return after
 
-    def _compare(self, labels: np.ndarray, index: np.ndarray, table: np.ndarray) -> None:
-        check_index(index, table.size, self._name)
-        expected = look_up(table, index)
-        if labels.shape != index.shape or (labels != expected).mean() > _ROUNDING:
-            raise ValueError(
-                f'{self._name} changes labels of gt_seg_map, or does not move all maps in '
-                "results['seg_fields'] alike, so that the seeds cannot follow. Change labels in "
-                "the dataset (the classes of metainfo, reduce_zero_label) or in the seeds' files."
-            )
-
     @property
     def _name(self) -> str:
         return getattr(self.inner, '__name__', type(self.inner).__name__)
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}({self.inner!r})'
+
+
+def _agree(labels: np.ndarray, index: np.ndarray, table: np.ndarray) -> bool:
+    if labels.shape != index.shape or index.dtype.kind not in 'iu':
+        return False
+    if index.size and not 0 <= index.min() <= index.max() < len(table):
+        return False
+    return np.count_nonzero(labels != look_up(table, index)) <= _ROUNDING * index.size
 
 
 def _copied(results: dict) -> dict:

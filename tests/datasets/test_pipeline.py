@@ -1,34 +1,18 @@
-"""Seeds stay aligned with the image under every usual transform."""
+"""Seeds stay aligned with the image under every transform, or it is refused."""
 
+import random
+import sys
+import types
+
+import cv2
 import numpy as np
 import pytest
-from mmseg.registry import DATASETS, TRANSFORMS
+import torch
+from mmseg.registry import DATASETS
+
+from mmws.seeds.vote import vote
 
 LOAD = dict(type='LoadImageFromFile')
-
-
-@TRANSFORMS.register_module()
-class ShrinkImageOnly:
-    def __call__(self, results):
-        results['img'] = results['img'][:-2]
-        return results
-
-
-@TRANSFORMS.register_module()
-class ReadLabels:
-    """Not known to mmws, and reads label values."""
-
-    def __call__(self, results):
-        results['labels_seen'] = np.unique(results['gt_seg_map'])
-        assert results['gt_seg_map'].dtype == np.uint8
-        return results
-
-
-@TRANSFORMS.register_module()
-class FlipLabelsOnly:
-    def __call__(self, results):
-        results['gt_seg_map'] = results['gt_seg_map'][:, ::-1]
-        return results
 
 
 def sample_of(tree, steps, index=0, **options):
@@ -79,26 +63,15 @@ GEOMETRY = [
     GEOMETRY,
     ids=lambda steps: '+'.join('-'.join([s['type'], *list(s)[2:]]) for s in steps) or 'none',
 )
-@pytest.mark.parametrize('layout', ['index', 'maps'])
-def test_each_seed_moves_as_the_stock_label_map_would(tree, steps, layout):
+def test_each_seed_moves_as_the_stock_label_map_would(tree, steps):
     """The reference: each seed on its own, through the stock pipeline with the same dice."""
-    if layout == 'maps' and any(s['type'].startswith('mmcv.') for s in steps):
-        pytest.skip('mmcv moves gt_seg_map alone')
-    if layout == 'maps' and 'cat_max_ratio' in str(steps):
-        pytest.skip('decides by the vote; covered below')
-    from mmws.datasets import LoadMultiSeedAnnotations
-
-    pipeline = [LOAD, dict(type='LoadAnnotations'), *steps, dict(type='PackSegInputs')]
-    dataset = DATASETS.build(tree.config(pipeline))
-    for i, step in enumerate(dataset.pipeline.transforms):
-        if isinstance(step, LoadMultiSeedAnnotations) and layout == 'maps':
-            dataset.pipeline.transforms[i] = LoadMultiSeedAnnotations(layout='maps')
     np.random.seed(3)
-    sample = dataset[0]
+    sample = sample_of(tree, steps)
     found = sample['data_samples'].gt_seeds.data.numpy()
     assert found.dtype == np.uint8 and found.shape[1:] == sample['inputs'].shape[1:]
     if 'cat_max_ratio' in str(steps):
         return
+    pipeline = [LOAD, dict(type='LoadAnnotations'), *steps, dict(type='PackSegInputs')]
     for k in range(3):
         stock = DATASETS.build(
             tree.stock(pipeline, data_prefix=dict(img_path='images', seg_map_path=f'seeds/s{k}'))
@@ -160,8 +133,6 @@ def test_edges_come_from_the_vote(tree):
 
 
 def test_the_consensus_is_the_vote_of_the_packed_seeds(tree):
-    from mmws.seeds.vote import vote
-
     np.random.seed(0)
     sample = sample_of(tree, [dict(type='RandomRotate', prob=1.0, degree=30)])
     seeds = sample['data_samples'].gt_seeds.data.numpy()
@@ -170,18 +141,212 @@ def test_the_consensus_is_the_vote_of_the_packed_seeds(tree):
     np.testing.assert_array_equal(label.numpy()[0], vote(seeds))
 
 
-def test_a_transform_that_moves_the_image_alone_is_caught(tree):
-    with pytest.raises(ValueError, match=r'image .*im0.jpg is \(46, 64\).*seeds behind'):
-        sample_of(tree, [dict(type='ShrinkImageOnly')])
+def test_another_label_may_be_the_one_that_does_not_count(tree):
+    """In gt_sem_seg it stays, for stock losses; gt_seeds have 255."""
+    metainfo = dict(classes=('background', 'a', 'b', 'c'), palette=[[i] * 3 for i in range(4)])
+    sample = sample_of(tree, [], stock=dict(ignore_index=4, metainfo=metainfo))['data_samples']
+    seeds, original = sample.gt_seeds.data.numpy(), tree.seeds('im0')
+    np.testing.assert_array_equal(seeds, np.where(original == 4, 255, original))
+    voted = vote(seeds).astype(int)
+    np.testing.assert_array_equal(sample.gt_sem_seg.data[0], np.where(voted == 255, 4, voted))
 
 
-def test_a_transform_unknown_to_mmws_sees_labels(tree):
-    sample_of(tree, [dict(type='ReadLabels')])
+# Transforms that mmws does not know. Red and green of an image say where its pixels came from.
 
 
-def test_a_transform_that_flips_the_vote_alone_is_caught(tree):
-    with pytest.raises(ValueError, match='do not belong to the same pixels'):
-        sample_of(tree, [dict(type='FlipLabelsOnly')])
+def right(sample, tree):
+    """Whether each seed has the label of the place where the image's pixel came from."""
+    image = sample['inputs'].numpy().transpose(1, 2, 0).astype(float)
+    rows, columns = (image[..., 2] / 5).round().astype(int), (image[..., 1] / 4).round().astype(int)
+    rows, columns = rows.clip(0, 47), columns.clip(0, 63)
+    expected = tree.seeds('im0')[:, rows, columns]
+    return (sample['data_samples'].gt_seeds.data.numpy() == expected).mean() > 0.97
+
+
+def flipped(array):
+    return np.ascontiguousarray(array[:, ::-1])
+
+
+def move_image_and_label(results, move=flipped):
+    for key in ('img', 'gt_seg_map'):
+        results[key] = move(results[key])
+    return results
+
+
+def move_all(results):
+    for key in ('img', *results['seg_fields']):
+        results[key] = flipped(results[key])
+    return results
+
+
+def roll_by_dice(results):
+    by = random.randint(1, 9), np.random.randint(1, 9) + int(torch.randint(9, ()))
+    return move_image_and_label(results, lambda array: np.roll(array, by, axis=(0, 1)))
+
+
+def crop_where_labels_are(results):
+    assert results['gt_seg_map'].dtype == np.uint8 and results['gt_seg_map'].max() == 255
+    row = int((results['gt_seg_map'][:20, 0] == 3).argmax())
+    for key in ('img', *results['seg_fields']):
+        results[key] = results[key][row : row + 20]
+    return results
+
+
+def only_read(results):
+    assert set(np.unique(results['gt_seg_map'])) == {0, 1, 2, 3, 4, 255}
+    results['img'] = results['img'].copy()
+    return results
+
+
+def widen_type(results):
+    results['gt_seg_map'] = results['gt_seg_map'].astype(np.int64)
+    return results
+
+
+class Both:
+    """A container of its own, with a stock transform and a foreign one in it."""
+
+    def __init__(self):
+        from mmseg.datasets.transforms import RandomCrop
+
+        self.transforms = [RandomCrop((32, 32), cat_max_ratio=0.9), move_image_and_label]
+
+    def __call__(self, results):
+        for step in self.transforms:
+            results = step(results)
+        return results
+
+
+def foreign(tree, step):
+    """A sample of a pipeline with a function among its transforms."""
+    return sample_of(tree, [step])
+
+
+@pytest.mark.parametrize(
+    'step',
+    [move_image_and_label, move_all, roll_by_dice, crop_where_labels_are, only_read, widen_type]
+    + [Both()],
+    ids=lambda step: getattr(step, '__name__', 'Both'),
+)
+def test_seeds_follow_a_transform_that_mmws_does_not_know(tree, step):
+    for seed in range(3):
+        random.seed(seed), np.random.seed(seed), torch.manual_seed(seed)
+        assert right(foreign(tree, step), tree)
+
+
+def test_labels_that_look_alike_after_a_flip_do_not_hide_that_seeds_stayed(tree):
+    """The vote is background everywhere, before and after; the seeds differ."""
+    for k in range(3):
+        labels = np.zeros((48, 64))
+        labels[20 * k // 2 : 20 * k // 2 + 8, :20] = k + 1
+        tree.write(k, 'im0', labels)
+    assert right(foreign(tree, move_image_and_label), tree)
+
+
+def test_albu_moves_image_and_mask(tree, monkeypatch):
+    """With the least of albumentations that mmseg needs; 1.3.1 itself was tried by hand."""
+
+    class Transpose:
+        def __call__(self, **data):
+            if random.random() < 0.5:
+                data.update({k: np.ascontiguousarray(data[k].swapaxes(0, 1)) for k in self.keys})
+            return data
+
+        keys = ('image', 'mask')
+
+    class Compose:
+        def __init__(self, transforms):
+            self.transforms = transforms
+
+        def __call__(self, **data):
+            for transform in self.transforms:
+                data = transform(**data)
+            return data
+
+    class ComposeWithTargets(Compose):
+        def add_targets(self, targets):
+            for transform in self.transforms:
+                transform.keys = (*transform.keys, *targets)
+
+    module = types.SimpleNamespace(Transpose=Transpose)
+    transforms = sys.modules['mmseg.datasets.transforms.transforms']
+    monkeypatch.setattr(transforms, 'ALBU_INSTALLED', True)
+    monkeypatch.setattr(transforms, 'albumentations', module, raising=False)
+    for compose in (Compose, ComposeWithTargets):
+        monkeypatch.setattr(transforms, 'Compose', compose, raising=False)
+        shapes = set()
+        for seed in range(6):
+            random.seed(seed)
+            sample = sample_of(tree, [dict(type='Albu', transforms=[dict(type='Transpose')])])
+            assert right(sample, tree)
+            shapes.add(sample['inputs'].shape[1:])
+        assert len(shapes) == 2
+
+
+def move_image_alone(results):
+    results['img'] = results['img'][:-2]
+    return results
+
+
+def move_by_own_dice(results, dice=np.random.default_rng(0)):  # noqa: B008
+    return move_image_and_label(results, lambda array: np.roll(array, dice.integers(1, 40), 1))
+
+
+def crop_label_and_image_where_labels_are(results):
+    labels = results['gt_seg_map'][:20, 0]
+    row = int(labels.argsort()[-5])  # of an index map row 15
+    assert labels.dtype != np.uint8 or row != 15
+    return move_image_and_label(results, lambda array: array[row : row + 20])
+
+
+def rename_labels(results):
+    results['gt_seg_map'] = np.where(results['gt_seg_map'] == 3, 1, results['gt_seg_map'])
+    return results
+
+
+def rename_labels_in_place(results):
+    for key in results['seg_fields']:
+        results[key][results[key] == 3] = 1
+    return results
+
+
+def load_other_labels(results):
+    results['gt_seg_map'] = np.resize(np.arange(5, dtype=np.uint8), (48, 64))
+    return results
+
+
+def interpolate(results):
+    return move_image_and_label(results, lambda array: cv2.resize(array, (80, 60)))
+
+
+@pytest.mark.parametrize(
+    ('step', 'message'),
+    [
+        (move_image_alone, r'image .*im0.jpg is \(46, 64\).*seeds behind'),
+        (move_by_own_dice, 'move_by_own_dice moves gt_seg_map alone, and not in the same way'),
+        (crop_label_and_image_where_labels_are, 'moves gt_seg_map alone.*it reads labels'),
+        (rename_labels, 'rename_labels changes labels of gt_seg_map'),
+        (rename_labels_in_place, 'rename_labels_in_place changes labels'),
+        (load_other_labels, 'load_other_labels replaced .* uint8 with values 0..4'),
+        (interpolate, 'interpolate (stops at|replaced|changes)'),
+    ],
+    ids=lambda value: getattr(value, '__name__', ''),
+)
+def test_a_transform_that_leaves_the_seeds_behind_is_refused(tree, step, message):
+    with pytest.raises(ValueError, match=message):
+        foreign(tree, step)
+
+
+def test_more_bands_than_three(tree):
+    def seven_bands(results):
+        results['img'] = results['img'][..., [0, 1, 2, 0, 1, 2, 0]].astype(np.float32)
+        return results
+
+    resize = dict(type='RandomRelativeResize', ratio_range=(1.0, 1.0))
+    steps = [seven_bands, resize, dict(type='RandomFlip', prob=1.0)]
+    sample = sample_of(tree, [*steps, dict(type='RandomCrop', crop_size=(32, 32))])
+    assert sample['inputs'].shape == (7, 32, 32)
+    assert right({**sample, 'inputs': sample['inputs'][:3]}, tree)
 
 
 def test_bad_seed_files(tree):
@@ -195,7 +360,8 @@ def test_bad_seed_files(tree):
     labels = np.zeros((48, 64))
     labels[3, 3], labels[5, 5] = 5, 17
     tree.write(0, 'im2', labels)
-    with pytest.raises(ValueError, match=r'im2.png holds the labels \[5, 17\].* 5 classes'):
+    message = r'im2.png holds the labels \[5, 17\].* 5 classes.*ignore_index \(here 255\)'
+    with pytest.raises(ValueError, match=message):
         dataset[2]
     path = tree.seed_path(2, 'im0')
     path.write_bytes(path.read_bytes()[:-60])
