@@ -1,9 +1,13 @@
 import os
 import pickle
+import random
 
 import numpy as np
 import pytest
-from mmseg.registry import DATASETS
+from mmcv.transforms import LoadAnnotations
+from mmengine.dataset import ConcatDataset, RepeatDataset
+from mmseg.datasets import BaseSegDataset
+from mmseg.registry import DATASETS, TRANSFORMS
 from PIL import Image
 
 LOAD = [dict(type='LoadImageFromFile')]
@@ -59,8 +63,6 @@ def test_subfolders_and_suffixes_as_in_cityscapes(tree, tmp_path):
 
 def test_reduce_zero_label_and_label_map_apply_to_seeds(tree):
     # Classes of a subset in another order: the old ids become the new ones, the rest unknown.
-    from mmseg.datasets import BaseSegDataset
-
     class Letters(BaseSegDataset):
         METAINFO = dict(
             classes=('background', 'a', 'b', 'c', 'd'), palette=[[i] * 3 for i in range(5)]
@@ -86,8 +88,6 @@ def test_reduce_zero_label_and_label_map_apply_to_seeds(tree):
 @pytest.mark.parametrize('reduce', [False, True])
 @pytest.mark.parametrize('subset', [False, True])
 def test_one_seed_is_what_stock_load_annotations_makes_of_it(tree, reduce, subset):
-    from mmseg.datasets import BaseSegDataset
-
     class Numbers(BaseSegDataset):
         METAINFO = dict(classes=tuple(map(str, range(255))), palette=[[i] * 3 for i in range(255)])
 
@@ -116,33 +116,99 @@ def test_pipeline_and_dataset_disagree_about_label_zero(tree):
         DATASETS.build(tree.config([*LOAD, load, STOCK[-1]]))
 
 
-@pytest.mark.parametrize(
-    'wrapper, length',
-    [
-        (lambda inner: dict(type='RepeatDataset', dataset=inner, times=2), 6),
-        (lambda inner: dict(type='ConcatDataset', datasets=[inner, inner]), 6),
-    ],
-)
-def test_wrappers_of_the_host_are_wrapped_inside(tree, wrapper, length):
+def wrapped(inner, kind):
+    if kind == 'ConcatDataset':
+        return dict(type=kind, datasets=[inner, inner])
+    options = dict(times=2) if kind == 'RepeatDataset' else dict(oversample_thr=0.9)
+    return dict(type=kind, dataset=inner, **options)
+
+
+@pytest.mark.parametrize('outside', [False, True])
+@pytest.mark.parametrize('kind', ['ConcatDataset', 'RepeatDataset', 'ClassBalancedDataset'])
+def test_wrappers_of_the_host(tree, kind, outside):
+    """Around a MultiSeedDataset or in it; class 4 is rare, so that its image is repeated."""
+    for k in range(3):
+        for image_id in tree.ids:
+            seed = tree.seeds(image_id)[k]
+            seed[seed == 4] = 3
+            tree.write(k, image_id, seed)
+    labels = tree.seeds('im2')[1]
+    labels[3, 5] = 4
+    tree.write(1, 'im2', labels)
     config = tree.config(STOCK)
-    config['dataset'] = wrapper(config['dataset'])
+    if outside:
+        config = wrapped(config, kind)
+    else:
+        config['dataset'] = wrapped(config['dataset'], kind)
     dataset = DATASETS.build(config)
-    assert len(dataset) == length
+    # sqrt(0.9 / (1 / 3)) = 1.6, rounded up.
+    length = 4 if kind == 'ClassBalancedDataset' else 6
+    assert len(dataset) == length and dataset.metainfo['classes'][4] == 'd'
     np.testing.assert_array_equal(seeds_of(dataset[length - 1]), tree.seeds('im2'))
+    assert dataset.get_data_info(0)['img_path'].endswith('im0.jpg')
 
 
-def mosaic_of(dataset):
-    steps = [dict(type='RandomMosaic', prob=1.0, img_scale=(32, 32)), dict(type='PackSegInputs')]
+def test_what_a_wrapper_asks_of_a_dataset(tree):
+    class Asked(BaseSegDataset):
+        def get_cat_ids(self, idx):
+            return [idx]
+
+    dataset = DATASETS.build(tree.config(STOCK))
+    assert len(RepeatDataset(dataset, 2)) == len(ConcatDataset([dataset] * 2)) == 6
+    assert dataset.get_cat_ids(1) == [0, 1, 2, 3, 4]
+    reduced = tree.config(STOCK, dict(ignore_index=2))
+    assert DATASETS.build(reduced).get_cat_ids(1) == [0, 1, 3, 4]
+    assert DATASETS.build(tree.config(STOCK, dict(type=Asked))).get_cat_ids(2) == [2]
+    subset = dataset.get_subset([2, 0])
+    np.testing.assert_array_equal(seeds_of(subset[0]), tree.seeds('im2'))
+    assert (len(subset), len(dataset)) == (2, 3)
+    dataset.get_subset_(1)
+    assert len(dataset) == 1 and dataset.ann_file.endswith('list.txt')
+    assert not hasattr(dataset, 'no_such')
+
+
+def mosaic_of(dataset, more=()):
+    steps = [
+        dict(type='RandomMosaic', prob=1.0, img_scale=(32, 32)),
+        *more,
+        dict(type='PackSegInputs'),
+    ]
     return dict(type='MultiImageMixDataset', dataset=dataset, pipeline=steps)
 
 
-def test_mosaic_mixes_seeds_of_several_images(tree):
+@pytest.mark.parametrize('more', [[], [dict(type='RandomFlip', prob=1.0)]])
+def test_mosaic_mixes_seeds_as_it_mixes_labels(tree, more):
+    """The reference: each seed as the label map of a stock dataset, with the same dice."""
     config = tree.config([*LOAD, dict(type='LoadAnnotations')])
-    config['dataset'] = mosaic_of(config['dataset'])
+    config['dataset'] = mosaic_of(config['dataset'], more)
     dataset = DATASETS.build(config)
+    random.seed(1), np.random.seed(1)
     sample = dataset[0]
     assert seeds_of(sample).shape == (3, 64, 64) and sample['inputs'].shape == (3, 64, 64)
-    assert len(np.unique(seeds_of(sample))) > 2
+    for k in range(3):
+        prefix = dict(img_path='images', seg_map_path=f'seeds/s{k}')
+        load = tree.stock([*LOAD, dict(type='LoadAnnotations')], data_prefix=prefix)
+        stock = DATASETS.build(mosaic_of(load, more))
+        random.seed(1), np.random.seed(1)
+        expected = stock[0]['data_samples'].gt_sem_seg.data[0]
+        np.testing.assert_array_equal(seeds_of(sample)[k], expected)
+
+
+def test_a_mixing_transform_that_leaves_the_seeds_behind_is_refused(tree):
+    class MixLabels:
+        def get_indices(self, dataset):
+            return [1]
+
+        def __call__(self, results):
+            results['gt_seg_map'] = results['mix_results'][0]['gt_seg_map']
+            return results
+
+    TRANSFORMS.register_module(module=MixLabels, force=True)
+    config = tree.config([*LOAD, dict(type='LoadAnnotations')])
+    steps = [dict(type='MixLabels'), STOCK[-1]]
+    config['dataset'] = dict(type='MultiImageMixDataset', dataset=config['dataset'], pipeline=steps)
+    with pytest.raises(ValueError, match='MixLabels mixes gt_seg_map but not the seeds'):
+        DATASETS.build(config)[0]
 
 
 def test_a_mosaic_of_images_with_different_seeds_is_refused(tree):
@@ -187,18 +253,67 @@ def test_a_dataset_can_be_pickled_for_worker_processes(tree):
 
 
 def test_bad_folders(tree):
-    with pytest.raises(ValueError, match='seed_dirs is empty'):
+    with pytest.raises(ValueError, match='no seeds are named'):
         DATASETS.build(tree.config(STOCK, seed_dirs=[]))
     with pytest.raises(FileNotFoundError, match='seed folder .*nope does not exist'):
         DATASETS.build(tree.config(STOCK, seed_dirs=['s0', 'nope']))
-    with pytest.raises(ValueError, match='s0 is given twice'):
-        DATASETS.build(tree.config(STOCK, seed_dirs=['s0', 's1', 's0']))
-    (tree.root / 'seeds' / 'link').symlink_to(tree.root / 'seeds' / 's0')
-    with pytest.raises(ValueError, match=r'link is given twice \(as .*s0 too\)'):
-        DATASETS.build(tree.config(STOCK, seed_dirs=['s0', 'link']))
     (tree.root / 'seeds' / 'empty').mkdir()
     with pytest.raises(FileNotFoundError, match='none of the 3 images.*but the folder is empty'):
         DATASETS.build(tree.config(STOCK, seed_dirs=['empty']))
+
+
+@pytest.mark.parametrize(
+    ('layout', 'ends'),
+    [('{}_{}.png', ['_a.png', '_b.png']), ('{}/{}.png', ['/a.png', '/b.png'])],
+    ids=['suffix', 'folder an image'],
+)
+def test_several_annotators_in_one_folder(tree, layout, ends):
+    for image_id in tree.ids:
+        for k, annotator in enumerate('ab'):
+            path = tree.root / 'seeds/all' / layout.format(image_id, annotator)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            tree.seed_path(k, image_id).rename(path)
+    expected = [tree.root / 'seeds/all' / layout.format('im1', a) for a in 'ab']
+    for stock in ({}, dict(data_prefix=dict(img_path='images'))):
+        config = tree.config(STOCK, stock, seed_dirs=['all', 'all'], seed_suffix=ends)
+        dataset = DATASETS.build(config)
+        assert dataset.get_data_info(1)['seed_paths'] == list(map(str, expected))
+        assert len(seeds_of(dataset[1])) == len(set(dataset.seed_names)) == 2
+
+
+def test_names_with_spaces_umlauts_and_links(tree):
+    for folder in ('images', 'seeds/s0'):
+        (tree.root / folder / 'ä b').mkdir()
+        (path,) = (tree.root / folder).glob('im0.*')
+        (tree.root / folder / 'ä b' / f'日本 1{path.suffix}').symlink_to(path)
+        (tree.root / folder / 'ä b' / 'circle').symlink_to(tree.root / folder)
+    (tree.root / 'list.txt').write_text('ä b/日本 1\n', encoding='utf-8')
+    dataset = DATASETS.build(tree.config(STOCK, seed_dirs=['s0']))
+    np.testing.assert_array_equal(seeds_of(dataset[0])[0], tree.seeds('im0')[0])
+    (tree.root / 'list.txt').write_text('ä b\\日本 1\n', encoding='utf-8')
+    with pytest.raises(FileNotFoundError, match='1 of 1 images do not exist.*with / between'):
+        DATASETS.build(tree.config(STOCK, seed_dirs=['s0']))
+
+
+def test_more_classes_than_eight_bits_hold(tree):
+    for count in (255, 256):
+        metainfo = dict(
+            classes=[f'c{i}' for i in range(count)], palette=[[i % 255] * 3 for i in range(count)]
+        )
+        config = tree.config(STOCK, dict(metainfo=metainfo))
+        if count == 255:
+            np.testing.assert_array_equal(seeds_of(DATASETS.build(config)[0]), tree.seeds('im0'))
+            continue
+        with pytest.raises(ValueError, match='has 256 classes.* 8 bits: up to 255'):
+            DATASETS.build(config)
+
+
+def test_images_of_background_alone(tree):
+    for k in range(3):
+        tree.write(k, 'im0', np.zeros((48, 64)))
+    dataset = DATASETS.build(tree.config(STOCK))
+    assert not seeds_of(dataset[0]).any() and not dataset[0]['data_samples'].gt_sem_seg.data.any()
+    assert dataset.get_cat_ids(0) == [0]
 
 
 def test_bad_lists(tree):
@@ -221,17 +336,21 @@ def test_a_folder_of_colours_is_refused_at_start(tree):
 
 
 def test_half_written_pipelines(tree):
+    class OwnLoader(LoadAnnotations):
+        pass
+
     load, pack = dict(type='LoadMultiSeedAnnotations'), dict(type='PackMultiSeedInputs')
-    stock_load, stock_pack = dict(type='LoadAnnotations'), dict(type='PackSegInputs')
+    stock_load = dict(type='LoadAnnotations')
     for steps, message in (
-        ([load, stock_pack], 'ends with PackSegInputs'),
-        ([stock_load, pack], 'loads one label map'),
         ([load, stock_load, pack], 'LoadAnnotations beside'),
         ([pack], 'loads no label maps'),
-        ([load], 'does not end with PackMultiSeedInputs'),
+        ([load], 'does not end with PackSegInputs or PackMultiSeedInputs'),
+        ([dict(type=OwnLoader), pack], 'OwnLoader loads label maps in its own way'),
     ):
         with pytest.raises(ValueError, match=message):
             DATASETS.build(tree.config([*LOAD, *steps]))
+    for steps in ([load, STOCK[-1]], [stock_load, pack]):
+        assert seeds_of(DATASETS.build(tree.config([*LOAD, *steps]))[0]).shape == (3, 48, 64)
 
 
 def test_a_truncated_jpeg_is_refused_instead_of_filled_with_grey(tree):

@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-from mmseg.registry import TRANSFORMS
 
-from mmws.datasets import RandomRelativeResize
+from mmws import RandomRelativeResize
 
 
 def sample(height, width):
@@ -18,7 +17,7 @@ def sample(height, width):
 
 
 def test_every_image_is_scaled_relative_to_its_own_size():
-    transform = TRANSFORMS.build(dict(type='mmseg.RandomRelativeResize', ratio_range=(0.5, 1.5)))
+    transform = RandomRelativeResize((0.5, 1.5))
     np.random.seed(0)
     factors = []
     for _ in range(300):
@@ -41,6 +40,23 @@ def test_labels_are_not_mixed():
     assert results['gt_seg_map'].shape == (7, 14)
     assert (rows == rows[:, :1]).all() and (columns == columns[:1]).all()
     assert (results['other'] == results['gt_seg_map'].astype(np.uint8)).all()
+
+
+@pytest.mark.parametrize('host', ['mmseg', 'mmpretrain'])
+def test_images_alone_in_both_hosts(host):
+    if host == 'mmpretrain':
+        import mmws.classification  # noqa: F401
+    registry = __import__(f'{host}.registry').registry.TRANSFORMS
+    transform = registry.build(dict(type=f'{host}.RandomRelativeResize', ratio_range=(0.5, 0.5)))
+    assert repr(transform) == (
+        "RandomRelativeResize(ratio_range=(0.5, 0.5), interpolation='bilinear')"
+    )
+    results = transform(dict(img=np.zeros((375, 500, 3), np.uint8)))
+    assert results['img'].shape == (188, 250, 3)
+    assert results['img_shape'] == (188, 250) and results['scale_factor'] == (0.5, 188 / 375)
+    # A line keeps a pixel.
+    line = RandomRelativeResize((0.1, 0.1))(dict(img=np.zeros((1, 30, 3), np.uint8)))
+    assert line['img'].shape == (1, 3, 3)
 
 
 @pytest.mark.parametrize('ratio_range', [(0, 1), (1.5, 0.5), (-1, 1)])
