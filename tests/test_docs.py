@@ -26,7 +26,7 @@ CONFIGS = {
     ),
     'Several annotators of medical images': (
         'data/CHASE_DB1/images/training/Image_01L.png',
-        [f'data/CHASE_DB1/annotations/observer{i}/Image_01L.png' for i in (1, 2)],
+        [f'data/CHASE_DB1/annotations/training/Image_01L_{end}HO.png' for end in ('1st', '2nd')],
         1,
     ),
     'Several annotators of remote-sensing images': (

@@ -1,8 +1,10 @@
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.dataset import InfiniteSampler
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
@@ -120,3 +122,28 @@ def test_a_work_dir_stands_for_its_newest_checkpoint(tmp_path):
     (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'epoch_3.pth'))
     (tmp_path / 'epoch_3.pth').touch()
     assert run_config.checkpoint_file(tmp_path) == str(tmp_path / 'epoch_3.pth')
+
+
+class _Runner:
+    """As far as run_config.train looks at it: 6 images in batches of 4 or 8."""
+
+    def __init__(self, **options):
+        options = dict(dataset=list(range(6)), drop_last=True, **options)
+        if options.pop('infinite', False):
+            options['sampler'] = InfiniteSampler(options['dataset'])
+        self.train_loop = SimpleNamespace(dataloader=torch.utils.data.DataLoader(**options))
+        self.trained = False
+
+    def train(self):
+        self.trained = True
+
+
+def test_fewer_images_than_a_batch_are_refused_before_the_first_step():
+    runner = _Runner(batch_size=8)
+    with pytest.raises(ValueError, match=r'6 images, fewer than a batch .*batch_size=8.*--limit'):
+        run_config.train(runner)
+    assert not runner.trained
+    for options in (dict(batch_size=6), dict(batch_size=8, infinite=True)):
+        runner = _Runner(**options)
+        run_config.train(runner)
+        assert runner.trained
