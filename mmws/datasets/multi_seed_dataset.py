@@ -222,26 +222,17 @@ class MultiSeedDataset(BaseDataset):
         info = self.get_data_info(idx)
         path = info['img_path']
         check_jpeg_is_whole(path)
-        sample = self.pipeline(info)
-        if sample is None:
+        if (sample := self.pipeline(info)) is None:
             raise RuntimeError(f'a transform of the pipeline returned None for {path}.')
         return sample
 
     def image_id(self, info: dict) -> str:
-        """The path of an image inside the image folder, without its ending.
-
-        Args:
-            info: What :meth:`get_data_info` gives.
-        """
+        """The path of an image (``get_data_info``) in the image folder, without its ending."""
         name = path_below(info['img_path'], self.dataset.data_prefix.get('img_path'))
         return name.removesuffix(self.dataset.img_suffix)
 
     def seed_name(self, info: dict) -> str:
-        """The path of an image's seeds inside each folder, or the label map's where they differ.
-
-        Args:
-            info: What :meth:`get_data_info` gives.
-        """
+        """The path of an image's seeds in each folder, or of its label map where they differ."""
         name, suffix = self._seed_id(info), self.seed_suffix
         if suffix is None:
             return name
@@ -288,10 +279,10 @@ def _wrap_inside(config: dict, options: dict):
             return {'mixed': mixed, **inner}
         return {**options, 'type': MultiSeedDataset, 'dataset': inner, 'mixed': mixed}
 
-    if 'datasets' in config:
-        wrapper = DATASETS.build({**config, 'datasets': list(map(wrap, config['datasets']))})
-    else:
-        wrapper = DATASETS.build({**config, 'dataset': wrap(config['dataset'])})
+    key = 'datasets' if 'datasets' in config else 'dataset'
+    inside = config[key]
+    inside = wrap(inside) if key == 'dataset' else list(map(wrap, inside))
+    wrapper = DATASETS.build({**config, key: inside})
     if mixes:
         carry_mixed_seeds(wrapper.pipeline)
         numbers = {dataset.num_seeds for dataset in seed_datasets(wrapper)}

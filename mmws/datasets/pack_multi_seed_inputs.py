@@ -48,7 +48,8 @@ class PackMultiSeedInputs(PackSegInputs):
             )
         check_index(index, results['seed_table'].shape[1])
         seeds = look_up(results['seed_table'], index)
-        label = vote(seeds).astype(np.int64)
+        voted = results.get('vote_table')  # of the source pixels, where a transform asked for it
+        label = (vote(seeds) if voted is None else look_up(voted, index)).astype(np.int64)
         label[label == UNKNOWN] = results.get('ignore_index', UNKNOWN)
 
         packed = super().transform({**results, 'gt_seg_map': label})

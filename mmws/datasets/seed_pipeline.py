@@ -33,7 +33,6 @@ def carry_seeds(pipeline: Compose, *, reduce_zero_label: bool = False, packs: bo
         ValueError: It loads no label maps, or does not pack what it loads.
     """
     steps = list(_walk(pipeline.transforms))
-    found = [type(step).__name__ for step in steps]
     loads = [step for step in steps if isinstance(step, LoadAnnotations)]
     own_load = any(isinstance(step, LoadMultiSeedAnnotations) for step in steps)
     for step in loads:
@@ -58,21 +57,20 @@ def carry_seeds(pipeline: Compose, *, reduce_zero_label: bool = False, packs: bo
     if not (own_load or loads):
         raise ValueError(
             'the pipeline loads no label maps: it needs LoadMultiSeedAnnotations after '
-            f'LoadImageFromFile. Found: {found}'
+            f'LoadImageFromFile. Found: {[type(step).__name__ for step in steps]}'
         )
     if packs:
-        check_packing(steps)
+        _check_packing(steps)
     _rewrite(pipeline.transforms)
 
 
 def carry_mixed_seeds(pipeline: list) -> None:
     """As :func:`carry_seeds`, for the outer pipeline of a MultiImageMixDataset."""
-    check_packing(list(_walk(pipeline)))
+    _check_packing(list(_walk(pipeline)))
     _rewrite(pipeline)
 
 
-def check_packing(steps: list) -> None:
-    """Refuse a pipeline that does not pack, or in a way that drops the seeds."""
+def _check_packing(steps: list) -> None:
     if not any(type(step) in (PackSegInputs, PackMultiSeedInputs) for step in steps):
         raise ValueError(
             'the pipeline does not end with PackSegInputs or PackMultiSeedInputs. Found: '
