@@ -47,6 +47,27 @@ def handed_seeds() -> SeedBatch | None:
     return _HANDED.get()
 
 
+def seeds_behind(label: Tensor, ignore_index: int = UNKNOWN_LABEL) -> SeedBatch | None:
+    """Return the handed-over seeds that a loss is to see in place of a label; None for none.
+
+    Args:
+        label: (N, H, W), or (N, P) of points.
+        ignore_index: What it holds where the head has masked it, beside 255. There, and where a
+            seed holds it, the seeds returned are unknown.
+    """
+    handed = handed_seeds()
+    if handed is None:
+        return None
+    if label.dim() == 2:
+        label = label.unsqueeze(-1)
+    if label.shape != handed.seeds[:, 0].shape:
+        return None
+    masked = ((label == ignore_index) | (label == UNKNOWN_LABEL)).unsqueeze(1)
+    if 0 <= ignore_index < UNKNOWN_LABEL:
+        masked = masked | (handed.seeds == ignore_index)
+    return handed.resampled(handed.seeds.masked_fill(masked, UNKNOWN_LABEL))
+
+
 @contextlib.contextmanager
 def hand_over(batch: SeedBatch) -> Iterator[SeedBatch]:
     """Hands ``batch`` to every WST loss called inside; nests (the innermost batch counts)."""
