@@ -28,7 +28,6 @@ CASES = {
     'largefov': dict(type='WSTLoss'),
     'drop_unknown': dict(type='WSTLoss', unknown='drop', scale=2.0),
     'all_pixels': dict(type='WSTLoss', average='all'),
-    'per_seed': dict(type='WSTLoss', average='seed'),
     'class_weight': dict(type='WSTLoss', class_weight=[1.0, 2.0, 0.5, 3.0]),
     'converted': dict(type='CrossEntropyLoss', avg_non_ignore=True),
 }

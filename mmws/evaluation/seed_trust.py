@@ -2,54 +2,45 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-# The sums that are kept for each seed and class; their order in the last axis of a table.
+from mmws.models.wst_loss import SeedView
+
+# Their order in the last axis of the sums.
 _PIXELS, _MATCHES, _WEIGHT = range(3)
-_SUMS = 3
 
 
-def trust_sums(
-    predicted: Tensor, weights: Tensor, seeds: Tensor, owners: Tensor, shape: tuple[int, int]
-) -> Tensor:
-    """Sums up what one step says about the seeds.
+def trust_sums(view: SeedView, owners: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Sum up what one step says about the seeds.
 
     Args:
-        predicted: (N, H, W) integers, the class that the model predicts.
-        weights: (N, K, H, W) floats, the seeds' weights of Eq. 6 times the number of the image's
-            seeds: 1 is an average weight.
-        seeds: (N, K, H, W) uint8; 255 is unknown and not counted.
+        view: What a loss saw of the step's batch.
         owners: (N, K) integers, which source made each of an image's seeds; -1 for none.
         shape: (S, C), the numbers of sources and classes.
 
     Returns:
         (S, C, 3) float64: per source and label the pixels, those that the prediction agrees with,
-        and their weights.
+        and their weights of Eq. 6 times the number of the image's seeds: 1 is an average weight.
     """
     sources, classes = shape
-    counted = (seeds < classes) & (owners >= 0)[:, :, None, None]
-    cell = owners[:, :, None, None].long() * classes + seeds.long()
-    cell = cell[counted]
-    matches = (seeds == predicted.unsqueeze(1).to(seeds.dtype))[counted]
-    sums = torch.stack(
-        [
-            torch.bincount(cell, weights=values, minlength=sources * classes)
-            for values in (
-                torch.ones_like(cell, dtype=torch.float64),
-                matches.double(),
-                weights[counted].double(),
-            )
-        ],
-        -1,
-    )
-    return sums.reshape(sources, classes, _SUMS)
+    owners = owners[:, :, None, None]
+    counted = view.known & (owners >= 0)
+    cell = (owners * classes + view.seeds.long())[counted]
+    matches = view.seeds == view.logits.argmax(1, keepdim=True)
+    values = (counted, matches, view.weights * view.counted)
+    sums = [
+        torch.bincount(cell, value[counted].double(), minlength=sources * classes)
+        for value in values
+    ]
+    return torch.stack(sums, -1).reshape(sources, classes, len(values))
 
 
 class SeedTrust:
-    """What was summed up in one part of a training.
+    """The means of what was summed up in one part of a training.
 
     Args:
         sums: (S, C, 3), see :func:`trust_sums`.
@@ -88,11 +79,26 @@ class SeedTrust:
         """(S, C) the same for each label of a source."""
         return self.sums[..., _WEIGHT] / self.sums[..., _PIXELS]
 
+    def as_dict(self) -> dict[str, list]:
+        """Return everything as lists for JSON, None where there is no pixel."""
+        return dict(
+            pixels=listed(self.known),
+            weight=listed(self.weight),
+            agreement=listed(self.agreement),
+            class_weight=[listed(row) for row in self.class_weight],
+            class_agreement=[listed(row) for row in self.class_agreement],
+        )
+
+
+def listed(values: Tensor) -> list[float | None]:
+    """Return numbers rounded for a report; None for NaN."""
+    return [None if math.isnan(value) else round(value, 6) for value in values.tolist()]
+
 
 def trust_table(
     names: Sequence[str], start: SeedTrust, end: SeedTrust, classes: Sequence[str]
 ) -> str:
-    """The table at the end of a training, the least trusted source last.
+    """Return the table at the end of a training, the least trusted source last.
 
     Args:
         names: S names of the sources.

@@ -4,7 +4,7 @@ from .hand_over import SeedBatch, hand_over, handed_seeds
 from .heads import DeepLabV2Head, LargeFOVHead
 from .multi_scale_fusion_tta import MultiScaleFusionTTA
 from .multi_seed_segmentor import MultiSeedSegmentor
-from .wst_loss import SeedView, WSTLoss, wst_weights
+from .wst_loss import WSTLoss, wst_weights
 
 __all__ = [
     'DeepLabV2Head',
@@ -15,6 +15,5 @@ __all__ = [
     'WSTLoss',
     'hand_over',
     'handed_seeds',
-
     'wst_weights',
 ]

@@ -27,15 +27,15 @@ class SeedBatch:
         seeds: (N, K, H, W) uint8 label maps; 255 is unknown. A seed that an image lacks is 255
             everywhere.
         present: (N, K) bool, False where an image lacks a seed altogether. None: all present.
-        uses: How many losses have read the seeds; a list so that resampled copies share it.
+        uses: The shapes of the labels behind which losses have read the seeds; copies share it.
     """
 
     seeds: Tensor
     present: Tensor | None = None
-    uses: list[str] = field(default_factory=list)
+    uses: list[tuple[int, ...]] = field(default_factory=list)
 
     def resampled(self, seeds: Tensor) -> SeedBatch:
-        """The same batch on another grid: counts its uses together with this one."""
+        """Return the batch with other maps; it counts its uses together with this one."""
         return SeedBatch(seeds, self.present, self.uses)
 
 
@@ -43,7 +43,7 @@ _HANDED: ContextVar[SeedBatch | None] = ContextVar('mmws_handed_seeds', default=
 
 
 def handed_seeds() -> SeedBatch | None:
-    """The seeds that are handed over right now, or None outside a multi-seed model's loss()."""
+    """Return the seeds that are handed over, or None outside a multi-seed model's loss()."""
     return _HANDED.get()
 
 
@@ -62,6 +62,7 @@ def seeds_behind(label: Tensor, ignore_index: int = UNKNOWN_LABEL) -> SeedBatch 
         label = label.unsqueeze(-1)
     if label.shape != handed.seeds[:, 0].shape:
         return None
+    handed.uses.append(tuple(label.shape))
     masked = ((label == ignore_index) | (label == UNKNOWN_LABEL)).unsqueeze(1)
     if 0 <= ignore_index < UNKNOWN_LABEL:
         masked = masked | (handed.seeds == ignore_index)
@@ -70,7 +71,7 @@ def seeds_behind(label: Tensor, ignore_index: int = UNKNOWN_LABEL) -> SeedBatch 
 
 @contextlib.contextmanager
 def hand_over(batch: SeedBatch) -> Iterator[SeedBatch]:
-    """Hands ``batch`` to every WST loss called inside; nests (the innermost batch counts)."""
+    """Hand ``batch`` to every WST loss called inside; nests (the innermost batch counts)."""
     token = _HANDED.set(batch)
     try:
         yield batch

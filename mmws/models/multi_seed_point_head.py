@@ -10,7 +10,7 @@ from .hand_over import hand_over, handed_seeds
 
 
 class SeedsAtPoints:
-    """What a ``PointHead`` needs beside its own: its loss is computed at points, not at pixels.
+    """Samples the seeds at the points of a ``PointHead``, where its loss is computed.
 
     The label at the points is sampled by mmseg; this samples the handed-over seeds there too.
     """

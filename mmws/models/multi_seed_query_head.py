@@ -13,7 +13,7 @@ _FLOOR = 1e-12
 
 
 def semantic_logits(class_scores: Tensor, masks: Tensor) -> Tensor:
-    """The semantic map that queries amount to, as logits.
+    """Return the semantic map that queries amount to, as logits.
 
     A query head predicts per pixel and class the sum over its queries of the query's probability
     for the class, times its mask there. The softmax of what is returned here is that map divided by
@@ -32,7 +32,7 @@ def semantic_logits(class_scores: Tensor, masks: Tensor) -> Tensor:
 
 
 class SeedsOnSemanticMap:
-    """What a query head needs beside its own losses: the WST loss of its semantic map.
+    """Adds the WST loss of its semantic map to a query head.
 
     A query is matched to the mask of one class in one label map, so a query head's own losses learn
     from the majority vote. The loss added here, ``dense_loss``, sees every seed. It is computed
@@ -52,7 +52,7 @@ class SeedsOnSemanticMap:
                 mode='bilinear',
                 align_corners=self.align_corners,
             )
-            handed.uses.append(type(self).__name__)
+            handed.uses.append(tuple(handed.seeds.shape))
             losses[self.dense_loss.loss_name] = self.dense_loss(
                 logits, handed.seeds, present=handed.present
             )

@@ -13,6 +13,7 @@ from mmseg.models.decode_heads import (
     PointHead,
     STDCHead,
 )
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.decode_heads.san_head import SideAdapterCLIPHead
 from mmseg.models.losses import CrossEntropyLoss, OhemCrossEntropy
 from mmseg.registry import MODELS
@@ -24,12 +25,11 @@ from .multi_seed_point_head import SeedsAtPoints
 from .multi_seed_query_head import SeedsOnSemanticMap
 from .reclass import reclass
 from .seed_losses import SeedCrossEntropyLoss, SeedOhemCrossEntropy
-from .wst_loss import WSTLoss
+from .wst_loss import WSTLoss, check_class_weight
 
 _CLASSES: dict[str, type] = {}
 _PREFIX = 'MultiSeed'
 
-_SEED_LOSSES = (WSTLoss, SeedCrossEntropyLoss, SeedOhemCrossEntropy)
 _QUERY_HEADS = (MaskFormerHead, Mask2FormerHead, SideAdapterCLIPHead)
 
 # In how many steps of a run the labels that reach the losses are compared with the vote: a head
@@ -108,7 +108,7 @@ class MultiSeedSegmentor:
             dict(scale=scale, unknown=unknown, balance=balance, average=average),
             kept,
         )
-        if not any(isinstance(m, _SEED_LOSSES) for m in self.modules()):
+        if not any(isinstance(m, WSTLoss) for m in self.modules()):
             raise ValueError(
                 f'{type(self).__name__} has no loss that can take seeds: mmws needs a WSTLoss, a '
                 "CrossEntropyLoss or an OhemCrossEntropy in a head with the model's "
@@ -201,28 +201,36 @@ def _add_dense_losses(model: nn.Module, dense_loss: dict | None, kept: set[nn.Mo
 def _convert(
     module: nn.Module, num_classes: int, of_model: int, options: dict, kept: set[nn.Module]
 ) -> None:
-    """Makes the cross entropies below a module take seeds."""
+    """Make the cross entropies below a module take seeds."""
     if module in kept or isinstance(module, STDCHead):  # STDC's labels are edges
         return
     if isinstance(module, PointHead):
         reclass(module, SeedsAtPoints)
     num_classes = getattr(module, 'num_classes', num_classes)
+    # One channel for two classes is mmseg's binary form.
+    outputs = max(module.out_channels, 2) if isinstance(module, BaseDecodeHead) else num_classes
     for name, child in module.named_children():
         if child in kept:
             continue
+        wst = child
         if num_classes == of_model and type(child) is CrossEntropyLoss and not child.use_mask:
             setattr(module, name, SeedCrossEntropyLoss(child, **options))
+            wst = getattr(module, name).wst
         elif num_classes == of_model and type(child) is OhemCrossEntropy:
             # The mean is over the hard pixels.
             of_ohem = {key: value for key, value in options.items() if key != 'average'}
             setattr(module, name, SeedOhemCrossEntropy(child, **of_ohem))
+            wst = getattr(module, name).wst
         else:
             _convert(child, num_classes, of_model, options, kept)
+        if isinstance(wst, WSTLoss) and wst.class_weight is not None:
+            where = f'{type(module).__name__}.{name}'
+            check_class_weight(wst.class_weight, outputs, where)
 
 
 @contextlib.contextmanager
 def _only_the_vote(model: nn.Module, data_samples: SampleList) -> Iterator[None]:
-    """Refuses a label map that is not the vote, where a loss would take the seeds in its place.
+    """Refuse a label map that is not the vote, where a loss would take the seeds in its place.
 
     A third-party head may compute labels of its own (edges, say) on the grid of the label, for
     which the seeds mean nothing.
@@ -234,24 +242,20 @@ def _only_the_vote(model: nn.Module, data_samples: SampleList) -> Iterator[None]
         if not isinstance(label, Tensor) or label.shape != vote.shape:
             return
         ignored = kwargs.get('ignore_index', UNKNOWN_LABEL)
-        if ((label == vote) | (label == ignored) | (label == UNKNOWN_LABEL)).all():
-            return
-        raise RuntimeError(
-            f"{name} was given a label map that is not the seeds' majority vote: its head makes "
-            'labels of its own, for which the seeds mean nothing. Leave this loss the stock '
-            f'CrossEntropyLoss: model = dict(keep_stock=[{name!r}]).'
-        )
+        if not ((label == vote) | (label == ignored) | (label == UNKNOWN_LABEL)).all():
+            raise RuntimeError(
+                f"{name} was given a label map that is not the seeds' majority vote: its head "
+                'makes labels of its own, for which the seeds mean nothing. Leave this loss the '
+                f'stock CrossEntropyLoss: model = dict(keep_stock=[{name!r}]).'
+            )
 
-    hooks = [
-        module.register_forward_pre_hook(partial(check, name), with_kwargs=True)
-        for name, module in model.named_modules()
-        if isinstance(module, _SEED_LOSSES)
-    ]
-    try:
+    with contextlib.ExitStack() as hooks:
+        for name, module in model.named_modules():
+            if isinstance(module, WSTLoss):
+                name = name.removesuffix('.wst')  # of a converted loss
+                handle = module.register_forward_pre_hook(partial(check, name), with_kwargs=True)
+                hooks.callback(handle.remove)
         yield
-    finally:
-        for hook in hooks:
-            hook.remove()
 
 
 def _stack_seeds(inputs: Tensor, data_samples: SampleList) -> SeedBatch:

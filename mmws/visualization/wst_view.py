@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,12 +17,12 @@ from torch import nn
 from mmws.checkpoint import load_weights, read_checkpoint, unwrap_model
 from mmws.datasets import LoadMultiSeedAnnotations, MultiSeedDataset, PackMultiSeedInputs
 from mmws.datasets.multi_seed_dataset import seed_datasets
-from mmws.models.seed_losses import find_seed_losses, wst_of, wst_settings
-from mmws.models.wst_loss import WSTLoss, wst_weights
+from mmws.models.hand_over import UNKNOWN_LABEL
+from mmws.models.seed_losses import find_wst_losses
 from mmws.seeds.vote import vote
 from mmws.visualization.wst_sheet import wst_sheet
 
-# Of whose seeds the shares of the classes are counted, for a loss that has seen no batch.
+# Of whose seeds the shares of the classes are counted for a balanced loss.
 _COUNTED_IMAGES = 32
 
 
@@ -69,7 +70,6 @@ class WSTView:
             )
         self._head = head
         self._gt_dir = gt_dir
-        self._counts: np.ndarray | None = None
         self.classes: list[str] = list(self._parts[0].metainfo['classes'])
         self._palette = self._parts[0].metainfo['palette']
 
@@ -96,7 +96,7 @@ class WSTView:
             ValueError: The head has no loss that takes seeds.
         """
         model = unwrap_model(model)
-        losses = find_seed_losses(model, self._head)
+        losses = find_wst_losses(model, self._head)
         if not losses:
             raise ValueError(
                 f'{type(model).__name__} has no loss that takes seeds in {self._head!r}. Is it a '
@@ -107,28 +107,27 @@ class WSTView:
         with torch.no_grad(), _evaluating(model):
             batch = dict(inputs=[sample['inputs']], data_samples=[sample['data_samples']])
             logits = model.test_step(batch)[0].seg_logits.data.float().cpu()
-        if logits.shape[0] == 1:  # mmseg's binary form
-            logits = torch.cat([torch.zeros_like(logits), logits])
+        if logits.shape[0] == 1:  # mmseg gives the probability of its binary form
+            logits = logits.logit(1e-6)
         maps = sample['data_samples'].gt_seeds.data
         present = sample['data_samples'].metainfo['seed_present']
         if gt is not None:
             maps, present = maps[:-1], present[:-1]
         kept = [k for k, has in enumerate(present) if has]
-        settings = wst_settings(losses[0])
-        if settings['class_bias'] is None:
-            settings['class_bias'] = self._class_bias(wst_of(losses[0]), logits.shape[0])
-        else:
-            settings['class_bias'] = settings['class_bias'].cpu()
-        weights = wst_weights(
-            logits[None], maps[None], present=torch.tensor([present]), **settings
-        )[0]
+        view = losses[0].view(
+            logits[None],
+            maps[None],
+            UNKNOWN_LABEL,
+            present=torch.tensor([present]),
+            shares=self._shares if losses[0].balance else None,
+        )
         return WeighedSeeds(
             part.image_id(info),
             np.ascontiguousarray(sample['inputs'].numpy().transpose(1, 2, 0)[..., ::-1]),
-            logits.argmax(0).numpy().astype(np.uint8),
+            view.logits[0].argmax(0).numpy().astype(np.uint8),
             [part.seed_names[k] for k in kept],
             maps[kept].numpy(),
-            weights[kept].numpy(),
+            view.weights[0, kept].numpy(),
             gt,
         )
 
@@ -160,21 +159,16 @@ class WSTView:
             index -= len(part)
         return part, part.get_data_info(index)
 
-    def _class_bias(self, loss: WSTLoss, num_classes: int) -> torch.Tensor | None:
-        """The bias of a balanced loss that has not seen a batch: checkpoints do not keep it.
-
-        The shares of the classes are counted in the seeds of images spread over the dataset.
-        """
-        if not loss.balance:
-            return None
-        if self._counts is None:
-            self._counts = np.zeros(256, np.int64)
-            for index in spread(_COUNTED_IMAGES, len(self)):
-                part, info = self._find(index)
-                seeds = _whole_image(part)(info)['data_samples'].gt_seeds.data.numpy()
-                self._counts += np.bincount(seeds.ravel(), minlength=256)
-        counts = torch.from_numpy(self._counts[:num_classes]).float()
-        return loss.bias_of(counts / counts.sum().clamp(min=1))
+    @cached_property
+    def _shares(self) -> torch.Tensor:
+        """Count the shares of the classes, which a balanced loss takes from whole batches."""
+        counts = np.zeros(256)
+        for index in spread(_COUNTED_IMAGES, len(self)):
+            part, info = self._find(index)
+            seeds = _whole_image(part)(info)['data_samples'].gt_seeds.data.numpy()
+            counts += np.bincount(seeds.ravel(), minlength=256)
+        counts = torch.from_numpy(counts[: len(self.classes)])
+        return counts / counts.sum()
 
     def _load(self, part: MultiSeedDataset, info: dict) -> tuple[dict, np.ndarray | None]:
         """A sample by the dataset's own loading, and its ground truth."""

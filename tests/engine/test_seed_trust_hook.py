@@ -20,16 +20,23 @@ from mmws.evaluation.seed_trust import SeedTrust, trust_sums, trust_table
 from mmws.files.label_map import encode_label_map, read_label_map
 from mmws.models import WSTLoss, hand_over
 from mmws.models.hand_over import SeedBatch
+from mmws.models.seed_losses import find_wst_losses
+from mmws.models.wst_loss import SeedView
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def test_sums_by_hand():
-    predicted = torch.tensor([[[0, 1, 2]]])
-    seeds = torch.tensor([[[[0, 0, 255]], [[1, 1, 2]], [[2, 2, 2]]]], dtype=torch.uint8)
-    weights = torch.arange(9.0).reshape(1, 3, 1, 3)
+    view = SeedView(
+        logits=torch.eye(4)[None, :, None, :3],  # it says 0, 1, 2
+        seeds=torch.tensor([[[[0, 0, 0]], [[1, 1, 2]], [[2, 2, 2]]]], dtype=torch.uint8),
+        known=torch.tensor([True, True, False] + [True] * 6).reshape(1, 3, 1, 3),
+        predicted=None,
+        weights=torch.arange(9.0).reshape(1, 3, 1, 3) / 2,
+        counted=2,
+    )
     # The image's second map is from source 0, the first from source 1, the third from none.
-    sums = trust_sums(predicted, weights, seeds, torch.tensor([[1, 0, -1]]), (3, 4))
+    sums = trust_sums(view, torch.tensor([[1, 0, -1]]), (3, 4))
     expected = torch.zeros(3, 4, 3, dtype=torch.float64)
     expected[1, 0] = torch.tensor([2, 1, 0 + 1])
     expected[0, 1] = torch.tensor([2, 1, 3 + 4])
@@ -97,7 +104,6 @@ def test_noise_is_trusted_least(cfg, caplog):
         MMLogger.get_current_instance().addHandler(caplog.handler)
         runner.train()
     logged = scalars(cfg.work_dir)
-    print(logged)
     # 20 pixels in 21 of the noise contradict whatever is predicted.
     assert len(logged['seed_trust/noise/weight']) == 4
     # In the first steps the model agrees with nobody.
@@ -188,9 +194,8 @@ def test_sources_of_mixed_datasets_are_told_apart():
 def test_one_is_an_average_weight(unknown):
     """Of three seeds one is unknown and one absent: see what the others get at scale log(2)."""
     hook = SeedTrustHook()
-    hook._find_sources([_Leaf(['a', 'b', 'c'], ['x'])])
-    hook.classes = ['0', '1']
-    hook._owners = [[0, 1, 2]]
+    hook._owners = torch.tensor([[0, 1, 2]])
+    hook._window = torch.zeros(3, 2, 3, dtype=torch.float64)
     logits = torch.tensor([2.0, 0.0]).reshape(1, 2, 1, 1).expand(1, 2, 1, 2)
     seeds = torch.tensor([[[[0, 1]], [[255, 0]], [[255, 255]]]], dtype=torch.uint8)
     present = torch.tensor([[True, True, False]])
@@ -221,18 +226,14 @@ def test_mistakes(cfg):
         Runner.from_cfg(cfg).train()
 
 
-def test_only_losses_of_the_named_head(cfg):
-    class Model(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.decode_head = nn.ModuleList([nn.ModuleDict(dict(loss_decode=WSTLoss()))] * 1)
-            self.auxiliary_head = nn.ModuleDict(dict(loss_decode=WSTLoss()))
-
-    model = Model()
-    assert SeedTrustHook()._losses(model) == [model.decode_head[0]['loss_decode']]
-    assert SeedTrustHook(head='auxiliary_head')._losses(model) == [
-        model.auxiliary_head['loss_decode']
-    ]
+def test_only_losses_of_the_named_head():
+    losses = [WSTLoss() for _ in range(3)]
+    model = nn.ModuleDict(
+        dict(decode_head=nn.ModuleList(losses[:2]), auxiliary_head=nn.Sequential(losses[2]))
+    )
+    assert find_wst_losses(model, 'decode_head') == losses[:2]
+    assert find_wst_losses(model, 'auxiliary_head') == losses[2:]
+    assert find_wst_losses(model, 'auxiliary') == []
 
 
 @pytest.mark.slow

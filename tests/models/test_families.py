@@ -20,7 +20,7 @@ from mmengine.registry import init_default_scope
 from mmseg.models.decode_heads import PointHead
 from mmseg.registry import MODELS
 
-from mmws.models import WSTLoss, hand_over, wst_pixel_loss
+from mmws.models import WSTLoss, hand_over
 from mmws.models.hand_over import SeedBatch
 from mmws.models.multi_seed_query_head import SeedsOnSemanticMap, semantic_logits
 from mmws.models.seed_losses import SeedCrossEntropyLoss, SeedOhemCrossEntropy
@@ -422,11 +422,10 @@ def test_class_weights_and_unknown_pixels_where_the_stock_loss_fails():
     seeds = torch.randint(0, CLASSES, (2, 3, 8, 8), dtype=torch.uint8)
     seeds[:, :, :2] = 255
     label = seeds[:, 0].long()
-    loss, mass = wst_pixel_loss(logits, seeds, class_weight=torch.tensor(weights))
     with hand_over(SeedBatch(seeds)):
         found = of_seeds.decode_head.loss_decode(logits, label, ignore_index=255)
     # Over all pixels, as without avg_non_ignore; one that no seed knows counts as one.
-    torch.testing.assert_close(found, loss.sum() / (mass.sum() + (mass == 0).sum()))
+    torch.testing.assert_close(found, WSTLoss(class_weight=weights, average='all')(logits, seeds))
 
 
 def test_a_head_that_names_no_ignored_label():
@@ -452,7 +451,7 @@ def test_ohem_keeps_the_pixels_that_are_hard_for_the_vote():
     probability = logits.softmax(1).gather(1, vote[:, None])[:, 0]
     hard = probability < 0.3
     assert 0 < hard.sum() < hard.numel()
-    torch.testing.assert_close(found, wst_pixel_loss(logits, seeds)[0][hard].mean())
+    torch.testing.assert_close(found, WSTLoss(reduction='none')(logits, seeds)[hard].mean())
 
 
 def test_ohem_with_one_known_pixel_is_finite():

@@ -28,7 +28,6 @@ from mmws.models import (
     wst_weights,
 )
 from mmws.models.multi_seed_segmentor import _convert
-from mmws.models.seed_losses import SeedCrossEntropyLoss, wst_settings
 from mmws.seeds.vote import vote
 
 CLASSES = 4
@@ -358,11 +357,37 @@ def test_heads_with_other_classes_keep_their_losses():
     assert type(model.auxiliary_head.loss_decode) is CrossEntropyLoss
 
 
-def test_of_one_channel_the_settings_are_those_that_the_loss_uses():
-    stock = CrossEntropyLoss(use_sigmoid=True)
-    loss = SeedCrossEntropyLoss(stock, balance=1.0).train()
-    seeds = torch.tensor([[[[0, 0, 0, 1]], [[0, 0, 1, 1]]]], dtype=torch.uint8)
-    with hand_over(SeedBatch(seeds)):
-        loss(torch.randn(1, 1, 1, 4), seeds[:, 0].long())
-    shares = torch.tensor([5 / 8, 3 / 8])
-    torch.testing.assert_close(wst_settings(loss)['class_bias'], -(shares + 1e-3).log())
+@pytest.mark.parametrize('loss', ['CrossEntropyLoss', 'OhemCrossEntropy', 'WSTLoss'])
+@pytest.mark.parametrize('length', [3, 5])
+def test_class_weights_of_another_number_are_refused_when_the_model_is_built(loss, length):
+    given = dict(type=loss, class_weight=[1.0] * length)
+    message = f'class_weight of OneConvHead.loss_decode has {length} values for 4 classes'
+    with pytest.raises(ValueError, match=message):
+        build(model_cfg(loss_decode=given), scale=1.0)
+
+
+@pytest.mark.parametrize(
+    'loss', [dict(type='WSTLoss', class_weight=[1, 2]), dict(type='WSTLoss', use_sigmoid=True)]
+)
+def test_one_channel_trains_with_a_loss_that_the_user_gave(loss):
+    inputs, samples = make_batch()
+    for sample in samples:
+        sample.gt_seeds.data = sample.gt_seeds.data.clamp(max=1)
+        sample.gt_sem_seg.data = sample.gt_sem_seg.data.clamp(max=1)
+    model = build(model_cfg(num_classes=2, out_channels=1, loss_decode=loss), scale=1.0)
+    z = model.decode_head.conv_seg(inputs)
+    seeds = torch.stack([sample.gt_seeds.data for sample in samples])
+    expected = WSTLoss(class_weight=loss.get('class_weight'))(
+        torch.cat([torch.zeros_like(z), z], 1), seeds
+    )
+    torch.testing.assert_close(model.loss(inputs, samples)['decode.loss_wst'], expected)
+
+
+def test_a_label_that_does_not_count_is_the_heads():
+    """Its number, 4 here, stands in the label; seeds hold 255."""
+    inputs, samples = make_batch(unknown=0.5)
+    expected = build(model_cfg(), scale=1.0).loss(inputs, samples)['decode.loss_ce']
+    for sample in samples:
+        sample.gt_sem_seg.data[sample.gt_sem_seg.data == 255] = 4
+    found = build(model_cfg(ignore_index=4), scale=1.0).loss(inputs, samples)
+    torch.testing.assert_close(found['decode.loss_ce'], expected)
