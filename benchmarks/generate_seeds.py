@@ -18,7 +18,7 @@ from mmengine.config import Config, DictAction
 
 import mmws  # noqa: F401  (before anything of the hosts)
 from mmws.classification import build_classifier
-from mmws.classification.seed_command import build_generation
+from mmws.classification.seed_generation import build_generation
 
 VOC_IMAGES = 10582
 CRF_SEEDS = 6

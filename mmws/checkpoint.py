@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
 from collections import OrderedDict
@@ -168,3 +170,38 @@ def _misfit(source, kind: str, missing: list[str], unexpected: list[str]) -> str
 def _some(names: Iterable[str], count: int = 3) -> str:
     names = list(names)
     return ', '.join(names[:count]) + (', ...' if len(names) > count else '')
+
+
+def model_identity(model: nn.Module, config: Mapping) -> dict[str, str]:
+    """Hash a model's weights and its config, to tell it from others.
+
+    Args:
+        model: Not wrapped.
+        config: What it was built from. ``init_cfg`` and ``pretrained`` in it do not count: they
+            say what training starts from.
+
+    Returns:
+        ``weights_sha256`` and ``model_sha256``.
+    """
+    digest = hashlib.sha256()
+    for name, value in sorted({**dict(model.named_buffers()), **model.state_dict()}.items()):
+        value = value.detach().cpu().contiguous()
+        digest.update(f'{name} {value.dtype} {tuple(value.shape)}\n'.encode())
+        digest.update(value.flatten().view(torch.uint8).numpy().tobytes() if value.numel() else b'')
+    text = json.dumps(_without_initialisation(config), sort_keys=True, default=str)
+    return {
+        'weights_sha256': digest.hexdigest(),
+        'model_sha256': hashlib.sha256(text.encode()).hexdigest(),
+    }
+
+
+def _without_initialisation(value):
+    if isinstance(value, Mapping):
+        return {
+            key: _without_initialisation(item)
+            for key, item in value.items()
+            if key not in ('init_cfg', 'pretrained')
+        }
+    if isinstance(value, (list, tuple)):
+        return [_without_initialisation(item) for item in value]
+    return value

@@ -16,8 +16,8 @@ from torch import nn
 
 from mmws.classification import build_classifier
 from mmws.evaluation import CRFIoUMetric
-from mmws.seeds.recipe import SeedRecipe
 from mmws.seeds.seed import crf_seeds, threshold_seed
+from mmws.seeds.seed_recipe import SeedRecipe
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 PAPER = 'Fan, Zhang, Tan, ECCV 2020'

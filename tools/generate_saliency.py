@@ -1,4 +1,4 @@
-"""Writes saliency maps for a folder of images: python tools/generate_saliency.py CONFIG CKPT DIR.
+"""Make saliency maps of a folder of images: python tools/generate_saliency.py CONFIG CKPT DIR.
 
     python tools/generate_saliency.py configs/saliency/dss_vgg16_msra-b.py dss.pth \\
         data/VOCdevkit/VOC2012/JPEGImages --out data/VOCdevkit/VOC2012/saliency
@@ -16,13 +16,14 @@ from pathlib import Path
 import torch
 from mmengine.config import Config, DictAction
 
+from mmws.checkpoint import model_identity
 from mmws.files.find_images import IMAGE_SUFFIXES
 from mmws.files.worker_pool import available_cores
-from mmws.saliency.load_dss import load_dss, model_identity
+from mmws.saliency.load_dss import load_dss
 from mmws.saliency.saliency_generation import SaliencyGeneration, find_all_images
 
 
-def parse_args(argv: list[str] | None) -> argparse.Namespace:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('config', help='config file of configs/saliency')
     parser.add_argument('checkpoint', help='checkpoint file')
@@ -60,15 +61,15 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
     args = parser.parse_args(argv)
     shard = re.fullmatch(r'(\d+)/(\d+)', args.shard)
-    if shard is None:
-        parser.error(f'--shard is I/N, such as 2/4; got {args.shard}')
-    args.shard = tuple(int(number) for number in shard.groups())
+    if shard is None or not 1 <= int(shard[1]) <= int(shard[2]):
+        parser.error(f'--shard is I/N with 1 <= I <= N, such as 2/4; got {args.shard}')
+    args.shard = int(shard[1]) - 1, int(shard[2])
     if args.crf_options and not args.crf:
         parser.error('--crf-options needs --crf')
     return args
 
 
-def main(argv: list[str] | None = None) -> None:
+def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     cfg = Config.fromfile(args.config)
     if args.cfg_options is not None:
@@ -84,39 +85,24 @@ def main(argv: list[str] | None = None) -> None:
             f'({" ".join(IMAGE_SUFFIXES)}) and are left out, the first: {skipped[0]}'
         )
     model = load_dss(cfg, args.checkpoint, args.device)
+    network = {key: cfg.model[key] for key in cfg.model if key not in ('test_cfg', 'train_cfg')}
     generation = SaliencyGeneration(
         images,
         args.out,
-        recipe=dict(model=model_identity(model, cfg), fusion=dict(cfg.model.test_cfg)),
+        recipe=dict(model=model_identity(model, network), fusion=dict(cfg.model.test_cfg)),
         model=model,
         pipeline=cfg.test_dataloader.dataset.pipeline,
         crf=(args.crf_options or {}) if args.crf else None,
         longest=args.max_size,
         workers=args.workers,
-        shard=args.shard,
+        share=args.shard,
         limit=args.limit,
     )
-    if args.overwrite:
-        generation.folder.clear()
+    generation.prepare(overwrite=args.overwrite)
     report = generation.run()
-    print(f'{report.made} maps written to {args.out}, {report.kept} were there already.')
-    if report.flat:
-        print(
-            f'{len(report.flat)} of them have no contrast: nothing stands out in these images, the '
-            f'first: {report.flat[0]}'
-        )
-    if report.left:
-        print(
-            f'The folder is not complete yet: {report.left} images are left. The same command '
-            'without --limit and for all shards continues.'
-        )
-    if report.failed:
-        reasons = ''.join(f'\n  {image_id}: {why}' for image_id, why in report.failed.items())
-        sys.exit(
-            f'{len(report.failed)} images have no map. Mend or remove them, then run the same '
-            f'command again:{reasons}'
-        )
+    print(report.summary(noted='have maps without contrast: nothing stands out in them.'))
+    return 1 if report.failed else 0
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

@@ -8,10 +8,9 @@ from mmengine.config import Config, DictAction
 from mmengine.logging import MMLogger
 
 import mmws  # noqa: F401  (before anything of the hosts)
-from mmws.classification.seed_command import build_generation, share_of_work
-from mmws.classification.seed_generation import log_report
+from mmws.classification.seed_generation import build_generation, share_of_work
 from mmws.files.worker_pool import worker_cores
-from mmws.seeds.recipe import TYPES
+from mmws.seeds.seed_recipe import TYPES
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -51,15 +50,11 @@ def main(argv: list[str] | None = None) -> int:
     cfg = Config.fromfile(args.config)
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)
-    rank, world_size, _ = share_of_work(os.environ)
-    if args.overwrite and world_size > 1:
+    if args.overwrite and share_of_work(os.environ)[1] > 1:
         sys.exit(
             "--overwrite: several processes would empty each other's folders. Remove the folders "
             'first, then start all processes without --overwrite.'
         )
-    workers = args.workers
-    if workers is None:
-        workers = worker_cores()
     generation = build_generation(
         cfg,
         args.checkpoint,
@@ -68,7 +63,7 @@ def main(argv: list[str] | None = None) -> int:
         types=args.types,
         cams_dir=args.cams,
         device=args.device,
-        workers=workers,
+        workers=worker_cores() if args.workers is None else args.workers,
         limit=args.limit,
     )
     if args.dry_run:
@@ -76,7 +71,7 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     generation.prepare(overwrite=args.overwrite)
     report = generation.run()
-    log_report(report, generation.recipe)
+    print(generation.summary(report))
     return 1 if report.failed else 0
 
 

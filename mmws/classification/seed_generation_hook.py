@@ -1,33 +1,29 @@
-"""Makes the seeds when the training of a classifier ends."""
+"""Make the seeds when the training of a classifier ends."""
 
 from __future__ import annotations
 
 import copy
 import datetime
+from collections.abc import Callable
 
 import torch
 from mmengine.dist import all_gather_object, barrier, broadcast, get_rank, get_world_size
 from mmengine.hooks import Hook
+from mmengine.logging import print_log
 from mmengine.registry import HOOKS
 from torch import nn
 
 from mmws.checkpoint import unwrap_model
+from mmws.files.map_run import MapReport
 from mmws.files.worker_pool import worker_cores
 
-from .seed_generation import (
-    SeedGeneration,
-    SeedReport,
-    classifier_identity,
-    dataset_images,
-    log_report,
-    merge_reports,
-    recipe_of,
-)
+from .seed_generation import SeedGeneration, classifier_identity, recipe_of
+from .seed_images import dataset_images
 
 
 @HOOKS.register_module()
 class SeedGenerationHook(Hook):
-    """Turns the classifier that has just been trained into folders of seeds.
+    """Make folders of seeds with the classifier that has just been trained.
 
     It does what ``tools/generate_seeds.py`` does with the last checkpoint, by the same recipe
     (``seeds`` in the config), for the images of the training set; in a distributed training every
@@ -46,7 +42,7 @@ class SeedGenerationHook(Hook):
 
     Raises:
         FileNotFoundError, ValueError: Before training, as
-            :func:`mmws.classification.seed_generation.dataset_images` raises them.
+            :func:`mmws.classification.seed_images.dataset_images` raises them.
 
     Example:
         >>> custom_hooks = [dict(type='mmengine.SeedGenerationHook', out='data/seeds')]
@@ -70,12 +66,12 @@ class SeedGenerationHook(Hook):
         self.overwrite = overwrite
 
     def before_train(self, runner) -> None:
-        """Checks the recipe and the files that it needs."""
+        """Check the recipe and the files that it needs."""
         self._recipe = recipe_of(runner.cfg)
         self._images = dataset_images(runner.train_dataloader.dataset, self._recipe)
 
     def after_train(self, runner) -> None:
-        """Makes the seeds."""
+        """Make the seeds."""
         model = saved_model(runner)
         dataset = runner.train_dataloader.dataset
         generation = SeedGeneration(
@@ -88,24 +84,20 @@ class SeedGenerationHook(Hook):
             model=model,
             cams_dir=self.cams_dir,
             workers=worker_cores() if self.workers is None else self.workers,
-            rank=get_rank(),
-            world_size=get_world_size(),
+            share=(get_rank(), get_world_size()),
             limit=self.limit,
         )
         if get_rank() == 0:
             generation.prepare(overwrite=self.overwrite)
         barrier()
         generation.prepare()
-        report = merge_reports(_of_all_processes(generation.run))
-        log_report(
-            report,
-            self._recipe,
-            again=f'run tools/generate_seeds.py with the last checkpoint and --out {self.out}',
-        )
+        report = MapReport.merge(_of_all_processes(generation.run))
+        again = f'run tools/generate_seeds.py with the last checkpoint and --out {self.out}'
+        print_log(generation.summary(report, again=again), logger='current')
 
 
 def saved_model(runner) -> nn.Module:
-    """A copy of the runner's model, in evaluation mode, with the weights a checkpoint would hold.
+    """Copy the runner's model, in evaluation mode, with the weights a checkpoint would hold.
 
     In a distributed training these are of the first process, whose statistics of batch
     normalisation are its own; with an ``EMAHook`` they are the averaged ones.
@@ -126,8 +118,8 @@ def saved_model(runner) -> nn.Module:
     return model
 
 
-def _of_all_processes(run) -> list[SeedReport]:
-    """Runs, and collects the reports of all processes."""
+def _of_all_processes(run: Callable[[], MapReport]) -> list[MapReport]:
+    """Run, and collect the reports of all processes."""
     if get_world_size() == 1:
         return [run()]
     # Shares may end far apart: longer than the processes of a training wait for each other.

@@ -1,9 +1,10 @@
-"""One image's share of the work: read, make its seeds, write them. Runs in worker processes."""
+"""Make the seeds of one image and write them; runs in worker processes."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -12,8 +13,8 @@ from mmws.files.atomic_write import write_atomically
 from mmws.files.image_file import BadInputError, read_image
 from mmws.files.label_map import encode_label_map
 from mmws.seeds.cam_store import ImageCAMs, read_cams
-from mmws.seeds.recipe import SeedRecipe
 from mmws.seeds.seed import salient_share
+from mmws.seeds.seed_recipe import SeedRecipe
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class SeedImage:
         image_id: Names its files; may hold folders.
         path: The image file.
         class_ids: Present classes, from 0, without background, ascending.
-        saliency_path: 8-bit grey map of the image's size; None if the recipe needs none.
+        saliency_path: 8-bit grey map of the image's size; None if the image needs none.
     """
 
     image_id: str
@@ -32,66 +33,54 @@ class SeedImage:
     class_ids: tuple[int, ...]
     saliency_path: str | None = None
 
+    def map_folder(self, suffix: str) -> str:
+        """Return the folder of the saliency maps, in which an id may have folders of its own."""
+        return self.saliency_path.removesuffix(f'{self.image_id}{suffix}').rstrip('/') or '.'
+
 
 @dataclass(frozen=True)
 class SeedJob:
-    """Which seeds of an image are to be written, and from what.
+    """The seeds of an image that are to be written, and what they are made from.
 
     Attributes:
         image: The image.
         cams: Its CAMs, or the file they are in.
         files: Seed name -> file.
-        cam_file: Where the CAMs shall be kept as well, if at all.
+        cam_file: Where to keep the CAMs as well, if at all.
     """
 
     image: SeedImage
     cams: ImageCAMs | str
-    files: dict[str, str]
-    cam_file: str | None = None
+    files: dict[str, Path]
+    cam_file: Path | None = None
 
 
-@dataclass(frozen=True)
-class JobResult:
-    """What became of a job.
+def run_job(job: SeedJob, recipe: SeedRecipe) -> bool:
+    """Make and write the seeds of one image.
 
-    Attributes:
-        image_id: The image.
-        problem: Why nothing was written; None if all was.
-        salient_share: Share of the image that saliency finds; None without a map.
-    """
-
-    image_id: str
-    problem: str | None = None
-    salient_share: float | None = field(default=None)
-
-
-def run_job(job: SeedJob, recipe: SeedRecipe) -> JobResult:
-    """Makes and writes the seeds of one image.
-
-    Files that are missing or bad are a result, since other images can go on; failing to write is
-    an error.
+    Returns:
+        Whether saliency finds less than ``recipe.saliency.sparse_share`` of the image.
 
     Raises:
+        BadInputError: The image, its saliency map or its kept CAMs are missing or bad.
         OSError: A seed cannot be written.
     """
-    try:
-        image = read_image(job.image.path)
-        saliency = read_saliency(job.image.saliency_path, image.shape[:2])
-        cams = _cams_of(job)
-    except BadInputError as problem:
-        return JobResult(job.image.image_id, str(problem))
+    image = read_image(job.image.path)
+    saliency = read_saliency(job.image.saliency_path, image.shape[:2])
+    cams = job.cams if isinstance(job.cams, ImageCAMs) else _kept_cams(job)
     seeds = recipe.make(image, cams, saliency, list(job.files))
     # The CAMs first: an image whose seeds are there never lacks them.
     if job.cam_file is not None:
         write_atomically(job.cam_file, cams.encode())
     for name, seed in seeds.items():
         write_atomically(job.files[name], encode_label_map(seed))
-    share = None if saliency is None else salient_share(saliency, recipe.threshold.background)
-    return JobResult(job.image.image_id, salient_share=share)
+    if saliency is None:
+        return False
+    return salient_share(saliency, recipe.threshold.background) < recipe.saliency.sparse_share
 
 
 def read_saliency(path: str | os.PathLike | None, size: tuple[int, int]) -> np.ndarray | None:
-    """Reads a saliency map, (H, W) uint8; None for the path None.
+    """Read a saliency map, (H, W) uint8; None for the path None.
 
     Raises:
         BadInputError: It is missing, unreadable, not 8-bit grey, or not of the image's ``size``
@@ -114,9 +103,7 @@ def read_saliency(path: str | os.PathLike | None, size: tuple[int, int]) -> np.n
     return saliency
 
 
-def _cams_of(job: SeedJob) -> ImageCAMs:
-    if isinstance(job.cams, ImageCAMs):
-        return job.cams
+def _kept_cams(job: SeedJob) -> ImageCAMs:
     try:
         cams = read_cams(job.cams)
     except (OSError, ValueError) as error:

@@ -1,10 +1,10 @@
-"""Writes the saliency maps of a folder of images; may be stopped at any moment and run again."""
+"""Make saliency maps of a folder of images."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -18,53 +18,30 @@ from mmseg.registry import TRANSFORMS
 from mmws.files.find_images import IMAGE_SUFFIXES, FoundImages, find_images, read_ids
 from mmws.files.folder import SALIENCY_MANIFEST, SeedFolder
 from mmws.files.image_file import BadInputError, read_image
-from mmws.files.progress_bar import ProgressBar
-from mmws.files.worker_pool import map_unordered
+from mmws.files.map_run import MapReport, MapRun
 from mmws.seeds.crf import CRFOptions, load_pydensecrf
-from mmws.seeds.recipe import fill
+from mmws.seeds.seed_recipe import fill
 
 from .dss import DSS
 from .write_map import MapJob, shrink, write_map
 
 
-@dataclass
-class SaliencyReport:
-    """What a run did.
-
-    Attributes:
-        made: Number of maps written.
-        kept: Number of maps that were there already.
-        failed: Image id -> why it has no map.
-        flat: Ids of the images, of those made, for which the network's map has no contrast.
-        left: Number of images without a map that this run did not try.
-        complete: Whether the folder is complete, with the work of other processes.
-    """
-
-    made: int = 0
-    kept: int = 0
-    failed: dict[str, str] = field(default_factory=dict)
-    flat: list[str] = field(default_factory=list)
-    left: int = 0
-    complete: bool = False
-
-
-class SaliencyGeneration:
-    """Makes ``OUT/<image id>.png``, 8-bit grey and of the image's size, for every image.
+class SaliencyGeneration(MapRun):
+    """Make ``OUT/<image id>.png``, 8-bit grey and of the image's size, for every image.
 
     With a CRF, the model works in this process and feeds worker processes, which refine and write.
 
     Args:
         images: Path of each image by its id, see :func:`find_images`.
         out: Folder of the maps.
-        recipe: What the maps depend on, besides what is said here; a folder that another recipe
+        recipe: What the maps depend on, besides the options below; a folder that another recipe
             has made is refused.
         model: In evaluation mode, on its device.
         pipeline: Of the test data; what loads files in it is left out.
         crf: Those options of :func:`refine_saliency` that are not the default; None for no CRF.
         longest: Larger images are shrunk to this longer side for the network.
         workers: Number of worker processes for the CRF; 0 does all in this one.
-        shard: (i, n): only the i-th of n parts of the images, from 1.
-        limit: Only the first so many images.
+        **kwargs: ``share`` and ``limit`` as in :class:`MapRun`.
 
     Raises:
         ImportError: A CRF is asked for, and pydensecrf is not installed.
@@ -73,7 +50,7 @@ class SaliencyGeneration:
 
     def __init__(
         self,
-        images: dict[str, str],
+        images: Mapping[str, str],
         out: str | os.PathLike,
         *,
         recipe: dict,
@@ -82,90 +59,49 @@ class SaliencyGeneration:
         crf: dict | None = None,
         longest: int | None = None,
         workers: int = 1,
-        shard: tuple[int, int] = (1, 1),
-        limit: int | None = None,
+        **kwargs,
     ):
-        index, count = shard
-        if not 1 <= index <= count:
-            raise ValueError(f'shard i/n needs 1 <= i <= n; got {index}/{count}.')
-        for name, value in (('limit', limit), ('longest', longest)):
-            if value is not None and value < 1:
-                raise ValueError(f'{name} must be >= 1; got {value}.')
-        if workers < 0:
-            raise ValueError(f'workers must be >= 0; got {workers}.')
+        if longest is not None and longest < 1:
+            raise ValueError(f'longest must be >= 1; got {longest}.')
         self.images = images
-        self.mine = sorted(images)[:limit][index - 1 :: count]
-        self.model = model
         self.predict = Predictor(model, pipeline, longest=longest)
-        self.crf = None if crf is None else asdict(fill(CRFOptions, crf, '--crf-options'))
+        self.crf = None if crf is None else crf_options(crf)
         if crf is not None:
             load_pydensecrf()
-        self.workers = workers
-        self.folder = SeedFolder(
+        folder = SeedFolder(
             out,
             {**recipe, 'crf': self.crf, 'longest': longest, 'pipeline': self.predict.steps},
             manifest=SALIENCY_MANIFEST,
         )
+        # Without a CRF the network takes all the time.
+        workers = workers if self.crf or workers < 0 else 0
+        super().__init__({'saliency': folder}, sorted(images), workers=workers, **kwargs)
 
-    def run(self) -> SaliencyReport:
-        """Makes what is missing, then the manifest, if no other process has work left.
+    def run(self) -> MapReport:
+        """Make what is missing; the report notes the maps without contrast.
 
         Raises:
-            FileExistsError: Another recipe made the folder.
             OSError: A map cannot be written.
             ValueError: The network's output is not finite.
         """
-        self.folder.prepare()
-        finished = self.folder.finished()
-        missing = [image_id for image_id in self.mine if image_id not in finished]
-        report = SaliencyReport(kept=len(self.mine) - len(missing))
-        if missing:
-            self.folder.reopen()
-            bar = ProgressBar(len(missing))
-            for _ in map_unordered(
-                write_map,
-                self._jobs(missing, report, bar),
-                # Without a CRF the network takes all the time.
-                workers=0 if self.crf is None else min(self.workers, len(missing)),
-                preload='mmws.saliency.write_map',
-            ):
-                report.made += 1
-                bar.advance()
-            bar.close()
-        report.flat.sort()
-        report.left = len(self.images.keys() - self.folder.finished() - report.failed.keys())
-        report.complete = self.folder.complete(list(self.images))
-        return report
+        return self.make(self._job, write_map)
 
-    def _jobs(self, ids: list[str], report: SaliencyReport, bar: ProgressBar) -> Iterator[MapJob]:
-        for image_id in ids:
-            try:
-                image = read_image(self.images[image_id])
-                saliency = self.predict(image, self.images[image_id])
-            except BadInputError as problem:
-                report.failed[image_id] = str(problem)
-                bar.advance()
-                continue
-            except torch.cuda.OutOfMemoryError:
-                torch.cuda.empty_cache()
-                report.failed[image_id] = (
-                    f'{self.images[image_id]} ({image.shape[1]} x {image.shape[0]} pixels) does '
-                    'not fit into the memory of the GPU; shrink large images with --max-size'
-                )
-                bar.advance()
-                continue
-            if saliency.min() == saliency.max():
-                report.flat.append(image_id)
-            yield MapJob(
-                saliency,
-                str(self.folder.file(image_id)),
-                None if self.crf is None else image,
-                self.crf,
-            )
+    def _job(self, image_id: str, files: dict[str, Path]) -> MapJob:
+        path = self.images[image_id]
+        image = read_image(path)
+        try:
+            saliency = self.predict(image, path)
+        except torch.cuda.OutOfMemoryError:
+            torch.cuda.empty_cache()
+            raise BadInputError(
+                f'{path} ({image.shape[1]} x {image.shape[0]} pixels) does not fit into the memory '
+                'of the GPU; shrink large images with --max-size'
+            ) from None
+        return MapJob(saliency, files['saliency'], image if self.crf else None, self.crf)
 
 
 class Predictor:
-    """Applies a model of saliency to arrays.
+    """Apply a saliency model to arrays.
 
     Args:
         model: In evaluation mode, on its device.
@@ -189,7 +125,7 @@ class Predictor:
 
     @torch.no_grad()
     def __call__(self, image: np.ndarray, path: str = 'an image') -> np.ndarray:
-        """Computes the map of an image.
+        """Compute the map of an image.
 
         Args:
             image: (H, W, 3) uint8, RGB.
@@ -216,7 +152,7 @@ def find_all_images(
     listed: str | os.PathLike | None = None,
     out: str | os.PathLike | None = None,
 ) -> FoundImages:
-    """Finds the images of a folder, or those of a list.
+    """Find the images of a folder, or those of a list.
 
     Args:
         folder: Where they are.
@@ -247,6 +183,15 @@ def find_all_images(
     if not ids:
         raise ValueError(f'the list {listed} names no image.')
     return FoundImages({image_id: found.images[image_id] for image_id in ids}, [])
+
+
+def crf_options(given: Mapping[str, float]) -> dict[str, float]:
+    """Complete the options of the CRF by their defaults.
+
+    Raises:
+        ValueError: An unknown option, or a value that makes no sense.
+    """
+    return asdict(fill(CRFOptions, given, 'the CRF'))
 
 
 def _check_out(folder: Path, out: Path) -> None:

@@ -1,8 +1,9 @@
-"""From an image file to the file of its saliency map, but for the network in between."""
+"""Refine a saliency map and write it."""
 
 from __future__ import annotations
 
 import io
+import os
 from dataclasses import dataclass
 
 import cv2
@@ -25,25 +26,30 @@ class MapJob:
     """
 
     saliency: np.ndarray
-    file: str
+    file: str | os.PathLike
     image: np.ndarray | None = None
     crf: dict | None = None
 
 
-def write_map(job: MapJob) -> None:
-    """Refines a map if that is wanted, and writes it. Runs in worker processes.
+def write_map(job: MapJob) -> bool:
+    """Refine a map if that is wanted, and write it; runs in worker processes.
+
+    Returns:
+        Whether the map that was given has no contrast.
 
     Raises:
         OSError: It cannot be written.
+        ValueError: It holds values that are not finite.
     """
     saliency = job.saliency
     if job.image is not None:
         saliency = refine_saliency(job.image, saliency, **(job.crf or {}))
     write_atomically(job.file, encode_map(saliency))
+    return bool(job.saliency.min() == job.saliency.max())
 
 
 def refine_saliency(image: np.ndarray, saliency: np.ndarray, **crf: float) -> np.ndarray:
-    """The probability of being salient after a DenseCRF with two labels.
+    """Compute the probability of being salient after a DenseCRF with two labels.
 
     Args:
         image: (H, W, 3) uint8, RGB.
@@ -58,7 +64,7 @@ def refine_saliency(image: np.ndarray, saliency: np.ndarray, **crf: float) -> np
 
 
 def encode_map(saliency: np.ndarray) -> bytes:
-    """Encodes a map as 8-bit grey PNG, 255 being 1; the same map gives the same bytes.
+    """Encode a map as 8-bit grey PNG, 255 being 1; the same map gives the same bytes.
 
     Args:
         saliency: (H, W) floats in [0, 1].
@@ -75,7 +81,7 @@ def encode_map(saliency: np.ndarray) -> bytes:
 
 
 def shrink(image: np.ndarray, longest: int | None) -> np.ndarray:
-    """Makes an image smaller if its longer side exceeds ``longest`` pixels."""
+    """Shrink an image if its longer side exceeds ``longest`` pixels."""
     height, width = image.shape[:2]
     if longest is None or max(height, width) <= longest:
         return image

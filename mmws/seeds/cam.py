@@ -17,7 +17,7 @@ class NotFiniteError(ValueError):
 
 
 def normalize_cam(cam: np.ndarray) -> np.ndarray:
-    """Takes the positive part of each class map and divides it by its maximum (Eq. 3).
+    """Take the positive part of each class map and divides it by its maximum (Eq. 3).
 
     Args:
         cam: (M, H, W) floats of any sign, usually at the network's output size: the paper
@@ -42,7 +42,7 @@ def normalize_cam(cam: np.ndarray) -> np.ndarray:
 
 
 def upsample_cam(cam: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resizes maps bilinearly with aligned corners (the author's ``align_corners=True``).
+    """Resize maps bilinearly with aligned corners (the author's ``align_corners=True``).
 
     Args:
         cam: (M, h, w) floats.
@@ -66,7 +66,7 @@ def upsample_cam(cam: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def merge_cams(cams: Sequence[np.ndarray], mode: str) -> np.ndarray:
-    """Fuses normalised CAMs of several scales into one set (Table 3, Merge-Scale).
+    """Fuse normalised CAMs of several scales into one set (Table 3, Merge-Scale).
 
     Args:
         cams: S sets (M, H, W) in [0, 1], all at the image's size.
@@ -88,7 +88,7 @@ def merge_cams(cams: Sequence[np.ndarray], mode: str) -> np.ndarray:
 
 
 def _sample_points(source: int, target: int) -> tuple[np.ndarray, np.ndarray]:
-    """For each target cell the source cell below it, and the weight of the next one."""
+    """Find the source cell below each target cell, and the weight of the next one."""
     points = np.linspace(0, source - 1, target) if target > 1 else np.zeros(1)
     low = np.minimum(points.astype(np.intp), max(source - 2, 0))
     return low, (points - low).astype(np.float32)

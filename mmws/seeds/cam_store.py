@@ -29,7 +29,7 @@ class ImageCAMs:
     maps: dict[float, np.ndarray]
 
     def encode(self) -> bytes:
-        """The content of the file: ``class_ids`` and one array ``x<scale>`` a scale."""
+        """Encode the file: ``class_ids`` and one array ``x<scale>`` a scale."""
         arrays = {f'x{scale}': cam.astype(np.float16) for scale, cam in self.maps.items()}
         stream = io.BytesIO()
         np.savez(stream, class_ids=np.asarray(self.class_ids, np.uint8), **arrays)
@@ -37,7 +37,7 @@ class ImageCAMs:
 
 
 def read_cams(path: str | os.PathLike) -> ImageCAMs:
-    """Reads what :meth:`ImageCAMs.encode` wrote.
+    """Read what :meth:`ImageCAMs.encode` wrote.
 
     Raises:
         FileNotFoundError: No such file.

@@ -20,7 +20,7 @@ def add_block_noise(
     *,
     size_range: tuple[int, int] = SIZE_RANGE,
 ) -> np.ndarray:
-    """Replaces a share of the foreground pixels by background, block by block.
+    """Replace a share of the foreground pixels by background, block by block.
 
     Each block is centred on a foreground pixel that is left, of independent uniform height and
     width; the last one is cut from below so that the share is met to a row. Classes and instances
@@ -75,6 +75,6 @@ def add_block_noise(
 def noise_generator(
     image_id: str, ratio: float, draw: int, *, seed: int = 0
 ) -> np.random.Generator:
-    """The random numbers of one draw on one image: the same in any order and on any machine."""
+    """Make the random numbers of one draw on one image: the same in any order, on any machine."""
     text = f'{seed}|{image_id}|{ratio!r}|{draw}'
     return np.random.default_rng(int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], 'big'))

@@ -7,6 +7,7 @@ because label 0 is background.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,8 +19,39 @@ UNKNOWN = 255
 _MOST_CLASSES = UNKNOWN - 1  # labels 1..254
 
 
+@dataclass(frozen=True)
+class ThresholdOptions:
+    """The numbers of the threshold seed, see :func:`threshold_seed`.
+
+    Raises:
+        ValueError: A threshold that leaves nothing, or makes everything foreground or background.
+    """
+
+    foreground: float = 0.1
+    background: float = 0.06
+    sparse_fallback: bool = False
+
+    def __post_init__(self) -> None:
+        check_share("the threshold seed's foreground", self.foreground)
+        check_share("the threshold seed's background", self.background, zero=False)
+
+
+def check_share(name: str, value: float, *, zero: bool = True) -> None:
+    """Refuse what is no share of one.
+
+    Raises:
+        ValueError: ``value`` is not a number in [0, 1), or is 0 and may not be.
+    """
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not 0 <= value < 1 or (value == 0 and not zero):
+        bound = 'at least 0' if zero else 'above 0'
+        raise ValueError(
+            f'{name} must be a share, {bound} and below 1 (not percent, nor 0 to 255); got {value!r}.'
+        )
+
+
 def label_ids(class_ids: Sequence[int]) -> np.ndarray:
-    """Label of each class: its id + 1.
+    """Turn class ids into labels: id + 1.
 
     Args:
         class_ids: Classes present in the image, from 0, without background, each once.
@@ -40,7 +72,7 @@ def label_ids(class_ids: Sequence[int]) -> np.ndarray:
 
 
 def saliency_to_float(saliency: np.ndarray) -> np.ndarray:
-    """Brings a saliency map to [0, 1]: 8-bit values are divided by 255, floats are checked.
+    """Bring a saliency map to [0, 1]: 8-bit values are divided by 255, floats are checked.
 
     Raises:
         ValueError: Not (H, W), or floats outside [0, 1].
@@ -60,7 +92,7 @@ def saliency_to_float(saliency: np.ndarray) -> np.ndarray:
 
 
 def saliency_from_cam(cam: np.ndarray, alpha: float) -> np.ndarray:
-    """Stands in for a saliency map where there is none: 1 - (1 - max CAM)^alpha.
+    """Make a saliency map where there is none: 1 - (1 - max CAM)^alpha.
 
     Its complement is the background score of PSA and its successors. The higher ``alpha``, the
     less becomes background.
@@ -81,7 +113,7 @@ def saliency_from_cam(cam: np.ndarray, alpha: float) -> np.ndarray:
 
 
 def salient_share(saliency: np.ndarray, background: float = 0.06) -> float:
-    """Share of the pixels that the threshold rule does not call background, in [0, 1]."""
+    """Measure the share of pixels that the threshold rule does not call background."""
     saliency = saliency_to_float(saliency)
     return np.count_nonzero(saliency >= background) / max(saliency.size, 1)
 
@@ -96,10 +128,11 @@ def threshold_seed(
     sparse_fallback: bool = False,
     sparse_share: float = 0.01,
 ) -> np.ndarray:
-    """Labels only what CAM and saliency are sure of (section 4.2).
+    """Label only what CAM and saliency are sure of (section 4.2).
 
     A pixel with CAM > ``foreground`` is foreground: the class with the highest CAM, of equal ones
     the first. A pixel with saliency < ``background`` is background. Both or neither: unknown.
+    Without any class all is background.
 
     Args:
         cam: (M, H, W) in [0, 1], the present classes.
@@ -116,15 +149,16 @@ def threshold_seed(
         (H, W) uint8: 0 background, class id + 1, 255 unknown.
 
     Raises:
-        ValueError: Shapes that do not fit together, or bad class ids.
+        ValueError: Shapes that do not fit, bad class ids, or thresholds that are no shares.
     """
+    ThresholdOptions(foreground, background, sparse_fallback)  # checks them
     labels = label_ids(class_ids)
     _check_cam(cam, labels)
     saliency = saliency_to_float(saliency)
     _check_size(saliency, cam)
     is_background = saliency < background
     if not len(labels):
-        return np.where(is_background, BACKGROUND, UNKNOWN).astype(np.uint8)
+        return np.full(saliency.shape, BACKGROUND, np.uint8)
     highest = cam.max(0)
     is_foreground = highest > foreground
     if sparse_fallback and salient_share(saliency, background) < sparse_share:
@@ -143,7 +177,7 @@ def crf_seeds(
     class_ids: Sequence[int],
     **crf_options,
 ) -> np.ndarray:
-    """Labels every pixel with the winner of a dense CRF (section 4.2), G CAM sets at once.
+    """Label every pixel with the winner of a dense CRF (section 4.2), G CAM sets at once.
 
     The scores are 1 - saliency for background and the CAMs for the classes, of the present ones
     only.

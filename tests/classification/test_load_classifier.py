@@ -59,26 +59,17 @@ def test_config_is_left_alone(checkpoint):
     assert cfg.pretty_text == before
 
 
-def test_missing_checkpoint():
-    with pytest.raises(FileNotFoundError, match='no checkpoint nothing.pth. Train one with'):
-        load_classifier(config(), 'nothing.pth')
-
-
-def test_other_class_count(checkpoint):
-    with pytest.raises(ValueError, match='epoch_1.pth has 3 classes, the config asks for 20'):
-        load_classifier(config(num_classes=20), checkpoint[0])
-
-
-def test_other_head(checkpoint):
-    message = r'another architecture .*ResNet38 with VGG16CAMHead.*5 of .* missing \(head.fc8.bias'
+@pytest.mark.parametrize(
+    'other, message',
+    [
+        (dict(num_classes=20), r'head.fc8.weight is \(3, .*num_classes'),
+        (dict(head='VGG16CAMHead'), 'epoch_1.pth is a checkpoint of another .*head.fc8.bias'),
+        (dict(base_channels=2), r'conv1a.weight is \(1, 3, 3, 3\) .* and \(2, 3, 3, 3\)'),
+    ],
+)
+def test_a_checkpoint_of_another_config(checkpoint, other, message):
     with pytest.raises(ValueError, match=message):
-        load_classifier(config(head='VGG16CAMHead'), checkpoint[0])
-
-
-def test_other_width(checkpoint):
-    message = r'conv1a.weight: \(1, 3, 3, 3\) instead of \(2, 3, 3, 3\)'
-    with pytest.raises(ValueError, match=message):
-        load_classifier(config(base_channels=2), checkpoint[0])
+        load_classifier(config(**other), checkpoint[0])
 
 
 def test_classes_of_the_dataset_do_not_fit_the_head(checkpoint):
@@ -86,13 +77,6 @@ def test_classes_of_the_dataset_do_not_fit_the_head(checkpoint):
     meta = dict(dataset_meta=dict(classes=('x', 'y')))
     torch.save(dict(state_dict=model.state_dict(), meta=meta), path)
     with pytest.raises(ValueError, match='trained on 2 classes, its head has 3'):
-        load_classifier(config(), path)
-
-
-def test_not_a_checkpoint(tmp_path):
-    path = tmp_path / 'page.pth'
-    path.write_text('<html>')
-    with pytest.raises(ValueError, match='page.pth is not a checkpoint that torch can load safely'):
         load_classifier(config(), path)
 
 
@@ -106,11 +90,3 @@ def test_model_without_class_maps():
 def test_config_without_model():
     with pytest.raises(ValueError, match='no `model`'):
         build_classifier(Config(dict()))
-
-
-def test_weights_that_are_not_finite(checkpoint):
-    path, model = checkpoint
-    model.head.fc8.weight.data[1] = float('nan')
-    torch.save(model.state_dict(), path)
-    with pytest.raises(ValueError, match='epoch_1.pth: 1 of .* first: head.fc8.weight.*diverged'):
-        load_classifier(config(), path)

@@ -21,7 +21,7 @@ from torch import nn
 pytest.importorskip('mmpretrain')
 import mmws.classification  # noqa: F401  (registers stage one)
 from mmws import run_config
-from mmws.classification.seed_command import build_generation
+from mmws.classification.seed_generation import build_generation
 from mmws.classification.seed_generation_hook import saved_model
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -123,9 +123,9 @@ def test_two_processes_make_the_seeds_of_the_checkpoint(root):
     statistics = [torch.load(root / f'{rank}.pth') for rank in range(2)]
     assert not torch.equal(*statistics)
 
-    assert output.count('Seeds of 7 images made') == 1
-    assert output.count('1 images were skipped:\n  5: saliency map') == 1
-    assert 'Correct the images' in output and 'generate_seeds.py' in output
+    assert output.count('7 images made') == 1
+    assert output.count('1 images failed:\n  5: saliency map') == 1
+    assert 'Mend them' in output and 'generate_seeds.py' in output
     assert 'the same command' not in output
 
     def tool(out):

@@ -7,75 +7,71 @@ from PIL import Image
 
 from mmws.classification.seed_job import SeedImage, SeedJob, read_saliency, run_job
 from mmws.files.image_file import BadInputError
-from mmws.files.label_map import read_label_map
-from mmws.seeds.cam_store import ImageCAMs, read_cams
-from mmws.seeds.recipe import SeedRecipe
+from mmws.seeds.cam_store import ImageCAMs
+from mmws.seeds.seed_recipe import SeedRecipe
 
-RECIPE = SeedRecipe.from_dict(dict(prefix='a', types='threshold', scales=[1.0, 0.5]))
-CAMS = ImageCAMs((4,), {s: np.eye(4, dtype=np.float16)[None] for s in (1.0, 0.5)})
+RECIPE = SeedRecipe.from_dict(dict(prefix='a', types='threshold', scales=1.0))
+CAMS = ImageCAMs((4,), {1.0: np.eye(4, dtype=np.float16)[None]})
 
 
 @pytest.fixture
-def image(tmp_path):
+def run(tmp_path):
+    """Runs the job of one image, some of whose attributes are other ones."""
     Image.new('RGB', (30, 20), (10, 200, 30)).save(tmp_path / 'x.jpg')
     Image.new('L', (30, 20), 200).save(tmp_path / 'x.png')
-    return SeedImage('x', str(tmp_path / 'x.jpg'), (4,), str(tmp_path / 'x.png'))
+    image = dict(path=str(tmp_path / 'x.jpg'), saliency_path=str(tmp_path / 'x.png'))
+    files = {name: tmp_path / 'out' / name / 'x.png' for name in RECIPE.names}
+
+    def start(cams=CAMS, **change):
+        job = SeedJob(
+            SeedImage(**{**image, 'image_id': 'x', 'class_ids': (4,), **change}), cams, files
+        )
+        return run_job(job, RECIPE)
+
+    return start
 
 
-def files(tmp_path):
-    return {name: str(tmp_path / 'out' / name / 'x.png') for name in RECIPE.names}
+@pytest.mark.parametrize(
+    'name, content, message',
+    [
+        ('nowhere.jpg', None, 'nowhere.jpg cannot be read'),
+        ('cut.jpg', b'\xff\xd8\xff', 'cut.jpg is no image, or damaged'),
+    ],
+)
+def test_bad_images_write_nothing(run, tmp_path, name, content, message):
+    if content:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(BadInputError, match=message):
+        run(path=str(tmp_path / name))
+    assert not (tmp_path / 'out').exists()
 
 
-def test_writes_seeds_and_cams(image, tmp_path):
-    job = SeedJob(image, CAMS, files(tmp_path), str(tmp_path / 'cams/x.npz'))
-    result = run_job(job, RECIPE)
-    assert result.problem is None and result.salient_share == 1
-    pixels = np.zeros((20, 30, 3), np.uint8)
-    expected = RECIPE.make(pixels, CAMS, np.full((20, 30), 200, np.uint8))
-    for name, path in files(tmp_path).items():
-        np.testing.assert_array_equal(read_label_map(path), expected[name])
-    kept = read_cams(tmp_path / 'cams/x.npz')
-    np.testing.assert_array_equal(kept.maps[0.5], CAMS.maps[0.5])
-
-
-def test_stored_cams_make_the_same_seeds(image, tmp_path):
-    run_job(SeedJob(image, CAMS, files(tmp_path), str(tmp_path / 'x.npz')), RECIPE)
-    first = {name: Path(path).read_bytes() for name, path in files(tmp_path).items()}
-    run_job(SeedJob(image, str(tmp_path / 'x.npz'), files(tmp_path)), RECIPE)
-    assert first == {name: Path(path).read_bytes() for name, path in files(tmp_path).items()}
-
-
-def test_bad_files_are_a_result_and_write_nothing(image, tmp_path):
-    def problem(**change):
-        broken = SeedImage(**{**image.__dict__, **change})
-        result = run_job(SeedJob(broken, CAMS, files(tmp_path)), RECIPE)
-        assert result.image_id == 'x' and not (tmp_path / 'out').exists()
-        return result.problem
-
-    assert 'nowhere.jpg cannot be read' in problem(path=str(tmp_path / 'nowhere.jpg'))
-    (tmp_path / 'cut.jpg').write_bytes(b'\xff\xd8\xff')
-    assert 'cut.jpg is no image, or damaged' in problem(path=str(tmp_path / 'cut.jpg'))
-    Image.new('L', (30, 21)).save(tmp_path / 'large.png')
-    assert '30 x 21 pixels, its image 30 x 20' in problem(saliency_path=str(tmp_path / 'large.png'))
-    result = run_job(SeedJob(image, str(tmp_path / 'no.npz'), files(tmp_path)), RECIPE)
-    assert 'no.npz' in result.problem
+def test_kept_cams_that_do_not_belong_to_the_image(run, tmp_path):
+    with pytest.raises(BadInputError, match='no.npz'):
+        run(str(tmp_path / 'no.npz'))
     (tmp_path / 'other.npz').write_bytes(CAMS.encode())
-    other = SeedImage('x', image.path, (5,), image.saliency_path)
-    result = run_job(SeedJob(other, str(tmp_path / 'other.npz'), files(tmp_path)), RECIPE)
-    assert 'classes (4,), but the image has (5,)' in result.problem
+    with pytest.raises(BadInputError, match=r'classes \(4,\), but the image has \(5,\)'):
+        run(str(tmp_path / 'other.npz'), class_ids=(5,))
 
 
-def test_a_full_disk_is_an_error(image, tmp_path, monkeypatch):
+def test_a_full_disk_is_an_error(run, monkeypatch):
     def full(self, content):
         raise OSError(errno.ENOSPC, 'No space left on device')
 
     monkeypatch.setattr(Path, 'write_bytes', full)
     with pytest.raises(OSError, match='no space left while writing'):
-        run_job(SeedJob(image, CAMS, files(tmp_path)), RECIPE)
+        run()
 
 
-def test_saliency_must_be_8_bit_grey(tmp_path):
-    Image.new('RGB', (3, 2)).save(tmp_path / 'rgb.png')
-    with pytest.raises(BadInputError, match='has mode RGB; it must be 8-bit grey'):
-        read_saliency(tmp_path / 'rgb.png', (2, 3))
+@pytest.mark.parametrize(
+    'mode, size, message',
+    [
+        ('RGB', (3, 2), 'has mode RGB; it must be 8-bit grey'),
+        ('L', (3, 3), 'is 3 x 3 pixels, its image 3 x 2'),
+    ],
+)
+def test_maps_are_8_bit_grey_and_of_the_image_s_size(tmp_path, mode, size, message):
+    Image.new(mode, size).save(tmp_path / 'map.png')
+    with pytest.raises(BadInputError, match=message):
+        read_saliency(tmp_path / 'map.png', (2, 3))
     assert read_saliency(None, (2, 3)) is None

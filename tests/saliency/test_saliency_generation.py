@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,7 +7,6 @@ import torch
 from mmseg.models import SegDataPreProcessor
 from PIL import Image
 
-from mmws.saliency import saliency_generation
 from mmws.saliency.saliency_generation import (
     Predictor,
     SaliencyGeneration,
@@ -43,6 +43,7 @@ def generate(images, out, model, **options):
     generation = SaliencyGeneration(
         images, out, recipe=dict(model='tiny'), model=model, pipeline=PIPELINE, **options
     )
+    generation.prepare()
     return generation.run()
 
 
@@ -76,52 +77,25 @@ def test_map_is_what_the_model_predicts(images, tmp_path, model):
     assert np.abs(maps(tmp_path / 'out')['p1'] - expected).mean() < 3
 
 
-def test_stopped_run_continues(images, tmp_path, model, monkeypatch):
-    whole = tmp_path / 'whole'
-    generate(images, whole, model)
-    written = []
-
-    def stop_after_two(job):
-        if len(written) == 2:
-            raise KeyboardInterrupt
-        written.append(job)
-        saliency_generation_write(job)
-
-    saliency_generation_write = saliency_generation.write_map
-    monkeypatch.setattr(saliency_generation, 'write_map', stop_after_two)
-    out = tmp_path / 'out'
-    with pytest.raises(KeyboardInterrupt):
-        generate(images, out, model)
-    assert len(maps(out)) == 2
-    assert not json.loads((out / 'saliency.json').read_text())['complete']
-    monkeypatch.undo()
-    report = generate(images, out, model)
-    assert (report.made, report.kept, report.complete) == (3, 2, True)
-    assert all((maps(out)[image_id] == maps(whole)[image_id]).all() for image_id in images)
-
-
-def test_shards_share_the_work_and_the_last_completes_it(images, tmp_path, model):
-    reports = [generate(images, tmp_path / 'out', model, shard=(i, 3)) for i in (2, 1, 3)]
-    assert sorted(report.made for report in reports) == [1, 2, 2]
-    assert [report.complete for report in reports] == [False, False, True]
-    assert maps(tmp_path / 'out').keys() == images.keys()
-
-
-def test_limit_leaves_the_folder_unfinished(images, tmp_path, model):
-    report = generate(images, tmp_path / 'out', model, limit=2)
-    assert (report.made, report.left, report.complete) == (2, 3, False)
-    assert generate(images, tmp_path / 'out', model).made == 3
-
-
 def test_unreadable_images_do_not_stop_the_others(images, tmp_path, model):
-    with open(images['p1'], 'wb') as file:
-        file.write(b'broken')
+    Path(images['p1']).write_bytes(b'broken')
     report = generate(images, tmp_path / 'out', model)
-    assert (report.made, report.left, report.complete) == (4, 0, False)
+    assert (report.made, report.missing) == (4, 1)
     assert list(report.failed) == ['p1'] and 'p1.jpg' in report.failed['p1']
     Image.new('RGB', (9, 9)).save(images['p1'])
     report = generate(images, tmp_path / 'out', model)
     assert (report.made, report.kept, report.complete) == (1, 4, True)
+
+
+def test_an_image_that_the_memory_of_the_gpu_is_too_small_for(images, tmp_path, model):
+    def fail(_, inputs):
+        if inputs[0].shape[2:] == (33, 20):
+            raise torch.cuda.OutOfMemoryError('CUDA out of memory.')
+
+    model.backbone.register_forward_pre_hook(fail)
+    report = generate(images, tmp_path / 'out', model)
+    assert list(report.failed) == ['p1'] and report.made == 4
+    assert r'(20 x 33 pixels) does not fit into the memory of the GPU' in report.failed['p1']
 
 
 def test_another_recipe_is_refused(images, tmp_path, model):
@@ -144,8 +118,8 @@ def test_large_images_are_shrunk_for_the_network_only(model):
 def test_maps_without_contrast_are_reported(images, tmp_path, model):
     for parameter in model.parameters():
         parameter.data.zero_()
-    assert generate(images, tmp_path / 'out', model, limit=2).flat == ['p0', 'p1']
-    assert generate(images, tmp_path / 'out', model).flat == ['p2', 'p4', 'sub/p3']
+    assert generate(images, tmp_path / 'out', model, limit=2).noted == ['p0', 'p1']
+    assert generate(images, tmp_path / 'out', model).noted == ['p2', 'p4', 'sub/p3']
 
 
 def test_output_that_is_not_finite_stops_the_run(images, tmp_path, model):
@@ -170,13 +144,11 @@ def test_crf_in_worker_processes(images, tmp_path, model):
 
 
 def test_mistakes_are_named(images, tmp_path, model):
-    with pytest.raises(ValueError, match='needs 1 <= i <= n; got 0/4'):
-        generate(images, tmp_path / 'out', model, shard=(0, 4))
-    with pytest.raises(ValueError, match='limit must be >= 1; got 0'):
-        generate(images, tmp_path / 'out', model, limit=0)
+    with pytest.raises(ValueError, match='longest must be >= 1; got 0'):
+        generate(images, tmp_path / 'out', model, longest=0)
     with pytest.raises(ValueError, match='workers must be >= 0; got -1'):
         generate(images, tmp_path / 'out', model, workers=-1)
-    with pytest.raises(ValueError, match="--crf-options has no 'iteration'; it knows iterations"):
+    with pytest.raises(ValueError, match="the CRF has no 'iteration'; it knows iterations, bi"):
         generate(images, tmp_path / 'out', model, crf=dict(iteration=5))
     assert not (tmp_path / 'out').exists()
     listed = tmp_path / 'list.txt'

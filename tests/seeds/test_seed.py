@@ -69,14 +69,26 @@ def test_threshold_takes_float_saliency():
     np.testing.assert_array_equal(seed, EXPECTED)
 
 
-def test_threshold_without_a_class_knows_background_only():
-    seed = threshold_seed(np.zeros((0, 5, 5)), SALIENCY, [])
-    np.testing.assert_array_equal(seed, np.where(SALIENCY <= 15, 0, 255))
+def test_without_any_class_all_is_background():
+    assert threshold_seed(np.zeros((0, 5, 5)), SALIENCY, []).tolist() == [[0] * 5] * 5
 
 
 def test_the_thresholds_are_arguments():
-    seed = threshold_seed(FIRST[None], SALIENCY, [0], foreground=0.55, background=1.1)
+    saliency = np.minimum(SALIENCY, 254)
+    seed = threshold_seed(FIRST[None], saliency, [0], foreground=0.55, background=0.999)
     np.testing.assert_array_equal(seed, np.where(FIRST > 0.55, 255, 0))
+
+
+@pytest.mark.parametrize('value', [10, 1.0, -0.1, float('nan'), float('inf'), True, '0.1'])
+@pytest.mark.parametrize('name', ['foreground', 'background'])
+def test_thresholds_are_shares(name, value):
+    with pytest.raises(ValueError, match=f'{name} must be a share, .* 0 and below 1 .*got'):
+        threshold_seed(FIRST[None], SALIENCY, [0], **{name: value})
+
+
+def test_a_background_threshold_of_zero_finds_none():
+    with pytest.raises(ValueError, match='background must be a share, above 0'):
+        threshold_seed(FIRST[None], SALIENCY, [0], background=0)
 
 
 def test_sparse_fallback_rescues_what_saliency_misses():

@@ -1,4 +1,4 @@
-"""The common ground of the image-level datasets: ids, image files, and who has no label."""
+"""The base of the image-level datasets: ids, image files, and images without a label."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from mmengine.logging import print_log
 from mmpretrain.datasets import MultiLabelDataset
 from mmpretrain.datasets.categories import VOC2007_CATEGORIES
 
-_UNLABELLED = ('error', 'skip')
+_UNLABELLED = ('error', 'skip', 'keep')
 
 
 def read_image_ids(path: str | os.PathLike) -> list[str]:
-    """Reads a list of image ids, one a line.
+    """Read a list of image ids, one a line.
 
     Args:
         path: Text file. An id may hold folders, for example ``aachen/0001``.
@@ -41,7 +41,7 @@ def read_image_ids(path: str | os.PathLike) -> list[str]:
 
 
 def read_lines(path: str | os.PathLike) -> list[str]:
-    """Reads the lines of a list that must be there and hold something."""
+    """Read the lines of a list that must be there and hold something."""
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(
@@ -54,7 +54,7 @@ def read_lines(path: str | os.PathLike) -> list[str]:
 
 
 def check_unique(ids: Sequence[str], path: str | os.PathLike) -> None:
-    """Refuses a list that names an image twice."""
+    """Refuse a list that names an image twice."""
     twice = [image_id for image_id, count in Counter(ids).items() if count > 1]
     if twice:
         raise ValueError(
@@ -64,7 +64,7 @@ def check_unique(ids: Sequence[str], path: str | os.PathLike) -> None:
 
 
 def missing_files(paths: Sequence[str]) -> list[str]:
-    """Gives those of the paths that are not there, with one look at each folder."""
+    """Find the paths that are not there, with one scan of each folder."""
     present: dict[str, set[str]] = {}
     missing = []
     for path in paths:
@@ -92,8 +92,10 @@ class ImageLevelDataset(MultiLabelDataset):
         data_root: Root of the data.
         data_prefix: Folders relative to ``data_root``; ``img_path`` is the one with the images.
         img_suffix: Ending of an image file after its id.
-        unlabelled: What to do with an image in which no class is present: ``'error'`` or
-            ``'skip'``, which leaves it out, counts it and names the first.
+        unlabelled: What to do with an image in which no class is present: ``'error'``; ``'skip'``
+            leaves it out, counts it and names the first; ``'keep'`` trains on it with an empty
+            ``gt_label``, as a task of one class needs (people or not, defect or not), and its seeds
+            are background everywhere.
         **kwargs: As in mmpretrain's ``BaseDataset``: ``pipeline``, ``metainfo`` or ``classes`` for
             other classes than VOC's 20, ``indices`` for the first few images only.
 
@@ -121,7 +123,7 @@ class ImageLevelDataset(MultiLabelDataset):
         super().__init__(ann_file, data_root=data_root, data_prefix=data_prefix, **kwargs)
 
     def load_labels(self, image_ids: Sequence[str]) -> list[list[int]]:
-        """Reads the classes of each image.
+        """Read the classes of each image.
 
         Args:
             image_ids: Ids, without repetition.
@@ -132,11 +134,11 @@ class ImageLevelDataset(MultiLabelDataset):
         raise NotImplementedError
 
     def load_image_ids(self) -> list[str]:
-        """Reads the ids of the dataset, in order and without repetition."""
+        """Read the ids of the dataset, in order and without repetition."""
         return read_image_ids(self.ann_file)
 
     def load_data_list(self) -> list[dict]:
-        """Reads and checks ids, images and labels."""
+        """Read and check ids, images and labels."""
         image_ids = self.load_image_ids()
         paths = [os.path.join(self.img_prefix, f'{i}{self.img_suffix}') for i in image_ids]
         missing = missing_files(paths)
@@ -146,24 +148,26 @@ class ImageLevelDataset(MultiLabelDataset):
                 f'first: {missing[0]}. Check data_root, data_prefix.img_path and img_suffix.'
             )
         labels = [sorted(set(classes)) for classes in self.load_labels(image_ids)]
-        without = [image_ids[i] for i, classes in enumerate(labels) if not classes]
+        without = [i for i, classes in zip(image_ids, labels, strict=True) if not classes]
         name = type(self).__name__
         if without and (self.unlabelled == 'error' or len(without) == len(image_ids)):
             raise ValueError(
                 f'{name}: {len(without)} of {len(image_ids)} images of {self.ann_file} have no '
-                f'known class, the first: {without[0]}. Label them, take them off the list, or '
-                "set unlabelled='skip' to leave them out."
+                f'known class, the first: {without[0]}. Label them, take them off the list, or set '
+                "unlabelled='keep' to train on them as images without any class, 'skip' to leave "
+                'them out; some image must have a class.'
             )
         if without:
+            action = 'left out' if self.unlabelled == 'skip' else 'kept without one'
             print_log(
-                f'{name}: {len(without)} images without a known class are left out, the first: '
+                f'{name}: {len(without)} images without a known class are {action}, the first: '
                 f'{without[0]}.',
                 logger='current',
             )
         data_list = [
             dict(img_path=path, image_id=image_id, gt_label=classes)
             for path, image_id, classes in zip(paths, image_ids, labels, strict=True)
-            if classes
+            if classes or self.unlabelled == 'keep'
         ]
         counts = Counter(index for sample in data_list for index in sample['gt_label'])
         per_class = ', '.join(f'{n} {counts[i]}' for i, n in enumerate(self.CLASSES))

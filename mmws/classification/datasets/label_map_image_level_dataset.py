@@ -76,7 +76,7 @@ class LabelMapImageLevelDataset(ImageLevelDataset):
         return [value - 1 for value in present if value not in (_BACKGROUND, _IGNORE)]
 
     def write_list(self, path: str | os.PathLike) -> None:
-        """Writes the labels as a list for :class:`ListImageLevelDataset`.
+        """Write the labels as a list for :class:`ListImageLevelDataset`.
 
         Args:
             path: File to write, one line an image: its id and the names of its classes.

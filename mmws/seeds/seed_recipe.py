@@ -1,4 +1,4 @@
-"""What the seeds of one classifier are made by: every number, checked."""
+"""The recipe of the seeds of one classifier: every number, checked."""
 
 from __future__ import annotations
 
@@ -10,24 +10,22 @@ import numpy as np
 from .cam import MERGES, merge_cams, upsample_cam
 from .cam_store import ImageCAMs
 from .crf import CRFOptions
-from .seed import crf_seeds, saliency_from_cam, threshold_seed
+from .seed import (
+    BACKGROUND,
+    ThresholdOptions,
+    check_share,
+    crf_seeds,
+    saliency_from_cam,
+    threshold_seed,
+)
 
 TYPES = ('threshold', 'crf')
 SOURCES = ('map', 'cam')
 
 
 @dataclass(frozen=True)
-class ThresholdOptions:
-    """Numbers of the threshold seed, see :func:`mmws.seeds.seed.threshold_seed`."""
-
-    foreground: float = 0.1
-    background: float = 0.06
-    sparse_fallback: bool = False
-
-
-@dataclass(frozen=True)
 class SaliencyOptions:
-    """Where the background comes from.
+    """The source of the background.
 
     Attributes:
         source: ``'map'``, a file ``<id><suffix>`` an image; or ``'cam'``, where there are none:
@@ -36,6 +34,9 @@ class SaliencyOptions:
         suffix: Ending of the maps' file names.
         alpha: Exponent of ``'cam'``.
         sparse_share: An image in which less than this share is salient is counted and reported.
+
+    Raises:
+        ValueError: A value that makes no sense.
     """
 
     source: str = 'map'
@@ -44,10 +45,19 @@ class SaliencyOptions:
     alpha: float = 4.0
     sparse_share: float = 0.01
 
+    def __post_init__(self) -> None:
+        if self.source not in SOURCES:
+            raise ValueError(
+                f'seeds.saliency.source must be one of {SOURCES}; got {self.source!r}.'
+            )
+        if not 0 < self.alpha < np.inf:
+            raise ValueError(f'seeds.saliency.alpha must be positive; got {self.alpha}.')
+        check_share('seeds.saliency.sparse_share', self.sparse_share)
+
 
 @dataclass(frozen=True)
 class SeedRecipe:
-    """Says which seeds are made of an image's CAMs, and how; section 4 of the paper by default.
+    """The seeds that are made of an image's CAMs, and how; section 4 of the paper by default.
 
     Attributes:
         prefix: What their names start with: the classifier, such as ``vgg16``.
@@ -73,9 +83,27 @@ class SeedRecipe:
     threshold: ThresholdOptions = field(default_factory=ThresholdOptions)
     crf: CRFOptions = field(default_factory=CRFOptions)
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.prefix, str) or not self.prefix or '/' in self.prefix:
+            raise ValueError(f'seeds.prefix must be the start of a folder name: {self.prefix!r}.')
+        distinct = len(set(self.scales)) == len(self.scales) > 0
+        if not distinct or not all(0 < scale < np.inf for scale in self.scales):
+            raise ValueError(f'seeds.scales must be distinct positive numbers; got {self.scales}.')
+        if not self.types or {*self.types} - {*TYPES} or len({*self.types}) != len(self.types):
+            raise ValueError(f'seeds.types must be among {TYPES}; got {self.types}.')
+        if self.merge is not None and self.merge not in MERGES:
+            raise ValueError(f'seeds.merge must be None or one of {MERGES}; got {self.merge!r}.')
+        labels = self.labels or ()
+        whole = all(isinstance(label, int) and 0 < label < 255 for label in labels)
+        if not whole or len(set(labels)) != len(labels):
+            raise ValueError(
+                'seeds.labels must be distinct whole numbers from 1 to 254, one a class, '
+                f'background not among them; got {labels}.'
+            )
+
     @classmethod
     def from_dict(cls, options: Mapping) -> SeedRecipe:
-        """Reads a recipe, as a config states it in ``seeds``.
+        """Read a recipe, as a config states it in ``seeds``.
 
         Raises:
             ValueError: An unknown key, a missing prefix, or a value that makes no sense.
@@ -93,28 +121,21 @@ class SeedRecipe:
             options['scales'] = tuple(float(scale) for scale in options['scales'])
         if options.get('labels') is not None:
             options['labels'] = tuple(options['labels'])
-        recipe = fill(cls, options, 'seeds')
-        recipe._check()
-        return recipe
+        return fill(cls, options, 'seeds')
 
     @property
     def names(self) -> list[str]:
         """Names of the seeds, in the order of :meth:`make`."""
-        return [_seed_name(self.prefix, kind, tag) for kind in self.types for tag in self._tags]
+        return [_seed_name(self.prefix, kind, tag) for kind, tag in self._kinds]
 
     def identity(self, name: str, *, maps: str | None = None) -> dict:
-        """What the seed of this name depends on, for its manifest: JSON.
+        """Describe what the seed of this name depends on, for its manifest: JSON.
 
         Args:
             name: Of the seed.
             maps: Tells saliency maps from others, where that is known.
         """
-        kind, tag = next(
-            (kind, tag)
-            for kind in self.types
-            for tag in self._tags
-            if _seed_name(self.prefix, kind, tag) == name
-        )
+        kind, tag = self._kinds[self.names.index(name)]
         saliency = asdict(self.saliency)
         del saliency['sparse_share']  # only reported, but for the fallback, see below
         for unused in ('alpha',) if self.saliency.source == 'map' else ('folder', 'suffix'):
@@ -143,10 +164,12 @@ class SeedRecipe:
         saliency: np.ndarray | None,
         names: Sequence[str] | None = None,
     ) -> dict[str, np.ndarray]:
-        """Makes the seeds of one image.
+        """Make the seeds of one image.
 
         The CRF always runs on all of the image's CAM sets together, also where only some of its
         seeds are asked for, so that a seed does not depend on when it was made.
+
+        An image without any class is background everywhere, whatever saliency finds in it.
 
         Args:
             image: (H, W, 3) uint8, RGB, as decoded.
@@ -160,49 +183,45 @@ class SeedRecipe:
         Raises:
             ValueError: A scale is missing, or sizes do not fit.
         """
-        wanted = set(self.names if names is None else names)
-        sets = self._cam_sets(cams, image.shape[:2])
+        wanted = self.names if names is None else list(names)
+        size = image.shape[:2]
+        if not cams.class_ids:
+            return {name: np.full(size, BACKGROUND, np.uint8) for name in wanted}
+        sets = self._cam_sets(cams, size)
         if self.saliency.source == 'cam':
-            # Without a class there is no CAM, and all is background.
-            empty = np.zeros(image.shape[:2], np.float32)
-            maps = [
-                saliency_from_cam(cam, self.saliency.alpha) if len(cam) else empty for cam in sets
-            ]
+            maps = [saliency_from_cam(cam, self.saliency.alpha) for cam in sets]
         elif saliency is None:
             raise ValueError("the recipe's seeds.saliency.source is 'map', but no map was given.")
         else:
             maps = [saliency] * len(sets)
-        seeds = {}
+        made = {}
         for kind in self.types:
-            names_of_kind = [_seed_name(self.prefix, kind, tag) for tag in self._tags]
-            if not wanted.intersection(names_of_kind):
+            of_kind = [_seed_name(self.prefix, kind, tag) for tag in self._tags]
+            if not {*wanted}.intersection(of_kind):
                 continue
             if kind == 'crf':
-                made = crf_seeds(
+                seeds = crf_seeds(
                     image, np.stack(sets), np.stack(maps), cams.class_ids, **asdict(self.crf)
                 )
             else:
-                made = [
-                    threshold_seed(
-                        cam,
-                        salient,
-                        cams.class_ids,
-                        sparse_share=self.saliency.sparse_share,
-                        **asdict(self.threshold),
-                    )
+                options = dict(asdict(self.threshold), sparse_share=self.saliency.sparse_share)
+                seeds = [
+                    threshold_seed(cam, salient, cams.class_ids, **options)
                     for cam, salient in zip(sets, maps, strict=True)
                 ]
-            seeds.update(zip(names_of_kind, made, strict=True))
-        seeds = {name: seed for name, seed in seeds.items() if name in wanted}
-        if self.labels is not None:
-            numbers = np.arange(256, dtype=np.uint8)
-            numbers[1 : len(self.labels) + 1] = self.labels
-            seeds = {name: numbers[seed] for name, seed in seeds.items()}
-        return seeds
+            made.update(zip(of_kind, seeds, strict=True))
+        # Labels are class ids + 1 so far.
+        numbers = np.arange(256, dtype=np.uint8)
+        numbers[1 : len(self.labels or ()) + 1] = self.labels or ()
+        return {name: numbers[made[name]] for name in wanted}
 
     @property
     def _tags(self) -> tuple[float | str, ...]:
         return (self.merge,) if self.merge else self.scales
+
+    @property
+    def _kinds(self) -> list[tuple[str, float | str]]:
+        return [(kind, tag) for kind in self.types for tag in self._tags]
 
     def _cam_sets(self, cams: ImageCAMs, size: tuple[int, int]) -> list[np.ndarray]:
         missing = [scale for scale in self.scales if scale not in cams.maps]
@@ -211,37 +230,12 @@ class SeedRecipe:
         sets = [upsample_cam(cams.maps[scale], size) for scale in self.scales]
         return [merge_cams(sets, self.merge)] if self.merge else sets
 
-    def _check(self) -> None:
-        if not self.prefix or '/' in self.prefix:
-            raise ValueError(f'seeds.prefix must be the start of a folder name: {self.prefix!r}.')
-        if not self.scales or min(self.scales) <= 0 or len(set(self.scales)) != len(self.scales):
-            raise ValueError(f'seeds.scales must be distinct positive numbers; got {self.scales}.')
-        unknown = [kind for kind in self.types if kind not in TYPES]
-        if unknown or not self.types or len(set(self.types)) != len(self.types):
-            raise ValueError(f'seeds.types must be among {TYPES}; got {self.types}.')
-        if self.merge is not None and self.merge not in MERGES:
-            raise ValueError(f'seeds.merge must be None or one of {MERGES}; got {self.merge!r}.')
-        labels = self.labels or ()
-        if len(set(labels)) != len(labels) or not all(
-            isinstance(label, int) and 0 < label < 255 for label in labels
-        ):
-            raise ValueError(
-                'seeds.labels must be distinct whole numbers from 1 to 254, one a class, '
-                f'background not among them; got {labels}.'
-            )
-        if self.saliency.source not in SOURCES:
-            raise ValueError(
-                f'seeds.saliency.source must be one of {SOURCES}; got {self.saliency.source!r}.'
-            )
-        if not self.saliency.alpha > 0:
-            raise ValueError(f'seeds.saliency.alpha must be positive; got {self.saliency.alpha}.')
-
 
 def fill(kind: type, options: Mapping, where: str):
-    """Builds a dataclass of options from those that are given; ``where`` names them in errors.
+    """Build a dataclass of options from those that are given; ``where`` names them in errors.
 
     Raises:
-        ValueError: An option that there is not, or a value that makes no sense.
+        ValueError: An unknown option, or a value that makes no sense.
     """
     known = kind.__dataclass_fields__
     unknown = [key for key in options if key not in known]
@@ -253,5 +247,5 @@ def fill(kind: type, options: Mapping, where: str):
 
 
 def _seed_name(prefix: str, kind: str, scale: float | str) -> str:
-    """Name of a seed, such as ``vgg16_crf_x0.75``; a merged one is ``vgg16_crf_max``."""
+    """Name a seed, such as ``vgg16_crf_x0.75``; a merged one is ``vgg16_crf_max``."""
     return f'{prefix}_{kind}_{scale if isinstance(scale, str) else f"x{float(scale)}"}'

@@ -5,8 +5,8 @@ import pytest
 
 from mmws.seeds.cam import merge_cams, upsample_cam
 from mmws.seeds.cam_store import ImageCAMs
-from mmws.seeds.recipe import SeedRecipe
 from mmws.seeds.seed import saliency_from_cam, threshold_seed
+from mmws.seeds.seed_recipe import SeedRecipe
 
 SIZE = (24, 32)
 
@@ -113,6 +113,16 @@ def test_the_sparse_fallback_reaches_the_seed(case):
     assert rescue.identity(name)['saliency']['sparse_share'] == 0.01
 
 
+def test_an_image_without_any_class_is_background_everywhere(case):
+    image, cams, saliency = case
+    recipe = SeedRecipe.from_dict(dict(prefix='a'))
+    empty = ImageCAMs((), {scale: cam[:0] for scale, cam in cams.maps.items()})
+    for given in (None, saliency):
+        seeds = recipe.make(image, empty, given)
+        assert list(seeds) == recipe.names
+        assert all(seed.shape == SIZE and not seed.any() for seed in seeds.values())
+
+
 def test_a_scale_that_is_not_stored(case):
     image, cams, saliency = case
     recipe = SeedRecipe.from_dict(dict(prefix='a', scales=[1.0, 1.5]))
@@ -134,6 +144,9 @@ def test_a_scale_that_is_not_stored(case):
         (dict(prefix='a', merge='sum'), 'seeds.merge must be None or'),
         (dict(prefix='a', saliency=dict(source='dss')), "one of .*got 'dss'"),
         (dict(prefix='a', saliency=dict(alpha=0)), 'alpha must be positive'),
+        (dict(prefix='a', saliency=dict(sparse_share=1)), 'sparse_share must be a share'),
+        (dict(prefix='a', scales=[float('inf')]), 'distinct positive'),
+        (dict(prefix='a', threshold=dict(foreground=10)), 'foreground must be a share'),
     ],
 )
 def test_bad_recipes(options, message):

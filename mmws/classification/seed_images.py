@@ -1,0 +1,117 @@
+"""List the images of a classification dataset with what their seeds are made from."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from mmws.seeds.seed_recipe import SeedRecipe
+
+from .datasets.image_level_dataset import missing_files
+from .seed_job import SeedImage
+
+
+def dataset_images(dataset, recipe: SeedRecipe) -> list[SeedImage]:
+    """List a dataset's images with their classes, and check that all files are there.
+
+    Args:
+        dataset: One of :mod:`mmws.classification`, mmpretrain's ``MultiLabelDataset``, or a
+            wrapper around such. Its pipeline is not used.
+        recipe: Tells whether saliency maps are needed and where they are. An image without any
+            class needs none: it is background everywhere.
+
+    Raises:
+        FileNotFoundError: Images or saliency maps are missing.
+        ValueError: Two images have one id, an id would name a file elsewhere, or the classes of an
+            image are no indices or twice the same.
+    """
+    images = [
+        _image_of(leaf, leaf.get_data_info(index), recipe)
+        for leaf in _leaves(dataset)
+        for index in range(len(leaf))
+    ]
+    twice = [image_id for image_id, n in Counter(i.image_id for i in images).items() if n > 1]
+    if twice:
+        raise ValueError(
+            f'{len(twice)} image ids occur more than once, the first: {twice[0]}. Seeds are named '
+            'by image id, so each may occur once.'
+        )
+    astray = [image for image in images if not _names_a_file_inside(image.image_id)]
+    if astray:
+        raise ValueError(
+            f'{len(astray)} of {len(images)} image ids would name files outside the folders of '
+            f'seeds, or hidden ones, the first: {astray[0].image_id!r} of {astray[0].path}. Set '
+            "data_root and data_prefix to the images' folder, or give each sample an image_id "
+            "without '..'."
+        )
+    for image in images:
+        if min(image.class_ids, default=0) < 0 or len({*image.class_ids}) < len(image.class_ids):
+            raise ValueError(
+                f'image {image.image_id} has the classes {list(image.class_ids)}: gt_label must '
+                'list the indices of the classes that are present, from 0 and each once.'
+            )
+    _check_files('images', [image.path for image in images])
+    maps = [image.saliency_path for image in images if image.saliency_path]
+    if maps:
+        first = next(image for image in images if image.saliency_path)
+        _check_files(
+            'saliency maps',
+            maps,
+            ' Make them with: python tools/generate_saliency.py CONFIG CHECKPOINT IMAGES --out '
+            f'{first.map_folder(recipe.saliency.suffix)}, see docs/saliency.md. Data without any: '
+            "seeds.saliency=dict(source='cam').",
+        )
+    return images
+
+
+def _leaves(dataset) -> Iterator:
+    """Yield the datasets inside wrappers such as RepeatDataset and ConcatDataset."""
+    if hasattr(dataset, 'datasets'):
+        for part in dataset.datasets:
+            yield from _leaves(part)
+    elif hasattr(dataset, 'dataset'):
+        yield from _leaves(dataset.dataset)
+    else:
+        dataset.full_init()
+        yield dataset
+
+
+def _image_of(dataset, info: dict, recipe: SeedRecipe) -> SeedImage:
+    path = info['img_path']
+    image_id = info.get('image_id')
+    if image_id is None:
+        prefix = getattr(dataset, 'img_prefix', None) or dataset.data_prefix.get('img_path', '')
+        name = os.path.relpath(path, prefix) if prefix else os.path.basename(path)
+        image_id = os.path.splitext(name)[0].replace(os.sep, '/')
+    classes = np.atleast_1d(np.asarray(info.get('gt_label', ())))
+    if len(classes) and classes.dtype.kind not in 'iu':
+        raise ValueError(
+            f'{path} has the gt_label {classes.tolist()}; it must list class indices, from 0.'
+        )
+    saliency = None
+    if recipe.saliency.source == 'map' and len(classes):
+        folder = os.path.join(dataset.data_root or '', recipe.saliency.folder)
+        saliency = os.path.join(folder, f'{image_id}{recipe.saliency.suffix}')
+    return SeedImage(image_id, path, tuple(sorted(int(c) for c in classes)), saliency)
+
+
+def _names_a_file_inside(image_id: str) -> bool:
+    """Whether an id, used as a path, stays in its folder and is the only way to write that path."""
+    first, last = image_id.split('/')[0], image_id.split('/')[-1]
+    return (
+        posixpath.normpath(image_id) == image_id
+        and first not in ('', '..')
+        and not last.startswith('.')
+    )
+
+
+def _check_files(what: str, paths: Sequence[str], hint: str = '') -> None:
+    missing = missing_files(paths)
+    if missing:
+        raise FileNotFoundError(
+            f'{len(missing)} of {len(paths)} {what} are missing, the first: {missing[0]}.{hint}'
+        )
