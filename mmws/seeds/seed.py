@@ -46,7 +46,7 @@ def check_share(name: str, value: float, *, zero: bool = True) -> None:
     if not number or not 0 <= value < 1 or (value == 0 and not zero):
         bound = 'at least 0' if zero else 'above 0'
         raise ValueError(
-            f'{name} must be a share, {bound} and below 1 (not percent, nor 0 to 255); got {value!r}.'
+            f'{name} must be a share, {bound} and below 1 (not percent or 0..255); got {value!r}.'
         )
 
 
