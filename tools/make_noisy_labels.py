@@ -1,4 +1,4 @@
-"""Draws the pilot experiment's noisy labels (section 3): K seed folders from one of ground truth.
+"""Draw the pilot experiment's noisy labels (section 3): K seed folders from one of ground truth.
 
     python tools/make_noisy_labels.py MASK_DIR --ratio 0.3 --draws 12 --out OUT
 
@@ -14,11 +14,13 @@ from functools import partial
 from pathlib import Path
 
 from mmws.files.atomic_write import write_atomically
+from mmws.files.find_images import find_images, read_ids
 from mmws.files.folder import SeedFolder
+from mmws.files.image_file import BadInputError
 from mmws.files.label_map import encode_label_map, read_label_map
-from mmws.files.progress_bar import ProgressBar
-from mmws.files.worker_pool import available_cores, map_unordered
-from mmws.seeds.noise import SIZE_RANGE, UNKNOWN, add_block_noise, noise_generator
+from mmws.files.map_run import MapRun
+from mmws.files.worker_pool import available_cores
+from mmws.seeds.noise import SIZE_RANGE, add_block_noise, noise_generator
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -30,88 +32,59 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--seed', type=int, default=0, help='another number, other draws')
     parser.add_argument('--sizes', type=int, nargs=2, default=SIZE_RANGE, help='sides of a block')
     parser.add_argument('--list', type=Path, help='only the image ids in this file, one a line')
-    parser.add_argument('--limit', type=int, help='only the first N images')
+    parser.add_argument('--limit', type=int, metavar='N', help='only the first N images')
     parser.add_argument('--workers', type=int, default=available_cores())
     parser.add_argument('--overwrite', action='store_true', help='replace folders made otherwise')
     return parser.parse_args(argv)
 
 
-def draw_image(job: tuple[Path, str, list[tuple[int, Path]]], *, ratio, seed, sizes):
-    """Writes the missing draws of one image; foreground pixels and how many of them were taken."""
-    mask, image_id, targets = job
-    labels = read_label_map(mask)
-    foreground = int(((labels != 0) & (labels != UNKNOWN)).sum())
-    taken = 0
-    for draw, path in targets:
-        noisy = add_block_noise(
-            labels, ratio, noise_generator(image_id, ratio, draw, seed=seed), size_range=sizes
-        )
-        taken += int((noisy != labels).sum())
-        write_atomically(path, encode_label_map(noisy))
-    return foreground * len(targets), taken, len(targets)
+def draw_image(job: tuple[str, str, dict[int, Path]], *, ratio, seed, sizes) -> None:
+    """Write the missing draws of one image."""
+    mask, image_id, files = job
+    try:
+        labels = read_label_map(mask)
+    except (OSError, ValueError) as error:
+        raise BadInputError(str(error)) from error
+    for draw, file in files.items():
+        generator = noise_generator(image_id, ratio, draw, seed=seed)
+        noisy = add_block_noise(labels, ratio, generator, size_range=sizes)
+        write_atomically(file, encode_label_map(noisy))
 
 
-def image_ids(args: argparse.Namespace) -> list[str]:
-    """The ids to draw, or the reason why there are none."""
-    if not args.masks.is_dir():
-        sys.exit(f'{args.masks} is no folder: name the folder of ground-truth PNGs.')
-    found = sorted(
-        p.relative_to(args.masks).with_suffix('').as_posix() for p in args.masks.rglob('*.png')
-    )
+def find_masks(args: argparse.Namespace) -> dict[str, str]:
+    """Find the masks by id, those of the list or all, or say why there are none."""
+    found = find_images(args.masks, ('.png',)).images
     if not found:
         sys.exit(f'{args.masks} holds no PNG.')
-    if args.list:
-        wanted = args.list.read_text().split()
-        missing = sorted(set(wanted) - set(found))
-        if missing:
-            sys.exit(
-                f'{len(missing)} of {len(wanted)} ids in {args.list} have no mask, the first: '
-                f'{args.masks / missing[0]}.png'
-            )
-        found = wanted
-    return found[: args.limit]
-
-
-def main(argv: list[str] | None = None) -> None:
-    args = parse_args(argv)
-    ids = image_ids(args)
-    folders = []
-    for draw in range(args.draws):
-        recipe = dict(
-            kind='block noise', ratio=args.ratio, draw=draw, seed=args.seed, sizes=list(args.sizes)
+    ids = read_ids(args.list, found) if args.list else sorted(found)
+    missing = sorted(set(ids) - found.keys())
+    if missing:
+        sys.exit(
+            f'{len(missing)} of {len(ids)} ids in {args.list} have no mask, the first: '
+            f'{args.masks / missing[0]}.png'
         )
-        folder = SeedFolder(args.out / f'noise{args.ratio:g}_{draw:02d}', recipe)
-        if args.overwrite:
-            folder.clear()
-        folder.prepare()
-        folders.append((folder, folder.finished()))
+    return {image_id: found[image_id] for image_id in ids}
 
-    jobs = []
-    for image_id in ids:
-        targets = [
-            (draw, folder.file(image_id))
-            for draw, (folder, finished) in enumerate(folders)
-            if image_id not in finished
-        ]
-        if targets:
-            jobs.append((args.masks / f'{image_id}.png', image_id, targets))
-    if jobs:
-        for folder, _ in folders:
-            folder.reopen()
 
-    work = partial(draw_image, ratio=args.ratio, seed=args.seed, sizes=tuple(args.sizes))
-    bar = ProgressBar(len(jobs))
-    pixels = taken = 0
-    for of_image, of_blocks, _ in map_unordered(work, jobs, workers=args.workers):
-        pixels, taken = pixels + of_image, taken + of_blocks
-        bar.advance()
-    bar.close()
-    for folder, _ in folders:
-        folder.complete(ids)
-    print(f'{len(folders)} x {len(ids)} label maps in {args.out}, {len(jobs)} images drawn now.')
-    if pixels:
-        print(f'Of their foreground pixels {taken / pixels:.2%} are background now.')
+def main(argv: list[str] | None = None) -> int:
+    args = parse_args(argv)
+    masks = find_masks(args)
+    numbers = dict(ratio=args.ratio, seed=args.seed, sizes=tuple(args.sizes))
+    folders = {
+        draw: SeedFolder(
+            args.out / f'noise{args.ratio:g}_{draw:02d}',
+            dict(numbers, kind='block noise', draw=draw),
+        )
+        for draw in range(args.draws)
+    }
+    run = MapRun(folders, list(masks), workers=args.workers, limit=args.limit)
+    run.prepare(overwrite=args.overwrite)
+    report = run.make(
+        lambda image_id, files: (masks[image_id], image_id, files), partial(draw_image, **numbers)
+    )
+    print(f'{len(folders)} label maps an image in {args.out}.\n{report.summary()}')
+    return 1 if report.failed else 0
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

@@ -1,4 +1,4 @@
-"""The dilated VGG16 of DeepLab (LargeFOV): the convolutions of both stages' VGG16 models."""
+"""The dilated VGG16 of DeepLab (LargeFOV): the trunk of both stages' VGG16 models."""
 
 from __future__ import annotations
 
@@ -8,22 +8,15 @@ from mmengine.model import BaseModule
 from mmengine.registry import MODELS
 from torch import nn
 
-# DeepLab's VGG16. One row a stage: its number of convolutions, their width as a factor of
-# `base_channels`, their dilation, and the stride of the max pooling after them.
-_STAGES = (
-    (2, 1, 1, 2),
-    (2, 2, 1, 2),
-    (3, 4, 1, 2),
-    (3, 8, 1, 1),
-    (3, 8, 2, 1),
-)
+# Number of convolutions of each stage, and their width as a factor of `base_channels`.
+_STAGES = ((2, 1), (2, 2), (3, 4), (3, 8), (3, 8))
 
 
 def conv_names() -> tuple[str, ...]:
-    """The names of the 13 convolutions, in order: ``conv1_1``, ``conv1_2``, ... ``conv5_3``."""
+    """List the names of the 13 convolutions: ``conv1_1``, ``conv1_2``, ... ``conv5_3``."""
     return tuple(
         f'conv{stage}_{index}'
-        for stage, (depth, *_) in enumerate(_STAGES, 1)
+        for stage, (depth, _) in enumerate(_STAGES, 1)
         for index in range(1, depth + 1)
     )
 
@@ -52,6 +45,8 @@ class VGG16LargeFOV(BaseModule):
     The source of the layout is DeepLab-v2's LargeFOV (arXiv 1606.00915). 14,714,688 parameters.
     """
 
+    dilations = (1, 1, 1, 1, 2)
+
     def __init__(
         self,
         base_channels: int = 64,
@@ -62,26 +57,25 @@ class VGG16LargeFOV(BaseModule):
         super().__init__(init_cfg or dict(type='Kaiming', layer='Conv2d'))
         if base_channels < 1:
             raise ValueError(
-                f'VGG16LargeFOV: base_channels must be at least 1; got {base_channels}.'
+                f'{type(self).__name__}: base_channels must be at least 1; got {base_channels}.'
             )
         in_channels = 3
-        names = iter(conv_names())
-        for depth, factor, dilation, _ in _STAGES:
-            for _ in range(depth):
+        for stage, (depth, factor) in enumerate(_STAGES, 1):
+            dilation = self.dilations[stage - 1]
+            for index in range(1, depth + 1):
                 out_channels = factor * base_channels
                 # Plain convolutions, not BaseModules: nothing re-initialises them after the
                 # `init_cfg` of the trunk has loaded a file.
                 conv = nn.Conv2d(in_channels, out_channels, 3, padding=dilation, dilation=dilation)
-                name = next(names)
-                self.add_module(name, conv)
+                self.add_module(f'conv{stage}_{index}', conv)
                 if batch_norm:
-                    self.add_module(name.replace('conv', 'bn'), nn.BatchNorm2d(out_channels))
+                    self.add_module(f'bn{stage}_{index}', nn.BatchNorm2d(out_channels))
                 in_channels = out_channels
         self.out_channels = in_channels
         self.batch_norm = batch_norm
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor]:
-        """Computes the features.
+        """Compute the features.
 
         Args:
             x: Normalised images (N, 3, H, W).
@@ -90,12 +84,16 @@ class VGG16LargeFOV(BaseModule):
             One map (N, 8 * base_channels, h, w) in a tuple, as mmseg's and mmpretrain's heads take
             it; h = ceil(H / 8).
         """
-        for stage, (depth, _, _, stride) in enumerate(_STAGES, 1):
-            for index in range(1, depth + 1):
-                x = getattr(self, f'conv{stage}_{index}')(x)
-                if self.batch_norm:
-                    x = getattr(self, f'bn{stage}_{index}')(x)
-                x = F.relu(x, inplace=True)
-            x = F.max_pool2d(x, 3, stride, padding=1)
+        for stage, stride in enumerate((2, 2, 2, 1, 1), 1):
+            x = F.max_pool2d(self.convolve(x, stage), 3, stride, padding=1)
         # pool5a counts its padding, as Caffe and MXNet do: the border is drawn towards 0.
         return (F.avg_pool2d(x, 3, 1, padding=1),)
+
+    def convolve(self, x: torch.Tensor, stage: int) -> torch.Tensor:
+        """Apply the convolutions of a stage, from 1, each with its ReLU."""
+        for index in range(1, _STAGES[stage - 1][0] + 1):
+            x = getattr(self, f'conv{stage}_{index}')(x)
+            if self.batch_norm:
+                x = getattr(self, f'bn{stage}_{index}')(x)
+            x = F.relu(x, inplace=True)
+        return x

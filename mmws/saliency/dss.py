@@ -5,9 +5,7 @@ from __future__ import annotations
 import torch
 from mmengine.structures import PixelData
 from mmseg.models.segmentors import EncoderDecoder
-from mmseg.models.utils import resize
 from mmseg.registry import MODELS
-from mmseg.structures import SegDataSample
 from mmseg.utils import OptSampleList, SampleList
 
 from .dss_head import Taps
@@ -47,13 +45,13 @@ class DSS(EncoderDecoder):
             )
 
     def extract_feat(self, inputs: torch.Tensor) -> Taps:
-        """The maps that the sides tap, with their place in the image."""
+        """Compute the maps that the sides tap, with their place in the image."""
         return Taps(self.backbone(inputs), self.backbone.grids, tuple(inputs.shape[2:]))
 
     def postprocess_result(
         self, seg_logits: torch.Tensor, data_samples: OptSampleList = None
     ) -> SampleList:
-        """Fuses the outputs into saliency maps of the images' own sizes.
+        """Fuse the outputs into saliency maps of the images' own sizes.
 
         Args:
             seg_logits: (N, S, H, W), all outputs of the head.
@@ -65,44 +63,28 @@ class DSS(EncoderDecoder):
         Raises:
             ValueError: The network's outputs are not finite.
         """
-        if data_samples is None:
-            data_samples = [SegDataSample() for _ in seg_logits]
-        for logits, sample in zip(seg_logits, data_samples, strict=True):
+        for i, logits in enumerate(seg_logits):
             if not torch.isfinite(logits).all():
-                name = sample.metainfo.get('img_path') or 'an image'
+                name = data_samples[i].metainfo.get('img_path') if data_samples else None
                 raise ValueError(
-                    f'DSS gives values that are not finite for {name}. Its training has diverged, '
-                    'or the precision is too low: take an earlier checkpoint, train with a smaller '
-                    'learning rate, or without --amp.'
+                    f'DSS gives values that are not finite for {name or "an image"}. Its training '
+                    'has diverged, or the precision is too low: take an earlier checkpoint, train '
+                    'with a smaller learning rate, or without --amp.'
                 )
-            saliency = fuse_outputs(
-                logits.sigmoid(),
-                self.decode_head.names,
-                outputs=self.test_cfg.get('outputs', PAPER_OUTPUTS),
-                min_max=False,
-            )
-            # A mean does not mind when it is resized. The extremes that are stretched do.
-            saliency = _restore(saliency[None], sample.metainfo)
+        names = self.decode_head.names
+        outputs = self.test_cfg.get('outputs', PAPER_OUTPUTS)
+        fused = torch.stack([fuse_outputs(x.sigmoid(), names, outputs) for x in seg_logits])[
+            :, None
+        ]
+        # mmseg removes padding, flips and resizes; of one channel it would take a sigmoid.
+        samples = super().postprocess_result(torch.cat([1 - fused, fused], 1), data_samples)
+        for sample in samples:
+            saliency = sample.seg_logits.data[1:]
+            # At the image's size: resizing changes the extremes.
             if self.test_cfg.get('min_max', True):
                 saliency = stretch(saliency)
             mask = (saliency >= self.decode_head.threshold).to(saliency)
-            sample.set_data(
-                dict(
-                    pred_saliency=PixelData(data=saliency),
-                    seg_logits=PixelData(data=saliency),
-                    pred_sem_seg=PixelData(data=mask),
-                )
-            )
-        return data_samples
-
-
-def _restore(maps: torch.Tensor, meta: dict) -> torch.Tensor:
-    """Undoes padding, flip and resizing: (S, h, w) to (S, H, W) of the image as it was read."""
-    left, right, top, bottom = meta.get('img_padding_size', meta.get('padding_size', (0,) * 4))
-    maps = maps[:, top : maps.shape[1] - bottom, left : maps.shape[2] - right]
-    if meta.get('flip'):
-        maps = maps.flip(2 if meta['flip_direction'] == 'horizontal' else 1)
-    size = tuple(meta.get('ori_shape', maps.shape[1:])[:2])
-    if maps.shape[1:] == size:
-        return maps
-    return resize(maps[None], size=size, mode='bilinear', align_corners=False)[0]
+            sample.pred_saliency = PixelData(data=saliency)
+            sample.seg_logits = PixelData(data=saliency)
+            sample.pred_sem_seg = PixelData(data=mask)
+        return samples
