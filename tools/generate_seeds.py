@@ -1,4 +1,4 @@
-"""Makes seeds: python tools/generate_seeds.py CONFIG CHECKPOINT --out SEED_ROOT ..."""
+"""Make seeds: python tools/generate_seeds.py CONFIG CHECKPOINT --out SEED_ROOT ..."""
 
 import argparse
 import os

@@ -1,7 +1,9 @@
 # The same net from the Caffe-born weights that the author's code starts from (`vgg16_20M`).
 _base_ = './vgg16_cam_voc12aug.py'
 
-pretrained = dict(type='PretrainedVGG16', checkpoint='data/pretrained/vgg16_20M.pth')
+pretrained = dict(
+    type='PretrainedVGG16', checkpoint='data/pretrained/vgg16_20M.pth', images='bgr255'
+)
 model = dict(
     backbone=dict(init_cfg=pretrained),
     head=dict(init_cfg=pretrained),

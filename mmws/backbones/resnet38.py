@@ -162,7 +162,7 @@ class ResNet38(BaseModule):
         return self
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor]:
-        """Computes the feature map.
+        """Compute the feature map.
 
         Args:
             x: Normalised images (N, 3, H, W).

@@ -1,4 +1,4 @@
-"""Reads the released ResNet38 weights: PSA and SEAM files, and the authors' MXNet file."""
+"""Read the released ResNet38 weights: PSA and SEAM files, and the authors' MXNet file."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from mmengine.logging import print_log
 from mmengine.model.weight_init import update_init_info
 from mmengine.registry import WEIGHT_INITIALIZERS
 from torch import nn
+
+from mmws.checkpoint import check_finite
 
 # MXNet's file of named arrays, as its src/ndarray/ndarray.cc writes it (little endian):
 # list magic, reserved word, number of arrays, the arrays, number of names, the names.
@@ -44,7 +46,7 @@ _ENTRIES = {
 
 
 def _read(file: BinaryIO, layout: str) -> tuple:
-    """Reads and unpacks a few numbers of a little-endian :mod:`struct` layout."""
+    """Read and unpack a few numbers of a little-endian :mod:`struct` layout."""
     layout = '<' + layout
     size = struct.calcsize(layout)
     data = file.read(size)
@@ -54,7 +56,7 @@ def _read(file: BinaryIO, layout: str) -> tuple:
 
 
 def _read_array(file: BinaryIO, bytes_in_file: int) -> np.ndarray:
-    """Reads one dense array of version 2, 1 or the one before versions (2015 to 2017)."""
+    """Read one dense array of version 2, 1 or the one before versions (2015 to 2017)."""
     (first,) = _read(file, 'I')
     if first == _ARRAY_V2_MAGIC:
         (storage,) = _read(file, 'i')
@@ -84,7 +86,7 @@ def _read_array(file: BinaryIO, bytes_in_file: int) -> np.ndarray:
 
 
 def read_mxnet_params(path: str | os.PathLike) -> dict[str, np.ndarray]:
-    """Reads the named arrays of an MXNet ``.params`` file; MXNet itself is not needed.
+    """Read the named arrays of an MXNet ``.params`` file; MXNet itself is not needed.
 
     Args:
         path: File written by ``mxnet.nd.save`` or ``mx.model.save_checkpoint``.
@@ -125,7 +127,7 @@ def read_mxnet_params(path: str | os.PathLike) -> dict[str, np.ndarray]:
 
 
 def rename_mxnet_key(name: str) -> str | None:
-    """Gives the ResNet38 key of an entry of the MXNet file.
+    """Give the ResNet38 key of an entry of the MXNet file.
 
     Args:
         name: For example ``arg:res5b1_branch2a_weight``, with or without ``arg:`` or ``aux:``.
@@ -147,7 +149,7 @@ def rename_mxnet_key(name: str) -> str | None:
 
 
 def read_resnet38_weights(path: str | os.PathLike) -> tuple[dict[str, torch.Tensor], list[str]]:
-    """Reads a released weight file and gives its entries the names of :class:`ResNet38`.
+    """Read a released weight file and gives its entries the names of :class:`ResNet38`.
 
     Args:
         path: An MXNet ``.params`` file, or a PyTorch file with the PSA/SEAM names, bare or below
@@ -198,7 +200,7 @@ def read_resnet38_weights(path: str | os.PathLike) -> tuple[dict[str, torch.Tens
 
 @WEIGHT_INITIALIZERS.register_module()
 class PretrainedResNet38:
-    """Fills a :class:`ResNet38` from a released file: ``init_cfg=dict(type='PretrainedResNet38')``.
+    """Fill a :class:`ResNet38` from a released file: ``init_cfg=dict(type='PretrainedResNet38')``.
 
     Every weight and statistic of the backbone must be in the file with the right shape; entries
     of the file that the backbone has no use for are logged.
@@ -236,6 +238,7 @@ class PretrainedResNet38:
                     f'{self.checkpoint}: {name} has shape {tuple(found[name].shape)}, the model '
                     f'needs {tuple(value.shape)}. The released files fit base_channels=64 only.'
                 )
+        check_finite({name: found[name] for name in wanted}, self.checkpoint)
         with torch.no_grad():
             for name, value in wanted.items():
                 value.copy_(found[name])
@@ -254,6 +257,6 @@ class PretrainedResNet38:
 
 
 def _some(names: Mapping[str, torch.Tensor]) -> str:
-    """The first few names, for an error message."""
+    """Join the first few names, for an error message."""
     head = ', '.join(list(names)[:3]) or 'no tensors'
     return head + (f' and {len(names) - 3} more' if len(names) > 3 else '')

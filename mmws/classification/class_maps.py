@@ -1,4 +1,4 @@
-"""Class maps of one image at several scales (Eq. 2), as the seeds are made from."""
+"""Compute the class maps of one image at several scales (Eq. 2)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mmws.seeds.cam import NotFiniteError
 
 
 def scaled_size(height: int, width: int, scale: float) -> tuple[int, int]:
-    """Gives the size (height, width) of a resized image: rounded, half upwards, at least 1."""
+    """Compute the size (height, width) of a resized image: rounded, half upwards, at least 1."""
     return max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5))
 
 
@@ -26,7 +26,7 @@ def class_maps(
     scales: Sequence[float] = (1.0, 0.75, 0.5),
     flip: bool = False,
 ) -> list[torch.Tensor]:
-    """Computes the class maps of one image, before ReLU and normalisation.
+    """Compute the class maps of one image, before ReLU and normalisation.
 
     The image is resized (bilinear) and not padded, so a scale's map is what the network sees at
     that size. The scales differ in size and run one after the other: in one padded batch the

@@ -1,4 +1,4 @@
-"""Says what to install where mmpretrain is missing; imported before anything that needs it."""
+"""Say what to install where mmpretrain is missing; imported before anything that needs it."""
 
 try:
     import mmpretrain  # noqa: F401

@@ -336,7 +336,7 @@ def build_generation(
 
 
 def share_of_work(environment: Mapping[str, str]) -> tuple[int, int, int]:
-    """Which share of the images is this process's, by the variables of torchrun or of srun.
+    """Find this process's share of the images, by the variables of torchrun or of srun.
 
     Returns:
         Rank, number of processes, and the rank on this machine: (0, 1, 0) alone.

@@ -100,7 +100,7 @@ def _image_of(dataset, info: dict, recipe: SeedRecipe) -> SeedImage:
 
 
 def _names_a_file_inside(image_id: str) -> bool:
-    """Whether an id, used as a path, stays in its folder and is the only way to write that path."""
+    """Check that an id, used as a path, stays in its folder and is normalised."""
     first, last = image_id.split('/')[0], image_id.split('/')[-1]
     return (
         posixpath.normpath(image_id) == image_id

@@ -39,7 +39,7 @@ class MapReport:
 
     @property
     def complete(self) -> bool:
-        """Whether every image has its files."""
+        """Tell whether every image has its files."""
         return not self.missing
 
     @classmethod

@@ -28,7 +28,7 @@ SIDES = {
 
 
 class Taps(NamedTuple):
-    """What the head gets from the trunk.
+    """The input of the head.
 
     Attributes:
         features: The tapped maps, shallow to deep.
@@ -61,7 +61,7 @@ class DSSHead(BaseModule):
         init_cfg: mmengine's initialisation config. None: N(0, 0.01), zero biases, and equal weights
             in the fusion, as in the paper.
 
-    Source: DSS's train_val.prototxt (FACTS section 7).
+    Source: train_val.prototxt of the released code (github.com/Andrew-Qibin/DSS).
     """
 
     # What EncoderDecoder asks of a head.
@@ -105,7 +105,7 @@ class DSSHead(BaseModule):
         self.fuse = nn.Conv2d(count, 1, 1)
 
     def forward(self, taps: Taps) -> torch.Tensor:
-        """Computes all outputs.
+        """Compute all outputs.
 
         Args:
             taps: Of the trunk.
@@ -123,7 +123,7 @@ class DSSHead(BaseModule):
         return torch.cat([*outputs, self.fuse(torch.cat(outputs, 1))], 1)
 
     def loss(self, taps: Taps, samples: SampleList, train_cfg: dict | None = None) -> dict:
-        """Losses of all outputs, ``loss_side1`` ... ``loss_fuse``; their sum is the objective.
+        """Compute the losses of all outputs, ``loss_side1`` ... ``loss_fuse``; their sum is the objective.
 
         Args:
             taps: Of the trunk.
@@ -135,7 +135,7 @@ class DSSHead(BaseModule):
         return {f'loss_{name}': loss for name, loss in zip(self.names, losses, strict=True)}
 
     def predict(self, taps: Taps, metas: list[dict], test_cfg: dict | None = None) -> torch.Tensor:
-        """Logits of all outputs, (N, S, H, W)."""
+        """Compute the logits of all outputs, (N, S, H, W)."""
         return self(taps)
 
 
@@ -158,7 +158,7 @@ class _Side(nn.Module):
 def deep_supervision_losses(
     logits: torch.Tensor, labels: torch.Tensor, *, ignore_index: int = 255
 ) -> torch.Tensor:
-    """Sigmoid cross-entropy of each output, averaged over the pixels that count.
+    """Compute the sigmoid cross-entropy of each output, averaged over the pixels that count.
 
     Args:
         logits: (N, S, H, W).

@@ -29,7 +29,7 @@ class DSSResNet(ResNet):
         super().__init__(depth, **kwargs)
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Computes the maps that the sides tap.
+        """Compute the maps that the sides tap.
 
         Args:
             x: Normalised images (N, 3, H, W).

@@ -1,4 +1,4 @@
-"""Where the cells of feature maps lie in the image, and bilinear sampling between such grids."""
+"""Locate the cells of feature maps in the image, and sample between such grids."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ IMAGE_GRID = Grid(1, 0)
 
 
 def resample(x: torch.Tensor, source: Grid, target: Grid, size: tuple[int, int]) -> torch.Tensor:
-    """Interpolates maps bilinearly at the cells of another grid; nothing here is learnt.
+    """Interpolate maps bilinearly at the cells of another grid; nothing here is learnt.
 
     It is what a fixed bilinear deconvolution and a crop do in Caffe, whose crop finds its offset
     from the same geometry (and rounds halves, which this does not). Positions beyond the outermost
@@ -44,7 +44,7 @@ def resample(x: torch.Tensor, source: Grid, target: Grid, size: tuple[int, int])
 
 
 def _weights(cells: int, wanted: int, source: Grid, target: Grid) -> torch.Tensor:
-    """(wanted, cells): each row has the weights of the two cells nearest to a target's centre."""
+    """Build (wanted, cells): weights of the two cells nearest to each target's centre."""
     pixels = target.stride * torch.arange(wanted, dtype=torch.float64) + target.offset
     position = ((pixels - source.offset) / source.stride).clamp(0, cells - 1)
     distance = position[:, None] - torch.arange(cells, dtype=torch.float64)

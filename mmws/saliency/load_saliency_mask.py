@@ -1,4 +1,4 @@
-"""Loads the mask of salient objects."""
+"""Load the mask of salient objects."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mmws.files.label_map import read_label_map
 
 @TRANSFORMS.register_module()
 class LoadSaliencyMask(BaseTransform):
-    """Loads ``seg_map_path`` as ``gt_seg_map``, (H, W) uint8: 1 salient, 0 not, 255 unknown.
+    """Load ``seg_map_path`` as ``gt_seg_map``, (H, W) uint8: 1 salient, 0 not, 255 unknown.
 
     Use it in place of ``LoadAnnotations``. An image that comes alone, as mmseg's inference API
     passes it, stays without a mask.
@@ -35,7 +35,7 @@ class LoadSaliencyMask(BaseTransform):
         self.source = source
 
     def transform(self, results: dict) -> dict:
-        """Adds ``gt_seg_map`` to the sample.
+        """Add ``gt_seg_map`` to the sample.
 
         Args:
             results: With ``seg_map_path``, ``seg_fields`` and, if the image is loaded, its
@@ -71,7 +71,7 @@ class LoadSaliencyMask(BaseTransform):
 
 
 def read_grey_mask(path: str) -> np.ndarray:
-    """Reads a mask of black and white, (H, W) uint8 of 0 and 1.
+    """Read a mask of black and white, (H, W) uint8 of 0 and 1.
 
     Raises:
         FileNotFoundError: No such file.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
@@ -43,49 +43,58 @@ class SaliencyDataset(BaseSegDataset):
         super().__init__(seg_map_suffix=seg_map_suffix, **kwargs)
 
     def load_data_list(self) -> list[dict]:
-        """Lists the pairs, sorted by name, or in the order of ``ann_file``."""
+        """List the pairs, sorted by name, or in the order of ``ann_file``."""
         image_dir = self.data_prefix['img_path']
         mask_dir = self.data_prefix.get('seg_map_path')
         suffixes = self.img_suffixes
         if mask_dir and os.path.realpath(mask_dir) == os.path.realpath(image_dir):
             suffixes = tuple(s for s in suffixes if s != self.seg_map_suffix.lower())
         images = find_images(image_dir, suffixes).images
-        ids = self._listed_ids(images, image_dir) if self.ann_file else sorted(images)
-        pairs = []
-        missing = []
-        masks = None
-        if mask_dir:
-            masks = find_images(mask_dir, (self.seg_map_suffix.lower(),)).images
-        for image_id in ids:
-            info = dict(
-                img_path=images[image_id],
-                label_map=self.label_map,
-                reduce_zero_label=self.reduce_zero_label,
-                seg_fields=[],
+        if not images:
+            raise ValueError(
+                f'{image_dir} holds no image with one of the suffixes {", ".join(suffixes)}.'
             )
-            if masks is not None:
-                if image_id not in masks:
-                    missing.append(image_id)
-                    continue
-                info['seg_map_path'] = masks[image_id]
-            pairs.append(info)
+        ids = listed_ids(self.ann_file, images, image_dir) if self.ann_file else sorted(images)
+        masks = find_images(mask_dir, (self.seg_map_suffix.lower(),)).images if mask_dir else images
+        missing = [image_id for image_id in ids if image_id not in masks]
         if missing:
             raise FileNotFoundError(
                 f'{len(missing)} of {len(ids)} images have no mask, the first: '
                 f'{os.path.join(mask_dir, missing[0] + self.seg_map_suffix)}.'
             )
-        if not pairs:
-            raise ValueError(
-                f'{image_dir} holds no image with one of the suffixes {", ".join(suffixes)}.'
+        return [
+            dict(
+                img_path=images[image_id],
+                label_map=self.label_map,
+                reduce_zero_label=self.reduce_zero_label,
+                seg_fields=[],
+                **(dict(seg_map_path=masks[image_id]) if mask_dir else {}),
             )
-        return pairs
+            for image_id in ids
+        ]
 
-    def _listed_ids(self, images: dict[str, str], image_dir: str) -> list[str]:
-        ids = read_ids(self.ann_file, images)
-        missing = [image_id for image_id in ids if image_id not in images]
-        if missing:
-            raise FileNotFoundError(
-                f'{len(missing)} of {len(ids)} images in {self.ann_file} are missing, the first: '
-                f'{os.path.join(image_dir, missing[0])}.'
-            )
-        return ids
+
+def listed_ids(
+    path: str | os.PathLike, images: Mapping[str, str], folder: str | os.PathLike
+) -> list[str]:
+    """Read a list of images, all of which must be there.
+
+    Args:
+        path: The list, see :func:`read_ids`.
+        images: The images of the folder by id.
+        folder: Its name, for messages.
+
+    Raises:
+        FileNotFoundError: There is no such list, or a listed image is not in the folder.
+        ValueError: It names no image.
+    """
+    ids = read_ids(path, images)
+    missing = [image_id for image_id in ids if image_id not in images]
+    if missing:
+        raise FileNotFoundError(
+            f'{len(missing)} of {len(ids)} images in {path} are not in {folder}, the first: '
+            f'{missing[0]}.'
+        )
+    if not ids:
+        raise ValueError(f'the list {path} names no image.')
+    return ids

@@ -15,7 +15,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
 from mmseg.registry import TRANSFORMS
 
-from mmws.files.find_images import IMAGE_SUFFIXES, FoundImages, find_images, read_ids
+from mmws.files.find_images import IMAGE_SUFFIXES, FoundImages, find_images
 from mmws.files.folder import SALIENCY_MANIFEST, SeedFolder
 from mmws.files.image_file import BadInputError, read_image
 from mmws.files.map_run import MapReport, MapRun
@@ -23,6 +23,7 @@ from mmws.seeds.crf import CRFOptions, load_pydensecrf
 from mmws.seeds.seed_recipe import fill
 
 from .dss import DSS
+from .saliency_dataset import listed_ids
 from .write_map import MapJob, shrink, write_map
 
 
@@ -156,7 +157,7 @@ def find_all_images(
 
     Args:
         folder: Where they are.
-        listed: A text file that names some of them, see :func:`read_ids`.
+        listed: A text file that names some of them, see :func:`listed_ids`.
         out: Where the maps go. It may lie in ``folder``, and no image is looked for there.
 
     Raises:
@@ -173,15 +174,7 @@ def find_all_images(
         )
     if listed is None:
         return found
-    ids = read_ids(listed, found.images)
-    missing = [image_id for image_id in ids if image_id not in found.images]
-    if missing:
-        raise FileNotFoundError(
-            f'{len(missing)} of {len(ids)} images in {listed} are not in {folder}, the first: '
-            f'{missing[0]}.'
-        )
-    if not ids:
-        raise ValueError(f'the list {listed} names no image.')
+    ids = listed_ids(listed, found.images, folder)
     return FoundImages({image_id: found.images[image_id] for image_id in ids}, [])
 
 

@@ -12,26 +12,26 @@ from mmseg.registry import METRICS
 LEVELS = 256
 
 
-def precision_recall(saliency: np.ndarray, salient: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Precision and recall of one map at the thresholds 1, 2, ..., 255.
+def precision_recall(saliency: np.ndarray, salient: np.ndarray) -> np.ndarray:
+    """Compute precision and recall of one map at the thresholds 1, 2, ..., 255.
 
     Args:
         saliency: (P,) uint8. A pixel counts as found if its value reaches the threshold.
         salient: (P,) bool, with at least one True.
 
     Returns:
-        (255,) float64 each. Precision is 0 where nothing is found.
+        (2, 255) float64. Precision is 0 where nothing is found.
     """
     hits, others = (
         # Number of pixels that reach each level, from the number that have it.
         np.bincount(saliency[which], minlength=LEVELS)[::-1].cumsum()[::-1][1:]
         for which in (salient, ~salient)
     )
-    return hits / np.maximum(hits + others, 1), hits / np.count_nonzero(salient)
+    return np.stack([hits / np.maximum(hits + others, 1), hits / np.count_nonzero(salient)])
 
 
 def f_measure(precision: np.ndarray, recall: np.ndarray, beta2: float = 0.3) -> np.ndarray:
-    """The weighted harmonic mean of precision and recall; 0 where both are 0."""
+    """Compute the weighted harmonic mean of precision and recall; 0 where both are 0."""
     weighted = beta2 * precision + recall
     return (1 + beta2) * precision * recall / np.where(weighted > 0, weighted, 1)
 
@@ -52,26 +52,18 @@ class SaliencyMetric(BaseMetric):
     Args:
         beta2: Weight of recall against precision, 0.3 by custom.
         ignore_index: Label of pixels that do not count.
-        collect_device: As in mmengine's ``BaseMetric``.
-        prefix: Before the names of the results.
+        **kwargs: ``collect_device`` and ``prefix`` as in mmengine's ``BaseMetric``.
     """
 
     default_prefix = 'saliency'
 
-    def __init__(
-        self,
-        *,
-        beta2: float = 0.3,
-        ignore_index: int = 255,
-        collect_device: str = 'cpu',
-        prefix: str | None = None,
-    ):
-        super().__init__(collect_device=collect_device, prefix=prefix)
+    def __init__(self, *, beta2: float = 0.3, ignore_index: int = 255, **kwargs):
+        super().__init__(**kwargs)
         self.beta2 = beta2
         self.ignore_index = ignore_index
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Takes a batch in.
+        """Measure the maps of a batch.
 
         Args:
             data_batch: Not used.
@@ -102,19 +94,16 @@ class SaliencyMetric(BaseMetric):
                     'diverged?'
                 )
             known = label != self.ignore_index
-            if known.any():
-                self.results.append(self._measure(saliency[known], label[known] == 1))
-
-    def _measure(self, saliency: np.ndarray, salient: np.ndarray) -> tuple:
-        error = float(np.abs(saliency - salient).mean())
-        flat = bool(saliency.min() == saliency.max())
-        if not salient.any():
-            return error, None, flat
-        levels = np.rint(saliency * (LEVELS - 1)).astype(np.uint8)
-        return error, np.stack(precision_recall(levels, salient)), flat
+            saliency, salient = saliency[known], label[known] == 1
+            if not known.any():
+                continue
+            levels = np.rint(saliency * (LEVELS - 1)).astype(np.uint8)
+            curves = precision_recall(levels, salient) if salient.any() else None
+            error = float(np.abs(saliency - salient).mean())
+            self.results.append((error, curves, bool(saliency.min() == saliency.max())))
 
     def compute_metrics(self, results: list) -> dict[str, float]:
-        """Averages over the images.
+        """Average over the images.
 
         Args:
             results: Of all images: the error, (2, 255) precision and recall or None, and whether
@@ -127,20 +116,18 @@ class SaliencyMetric(BaseMetric):
             raise ValueError(
                 'SaliencyMetric: no image has a pixel that counts. Are the masks right?'
             )
-        metrics = dict(mae=float(np.mean([error for error, _, _ in results])))
-        flat = sum(flat for _, _, flat in results)
-        if flat:
-            print_log(
-                f'{flat} of {len(results)} maps have no contrast: nothing stands out in them.',
-                logger='current',
-            )
-        curves = [curve for _, curve, _ in results if curve is not None]
-        if len(curves) < len(results):
-            print_log(
-                f'{len(results) - len(curves)} of {len(results)} images have no salient pixel; '
-                'they count for the MAE only.',
-                logger='current',
-            )
+        errors, curves, flat = zip(*results, strict=True)
+        curves = [curve for curve in curves if curve is not None]
+        for count, what in (
+            (sum(flat), 'maps have no contrast: nothing stands out in them'),
+            (
+                len(results) - len(curves),
+                'images have no salient pixel: they count for the MAE only',
+            ),
+        ):
+            if count:
+                print_log(f'{count} of {len(results)} {what}.', logger='current')
+        metrics = dict(mae=float(np.mean(errors)))
         if curves:
             values = f_measure(*np.mean(curves, 0), self.beta2)
             metrics.update(max_f=float(values.max()), mean_f=float(values.mean()))

@@ -125,7 +125,7 @@ class SeedRecipe:
 
     @property
     def names(self) -> list[str]:
-        """Names of the seeds, in the order of :meth:`make`."""
+        """List the names of the seeds, in the order of :meth:`make`."""
         return [_seed_name(self.prefix, kind, tag) for kind, tag in self._kinds]
 
     def identity(self, name: str, *, maps: str | None = None) -> dict:

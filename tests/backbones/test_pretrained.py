@@ -1,4 +1,4 @@
-"""Weight files of VGG16, made here in the layouts of the released ones."""
+"""Weight files of VGG16, written here in the layouts of the released ones."""
 
 import logging
 import sys
@@ -7,12 +7,16 @@ from urllib.error import URLError
 import pytest
 import torch
 from mmengine.model import BaseModule, initialize
-from mmengine.registry import WEIGHT_INITIALIZERS
 from mmengine.runner import CheckpointLoader
 from torch import nn
 
 from mmws.backbones import PretrainedVGG16, VGG16LargeFOV
-from mmws.backbones.pretrained import decimate, read_vgg16_weights, rename_vgg16_entries
+from mmws.backbones.pretrained import (
+    decimate,
+    read_vgg16_weights,
+    recognise_images,
+    rename_vgg16_entries,
+)
 from mmws.backbones.vgg16 import conv_names
 
 # The places of torchvision's convolutions among its features, written out.
@@ -192,8 +196,79 @@ def test_says_what_was_not_used(torchvision_file):
     )
 
 
-def test_registered_under_its_name():
-    assert WEIGHT_INITIALIZERS.get('PretrainedVGG16') is PretrainedVGG16
+def public(kind):
+    """The first layer with the numbers by which a public file is known."""
+    weight, bias = torch.rand(64, 3, 3, 3), torch.rand(64)
+    if kind == 'torchvision':
+        bias[:4] = torch.tensor([0.4034, 0.3778, 0.4644, -0.3228])
+    else:
+        bgr = torch.tensor([0.42947, 0.55038, 0.48002])
+        weight[0, :, 0, 0] = bgr if kind.startswith('bgr') else bgr.flip(0)
+        if kind.endswith('flipped'):
+            weight = weight.flip(2, 3)
+    return {'conv1_1.weight': weight, 'conv1_1.bias': bias}
+
+
+@pytest.mark.parametrize(
+    'kind, images',
+    [
+        ('torchvision', 'imagenet'),
+        ('bgr', 'bgr255'),
+        ('bgr flipped', 'bgr255'),
+        ('rgb', 'rgb255'),
+        ('rgb flipped', 'rgb255'),
+    ],
+)
+def test_public_files_are_known_by_their_first_numbers(kind, images):
+    assert recognise_images(public(kind)) == images
+
+
+def test_other_weights_are_not_taken_for_public_ones(trunk):
+    assert recognise_images(trunk.state_dict()) is None
+    assert recognise_images({}) is None
+    assert recognise_images(VGG16LargeFOV(base_channels=2).state_dict()) is None
+
+
+@pytest.mark.parametrize('source', ['first numbers', 'meta'])
+def test_a_file_for_other_images_than_the_config_s_is_refused(trunk, tmp_path, source):
+    entries, meta = {**trunk.state_dict()}, {}
+    if source == 'meta':
+        meta = dict(images='bgr255')
+    else:
+        entries.update(public('bgr'))
+    path = str(tmp_path / 'vgg16.pth')
+    torch.save(dict(state_dict=entries, meta=meta), path)
+    for images in ('imagenet', 'rgb255'):
+        model = VGG16LargeFOV()
+        before = model.conv1_1.weight.clone()
+        init_cfg = dict(type='PretrainedVGG16', checkpoint=path, images=images)
+        with pytest.raises(
+            ValueError, match=r"trained on BGR less a mean .* but .* RGB .*='bgr255'"
+        ):
+            initialize(model, init_cfg)
+        assert torch.equal(model.conv1_1.weight, before)
+    for images in ('bgr255', None):
+        init_cfg = dict(type='PretrainedVGG16', checkpoint=path, images=images)
+        initialize(model, init_cfg)
+    assert torch.equal(model.conv1_1.weight, entries['conv1_1.weight'])
+
+
+def test_images_are_named_by_a_key():
+    with pytest.raises(
+        ValueError, match="images must be one of imagenet, rgb255, bgr255; got 'bgr'"
+    ):
+        PretrainedVGG16('vgg16.pth', images='bgr')
+
+
+def test_nan_in_a_layer_that_is_loaded_is_refused(trunk, tmp_path):
+    """torchvision's IMAGENET1K_FEATURES hold NaN for the fully connected layers."""
+    head = Head().state_dict()
+    head['fc6.weight'].fill_(float('nan'))
+    path = str(tmp_path / 'features.pth')
+    torch.save({**trunk.state_dict(), **head}, path)
+    load(VGG16LargeFOV(), path)
+    with pytest.raises(ValueError, match='1 of 4 weights in .*features.pth hold NaN.*fc6.weight'):
+        load(Head(), path)
 
 
 class TestRefuses:
@@ -210,14 +285,6 @@ class TestRefuses:
             r'file, the first conv1_1.weight; the file holds layer1.0.conv1.weight, fc.bias. Use a '
             r'torchvision VGG16 file .* or a Caffe-born vgg16_20M file',
         ):
-            load(VGG16LargeFOV(), str(path))
-
-    def test_batch_normalised_vgg(self, tmp_path):
-        """Its numbering differs: convolutions of another place have another shape or none."""
-        path = tmp_path / 'vgg16_bn.pth'
-        places = (0, 3, 7, 10, 14, 17, 20, 24, 27, 30, 34, 37, 40)
-        torch.save({f'features.{place}.weight': torch.zeros(1) for place in places}, path)
-        with pytest.raises(ValueError, match='does not fit VGG16LargeFOV'):
             load(VGG16LargeFOV(), str(path))
 
     def test_features_only(self, trunk, tmp_path):

@@ -194,6 +194,15 @@ def test_file_of_another_width(params_file):
         PretrainedResNet38(str(path))(ResNet38(2))
 
 
+def test_nan_is_refused(tmp_path):
+    source = random_model()
+    source.bn7.bias.data[3] = float('nan')
+    path = tmp_path / 'nan.pth'
+    torch.save(source.state_dict(), path)
+    with pytest.raises(ValueError, match='1 of 191 weights in .*nan.pth hold NaN.*bn7.bias'):
+        PretrainedResNet38(str(path))(ResNet38(1))
+
+
 def test_cut_file(params_file):
     path, _ = params_file
     path.write_bytes(path.read_bytes()[:-5000])

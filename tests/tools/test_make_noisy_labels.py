@@ -32,7 +32,7 @@ def test_folders_are_complete_and_a_second_run_finishes_what_is_missing(run, mas
     out = tmp_path / 'out'
     done = run(masks, '--ratio', 0.3, '--draws', 2, '--out', out)
     assert done.returncode == 0, done.stderr
-    assert '2 x 3 label maps' in done.stdout and '30.' in done.stdout
+    assert '2 label maps an image' in done.stdout and '3 images made' in done.stdout
     first = contents(out)
     assert len(first) == 6 and first['noise0.3_00/im0.png'] != first['noise0.3_01/im0.png']
     manifest = json.loads((out / 'noise0.3_01' / 'seed.json').read_text())
@@ -42,7 +42,7 @@ def test_folders_are_complete_and_a_second_run_finishes_what_is_missing(run, mas
 
     (out / 'noise0.3_01' / 'im1.png').unlink()
     again = run(masks, '--ratio', 0.3, '--draws', 2, '--out', out)
-    assert '1 images drawn now' in again.stdout
+    assert '1 images made' in again.stdout and '2 were there already' in again.stdout
     assert contents(out) == first
 
 
@@ -55,10 +55,13 @@ def test_another_recipe_is_refused(run, masks, tmp_path):
 
 
 def test_bad_input_is_named(run, masks, tmp_path):
-    assert 'is no folder' in run(tmp_path / 'nope', '--out', tmp_path / 'o').stderr
+    assert 'there is no folder' in run(tmp_path / 'nope', '--out', tmp_path / 'o').stderr
     ids = tmp_path / 'ids.txt'
     ids.write_text('im0\nim9\n')
     wrong = run(masks, '--out', tmp_path / 'o', '--list', ids)
     assert wrong.returncode and '1 of 2 ids' in wrong.stderr and 'im9.png' in wrong.stderr
+    # The others are drawn, and the bad one is named.
     Image.new('RGB', (9, 9)).save(masks / 'im0.png')
-    assert 'colours, not class ids' in run(masks, '--out', tmp_path / 'p').stderr
+    done = run(masks, '--out', tmp_path / 'p')
+    assert done.returncode == 1 and '2 images made' in done.stdout
+    assert 'im0.png has mode RGB' in done.stdout

@@ -1,5 +1,5 @@
 # The author's VGG16 CAM net: 20,504,404 parameters, output stride 8.
-pretrained = dict(type='PretrainedVGG16', checkpoint='torchvision://vgg16')
+pretrained = dict(type='PretrainedVGG16', checkpoint='torchvision://vgg16', images='imagenet')
 model = dict(
     type='ImageClassifier',
     backbone=dict(type='VGG16LargeFOV', init_cfg=pretrained),

@@ -1,5 +1,5 @@
 # DeepLab-v2 LargeFOV on VGG16, the paper's network: 20,505,429 parameters, output stride 8.
-pretrained = dict(type='PretrainedVGG16', checkpoint='torchvision://vgg16')
+pretrained = dict(type='PretrainedVGG16', checkpoint='torchvision://vgg16', images='imagenet')
 model = dict(
     type='EncoderDecoder',
     data_preprocessor=dict(

@@ -14,7 +14,7 @@ model = dict(
     ),
     backbone=dict(
         type='DSSVGG16',
-        init_cfg=dict(type='PretrainedVGG16', checkpoint='torchvision://vgg16'),
+        init_cfg=dict(type='PretrainedVGG16', checkpoint='torchvision://vgg16', images='imagenet'),
     ),
     decode_head=dict(type='DSSHead', in_channels=[64, 128, 256, 512, 512, 512]),
     train_cfg=dict(),

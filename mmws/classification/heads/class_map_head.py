@@ -1,4 +1,4 @@
-"""The common ground of CAM heads: class maps whose spatial mean is the classifier's score."""
+"""The base of the CAM heads: class maps whose spatial mean is the classifier's score."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _EQ_1 = dict(type='CrossEntropyLoss', use_sigmoid=True)
 
 
 class ClassMapHead(MultiLabelClsHead):
-    """Scores every position with a 1x1 convolution ``fc8`` and averages: Eq. 2 by construction.
+    """Score every position with a 1x1 convolution ``fc8`` and average: Eq. 2 by construction.
 
     The score of a class is the spatial mean of its class map, bias included, so that a class map
     is the classifier's own decomposition over the image and not a second computation beside it.
@@ -50,7 +50,7 @@ class ClassMapHead(MultiLabelClsHead):
             nn.init.zeros_(self.fc8.bias)
 
     def pre_logits(self, feats: tuple[torch.Tensor, ...]) -> torch.Tensor:
-        """Computes what ``fc8`` reads.
+        """Compute the input of ``fc8``.
 
         Args:
             feats: The backbone's outputs; the last one is used, (N, C, h, w).
@@ -72,7 +72,7 @@ class ClassMapHead(MultiLabelClsHead):
         return feature
 
     def class_maps(self, feats: tuple[torch.Tensor, ...]) -> torch.Tensor:
-        """Computes the class maps of Eq. 2, before ReLU and normalisation.
+        """Compute the class maps of Eq. 2, before ReLU and normalisation.
 
         Args:
             feats: The backbone's outputs.
@@ -83,5 +83,5 @@ class ClassMapHead(MultiLabelClsHead):
         return self.fc8(self.pre_logits(feats))
 
     def forward(self, feats: tuple[torch.Tensor, ...]) -> torch.Tensor:
-        """Computes the scores before the sigmoid, (N, num_classes): the means of the maps."""
+        """Compute the scores before the sigmoid, (N, num_classes): the means of the maps."""
         return self.class_maps(feats).mean(dim=(2, 3))
