@@ -123,7 +123,7 @@ class DSSHead(BaseModule):
         return torch.cat([*outputs, self.fuse(torch.cat(outputs, 1))], 1)
 
     def loss(self, taps: Taps, samples: SampleList, train_cfg: dict | None = None) -> dict:
-        """Compute the losses of all outputs, ``loss_side1`` ... ``loss_fuse``; their sum is the objective.
+        """Compute the losses of all outputs, ``loss_side1`` ... ``loss_fuse``.
 
         Args:
             taps: Of the trunk.
