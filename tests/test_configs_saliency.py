@@ -13,11 +13,10 @@ from mmengine.config import Config, DictAction
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
-from mmseg.apis import MMSegInferencer, inference_model, init_model, show_result_pyplot
+from mmseg.apis import inference_model, init_model, show_result_pyplot
 from mmseg.registry import DATASETS, MODELS
 from PIL import Image
 
-from mmws.backbones.vgg16 import conv_names
 from mmws.saliency import SaliencyDataset
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -100,17 +99,6 @@ def test_the_configs_that_the_docs_name_are_there():
     } <= set(NAMES)
 
 
-@pytest.mark.parametrize('name', NAMES)
-def test_parses_and_survives_being_written_down(name, tmp_path):
-    cfg = load(name)
-    cfg.dump(tmp_path / 'dumped.py')
-    assert Config.fromfile(tmp_path / 'dumped.py').to_dict() == cfg.to_dict()
-    assert cfg.custom_imports.imports == ['mmws']
-    assert cfg.default_scope == 'mmseg'
-    assert cfg.model.test_cfg.outputs == ['side3', 'side4', 'side5', 'fuse']
-    assert cfg.model.test_cfg.min_max is True
-
-
 @pytest.mark.parametrize('name', PAPER)
 def test_solver_and_its_groups(name):
     """SGD 1e-3, momentum 0.9, decay 5e-4, ten images an update, Caffe's multipliers."""
@@ -146,42 +134,6 @@ def test_solver_and_its_groups(name):
     assert checked == 2 * ((5 + 3 + 1) if 'r101' in name else (6 + 4 + 1))
 
 
-@pytest.mark.parametrize('name', [name for name in PAPER if 'vgg16' in name])
-def test_starts_from_the_same_vgg16_files_as_the_rest(name, tmp_path):
-    cfg = load(name)
-    caffe = 'caffe' in name
-    assert cfg.model.data_preprocessor.std == ([1.0] * 3 if caffe else [58.395, 57.12, 57.375])
-    assert cfg.model.data_preprocessor.bgr_to_rgb is not caffe
-    stored = {}
-    for conv, (key, shape) in zip(conv_names(), _torchvision_shapes(), strict=True):
-        stored[f'features.{key}.weight'] = torch.full(shape, 0.01 * len(stored))
-        stored[f'features.{key}.bias'] = torch.full(shape[:1], 1.0 + len(stored))
-        stored[conv] = None
-    names = {conv: stored.pop(conv) for conv in conv_names()}
-    torch.save(stored, tmp_path / 'vgg16.pth')
-    backbone = MODELS.build(
-        dict(
-            cfg.model.backbone,
-            init_cfg=dict(cfg.model.backbone.init_cfg, checkpoint=str(tmp_path / 'vgg16.pth')),
-        )
-    )
-    backbone.init_weights()
-    for conv, (key, _) in zip(names, _torchvision_shapes(), strict=True):
-        layer = getattr(backbone, conv)
-        assert torch.equal(layer.weight, stored[f'features.{key}.weight'])
-        assert torch.equal(layer.bias, stored[f'features.{key}.bias'])
-
-
-def _torchvision_shapes():
-    keys = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
-    widths = (64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
-    inputs = (3, *widths)
-    return [
-        (key, (width, before, 3, 3))
-        for key, width, before in zip(keys, widths, inputs, strict=False)
-    ]
-
-
 @pytest.mark.parametrize('name', NAMES)
 def test_trains_and_tests(name, pairs, tmp_path):
     """Its own pipelines on images of three sizes, one validation, one test."""
@@ -194,15 +146,6 @@ def test_trains_and_tests(name, pairs, tmp_path):
     # Ten images make an update, but the last ones of a run make one too.
     after = runner.model.state_dict()
     assert any(not torch.equal(before[key], after[key]) for key in before if 'side6' in key)
-
-
-def test_scaling_the_learning_rate_changes_nothing_on_one_process(pairs, tmp_path):
-    cfg = shrink(load('dss_vgg16_msra-b'), pairs, tmp_path / 'scaled')
-    cfg.auto_scale_lr.enable = True
-    runner = Runner.from_cfg(cfg)
-    runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
-    runner.scale_lr(runner.optim_wrapper, runner.auto_scale_lr)
-    assert max(runner.optim_wrapper.get_lr()['lr']) == pytest.approx(2e-3)  # biases
 
 
 def options_after(text, doc):
@@ -309,22 +252,6 @@ def test_inference_api_of_mmseg(name, pairs, tmp_path):
     )
     salient = (saliency >= 0.5).numpy()
     assert (shown[salient] == 255).all() and (shown[~salient] == 0).all()
-
-
-def test_inferencer_of_mmseg(pairs, tmp_path):
-    cfg = shrink(load('dss_vgg16_msra-b'), pairs, tmp_path)
-    model = MODELS.build(cfg.model)
-    cfg.dump(tmp_path / 'dss.py')
-    meta = dict(dataset_meta=SaliencyDataset.METAINFO)
-    torch.save(dict(state_dict=model.state_dict(), meta=meta), tmp_path / 'dss.pth')
-    inferencer = MMSegInferencer(
-        model=str(tmp_path / 'dss.py'), weights=str(tmp_path / 'dss.pth'), device='cpu'
-    )
-    path = str(pairs / 'image/pair_2.jpg')
-    mask = inferencer(path, show=False)['predictions']
-    model = init_model(str(tmp_path / 'dss.py'), str(tmp_path / 'dss.pth'), device='cpu')
-    saliency = inference_model(model, path).pred_saliency.data[0].numpy()
-    assert mask.shape == (33, 47) and (mask == (saliency >= 0.5)).all()
 
 
 def test_batches_of_images_that_differ_in_size(pairs, tmp_path):

@@ -3,7 +3,6 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from mmengine.registry import MODELS
 
 from mmws.backbones import ResNet38
 
@@ -159,26 +158,6 @@ def test_everything_trains_from_scratch_when_nothing_is_frozen():
     optimizer.step()
     same = [name for name, value in model.state_dict().items() if value.equal(before[name])]
     assert not same
-
-
-def test_dropout_drops_whole_channels():
-    model = ResNet38(2)
-    rates = {
-        name: (type(module), module.p)
-        for name, module in model.named_modules()
-        if 'dropout' in name
-    }
-    drop = torch.nn.Dropout2d
-    assert rates == {
-        'b6.dropout_2b1': (drop, 0.3),
-        'b6.dropout_2b2': (drop, 0.3),
-        'b7.dropout_2b1': (drop, 0.5),
-        'b7.dropout_2b2': (drop, 0.5),
-    }
-
-
-def test_is_built_by_name():
-    assert isinstance(MODELS.build(dict(type='ResNet38', base_channels=1)), ResNet38)
 
 
 def test_impossible_width():

@@ -8,24 +8,8 @@ from mmseg.structures import SegDataSample
 from torch import nn
 
 from mmws.saliency import DSSHead
-from mmws.saliency.dss_head import SIDES
 
 WIRING = {1: {3, 4, 5, 6}, 2: {3, 4, 5, 6}, 3: {5, 6}, 4: {5, 6}, 5: set(), 6: set()}
-
-
-def side_maps(model, image):
-    """The map that each side passes on, recorded while the model runs."""
-    maps = {}
-    handles = [
-        getattr(model.decode_head, f'side{i}').register_forward_hook(
-            lambda _, __, output, i=i: maps.__setitem__(i, output)
-        )
-        for i in range(model.decode_head.first, 7)
-    ]
-    logits = model(image)
-    for handle in handles:
-        handle.remove()
-    return maps, logits
 
 
 def by_hand(weights, image):
@@ -89,58 +73,6 @@ def test_equals_a_plain_computation_from_the_same_weights(tiny_dss, size):
     # Every output has contrast, so that equality says something about it.
     assert (logits.flatten(2).std(-1) > 1e-3).all()
     assert (logits - expected).abs().max() <= 1e-5 * expected.abs().max()
-
-
-def received_by(model, side):
-    """The sides whose maps a side gets at first hand.
-
-    What sides pass on is cut from where it came from, so that no gradient takes the way through a
-    third side.
-    """
-    made, passed_on = {}, {}
-
-    def cut(index):
-        def hook(_, __, output):
-            made[index] = output
-            passed_on[index] = output.detach().requires_grad_()
-            return passed_on[index]
-
-        return hook
-
-    handles = [
-        getattr(model.decode_head, f'side{i}').register_forward_hook(cut(i)) for i in range(1, 7)
-    ]
-    model(torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(2)))
-    for handle in handles:
-        handle.remove()
-    gradients = torch.autograd.grad(
-        made[side].square().sum(), [passed_on[i] for i in range(1, 7)], allow_unused=True
-    )
-    return {i for i, g in enumerate(gradients, 1) if g is not None and g.abs().sum() > 0}
-
-
-@pytest.mark.parametrize('side', range(1, 7))
-def test_which_side_receives_which(tiny_dss, side):
-    assert received_by(tiny_dss, side) == WIRING[side]
-
-
-@pytest.mark.parametrize('side', [1, 2])
-def test_what_arrives_through_other_sides_does_not_count(build_dss, monkeypatch, side):
-    """Sides 6 and 5 reach sides 2 and 1 through 4 and 3 too, which is not their wiring."""
-    factor, kernel, _ = SIDES[side]
-    monkeypatch.setitem(SIDES, side, (factor, kernel, (4, 3)))
-    assert received_by(build_dss(), side) == {4, 3} != WIRING[side]
-
-
-@pytest.mark.parametrize('index', range(7))
-def test_outputs_come_from_their_own_side(tiny_dss, index):
-    maps, logits = side_maps(tiny_dss, torch.randn(1, 3, 64, 64))
-    # The convolutions of one side, which no other side shares.
-    own = [getattr(tiny_dss.decode_head, f'side{i}').score.weight for i in range(1, 7)]
-    gradients = torch.autograd.grad(logits[:, index].square().sum(), own, allow_unused=True)
-    reached = {i for i, g in enumerate(gradients, 1) if g is not None and g.abs().sum() > 0}
-    side = index + 1
-    assert reached == (set(range(1, 7)) if side == 7 else {side} | WIRING[side])
 
 
 @pytest.mark.parametrize('trunk', ['vgg16', 'resnet'])
@@ -221,18 +153,6 @@ def test_prediction_is_the_chosen_fusion_at_the_original_size(tiny_dss):
     assert torch.equal(sample.pred_sem_seg.data, (sample.pred_saliency.data >= 0.5).float())
 
 
-def test_stretched_at_the_original_size(tiny_dss):
-    """Enlarging blends the extremes away; the map has them all the same."""
-    meta = dict(ori_shape=(77, 91), img_shape=(24, 30))
-    with torch.no_grad():
-        (sample,) = tiny_dss(
-            torch.randn(1, 3, 24, 30), [SegDataSample(metainfo=meta)], mode='predict'
-        )
-    saliency = sample.pred_saliency.data
-    assert saliency.shape == (1, 77, 91)
-    assert (saliency.min(), saliency.max()) == (0, 1)
-
-
 @pytest.mark.parametrize('value', [float('nan'), float('inf')])
 def test_weights_that_are_not_finite_give_no_map(tiny_dss, value):
     with torch.no_grad():
@@ -240,26 +160,6 @@ def test_weights_that_are_not_finite_give_no_map(tiny_dss, value):
         sample = SegDataSample(metainfo=dict(img_path='a.jpg', ori_shape=(20, 20)))
         with pytest.raises(ValueError, match='values that are not finite for a.jpg. Its training'):
             tiny_dss(torch.randn(1, 3, 20, 20), [sample], mode='predict')
-
-
-def test_flipped_input_is_turned_back(tiny_dss):
-    image = torch.randn(1, 3, 40, 50)
-    meta = dict(ori_shape=(40, 50), img_shape=(40, 50), flip=True, flip_direction='horizontal')
-    with torch.no_grad():
-        (turned,) = tiny_dss(image, [SegDataSample(metainfo=meta)], mode='predict')
-        (plain,) = tiny_dss(image, mode='predict')
-    assert torch.allclose(turned.pred_saliency.data, plain.pred_saliency.data.flip(2), atol=1e-6)
-
-
-def test_slide_mode(build_dss):
-    model = build_dss()
-    model.test_cfg.update(mode='slide', crop_size=(32, 32), stride=(32, 32))
-    meta = dict(ori_shape=(32, 64), img_shape=(32, 64))
-    image = torch.randn(1, 3, 32, 64)
-    with torch.no_grad():
-        logits = model.inference(image, [dict(meta)])
-        halves = [model(image[..., :32]), model(image[..., 32:])]
-    assert torch.allclose(logits, torch.cat(halves, 3), atol=1e-5)
 
 
 def test_mistakes_in_the_config_are_named(build_dss):

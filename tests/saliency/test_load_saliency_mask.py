@@ -1,7 +1,5 @@
 import numpy as np
 import pytest
-from mmseg.datasets.transforms import PackSegInputs
-from mmseg.registry import TRANSFORMS
 from PIL import Image
 
 from mmws.saliency import LoadSaliencyMask
@@ -57,23 +55,3 @@ def test_an_image_that_comes_alone_stays_so(tmp_path):
     assert LoadSaliencyMask()(dict(img_path='a.jpg')) == dict(img_path='a.jpg')
     with pytest.raises(KeyError, match='names no mask for a.jpg. Set its data_prefix'):
         LoadSaliencyMask()(dict(img_path='a.jpg', seg_fields=[]))
-
-
-def test_stays_with_the_image_under_flip_and_crop(tmp_path):
-    """The mask marks the bright pixels, whatever the pipeline does."""
-    rng = np.random.default_rng(0)
-    mask = np.kron(rng.integers(0, 2, (6, 8)), np.ones((4, 4), int))
-    for seed in range(4):
-        np.random.seed(seed)
-        image = np.repeat(mask[..., None].astype(np.uint8) * 200, 3, 2)
-        results = dict(img=image, img_shape=(24, 32), ori_shape=(24, 32))
-        results = load(tmp_path / 'a.png', mask * 255, **results)
-        for step in (
-            dict(type='mmseg.RandomCrop', crop_size=(16, 16)),
-            dict(type='mmseg.RandomFlip', prob=0.5),
-        ):
-            results = TRANSFORMS.build(step)(results)
-        packed = PackSegInputs(meta_keys=())(results)
-        label = packed['data_samples'].gt_sem_seg.data
-        assert label.shape == (1, 16, 16)
-        assert ((packed['inputs'][0] > 100) == label[0]).all()

@@ -166,12 +166,6 @@ def test_mistakes_are_named(images, tmp_path, model):
         find_all_images(tmp_path / 'empty')
 
 
-def test_list_may_name_files(images, tmp_path):
-    (tmp_path / 'list.txt').write_text('p1.jpg\nsub/p3\n')
-    found = find_all_images(tmp_path / 'images', listed=tmp_path / 'list.txt')
-    assert list(found.images) == ['p1', 'sub/p3']
-
-
 def test_output_inside_the_images_is_not_read_as_images(images, tmp_path, model):
     folder, out = tmp_path / 'images', tmp_path / 'images/sub/maps'
     for made in (5, 0):

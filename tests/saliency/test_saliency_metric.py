@@ -4,7 +4,6 @@ import torch
 from mmengine.logging import MMLogger
 
 from mmws.saliency import SaliencyMetric
-from mmws.saliency.saliency_metric import f_measure, precision_recall
 
 
 def sample(saliency, label):
@@ -78,14 +77,6 @@ def test_perfect_and_inverted_maps():
     assert inverted == {'saliency/mae': 1, 'saliency/max_f': 0, 'saliency/mean_f': 0}
 
 
-def test_order_and_batches_do_not_matter():
-    rng = np.random.default_rng(1)
-    samples = [sample(rng.random((4, 4)), rng.integers(0, 2, (4, 4))) for _ in range(4)]
-    together = SaliencyMetric()
-    together.process({}, samples[::-1])
-    assert together.evaluate(4) == pytest.approx(evaluate(*samples))
-
-
 def test_image_without_salient_pixels_counts_for_the_error_only():
     full = sample([[1.0, 0.0]], [[1, 0]])
     empty = sample([[0.5, 0.5]], [[0, 0]])
@@ -100,20 +91,6 @@ def test_maps_without_contrast_are_counted(capsys):
     evaluate(sample([[1.0, 0.0]], [[1, 0]]), *[sample([[0.0, 0.0]], [[1, 0]])] * 2)
     printed = ''.join(capsys.readouterr())
     assert '2 of 3 maps have no contrast' in printed
-
-
-def test_unknown_pixels_do_not_count():
-    metrics = evaluate(sample([[1.0, 0.0, 1.0]], [[1, 0, 255]]))
-    assert metrics == {'saliency/mae': 0, 'saliency/max_f': 1, 'saliency/mean_f': 1}
-
-
-def test_curves_have_255_thresholds():
-    precision, recall = precision_recall(
-        np.array([0, 255, 1], np.uint8), np.array([False, True, True])
-    )
-    assert precision.shape == recall.shape == (255,)
-    assert recall[0] == 1 and recall[1] == 0.5 and recall[-1] == 0.5
-    assert f_measure(np.zeros(2), np.zeros(2)).tolist() == [0, 0]
 
 
 def test_mistakes_are_named():

@@ -24,12 +24,6 @@ def test_a_vanishing_response_is_not_blown_up():
     assert normalize_cam(np.full((1, 1, 1), 1e-7)).item() == pytest.approx(1e-2)
 
 
-def test_normalize_leaves_its_input_alone():
-    cam = np.full((1, 2, 2), -3.0, np.float32)
-    normalize_cam(cam)
-    assert (cam == -3).all()
-
-
 def test_no_class_is_no_map():
     assert normalize_cam(np.zeros((0, 4, 5))).shape == (0, 4, 5)
     assert upsample_cam(np.zeros((0, 4, 5)), (8, 9)).shape == (0, 8, 9)
@@ -62,24 +56,12 @@ def test_upsample_is_torch_s_with_aligned_corners(source, target):
     assert found.min() >= 0 and found.max() <= 1
 
 
-def test_upsample_keeps_the_corners():
-    cam = np.array([[[0.0, 1.0], [0.5, 0.25]]])
-    found = upsample_cam(cam, (7, 9))
-    np.testing.assert_array_equal(found[0, [0, 0, -1, -1], [0, -1, 0, -1]], [0, 1, 0.5, 0.25])
-
-
 def test_merge():
     one = np.array([[[1.0, 0.0], [0.5, 0.2]]])
     other = np.array([[[0.0, 0.5], [1.0, 0.2]]])
     np.testing.assert_allclose(merge_cams([one, other], 'max'), [[[1, 0.5], [1, 0.2]]])
     mean = np.array([[[0.5, 0.25], [0.75, 0.2]]]) / 0.75
     np.testing.assert_allclose(merge_cams([one, other], 'mean'), mean, rtol=1e-6)
-
-
-def test_merging_one_set_changes_nothing():
-    cam = normalize_cam(np.random.default_rng(0).random((2, 4, 5)))
-    for mode in ('max', 'mean'):
-        np.testing.assert_array_equal(merge_cams([cam], mode), cam)
 
 
 def test_merge_refuses():

@@ -5,7 +5,6 @@ from mmws.seeds.seed import (
     crf_seeds,
     label_ids,
     saliency_from_cam,
-    saliency_to_float,
     salient_share,
     threshold_seed,
 )
@@ -61,12 +60,6 @@ def test_threshold_by_hand():
     seed = threshold_seed(np.stack([FIRST, SECOND]), SALIENCY, [4, 11])
     np.testing.assert_array_equal(seed, EXPECTED)
     assert seed.dtype == np.uint8
-
-
-def test_threshold_takes_float_saliency():
-    cam = np.stack([FIRST, SECOND])
-    seed = threshold_seed(cam, SALIENCY / 255, [4, 11])
-    np.testing.assert_array_equal(seed, EXPECTED)
 
 
 def test_without_any_class_all_is_background():
@@ -170,7 +163,3 @@ def test_bad_input(cam, saliency, message):
         threshold_seed(cam, saliency, [3])
     with pytest.raises(ValueError):
         crf_seeds(np.zeros((5, 5, 3), np.uint8), cam[None], saliency, [3])
-
-
-def test_saliency_to_float():
-    np.testing.assert_array_equal(saliency_to_float(np.array([[0, 255]], np.uint8)), [[0, 1]])

@@ -1,6 +1,5 @@
 """From a trained classifier to seed folders, killed and continued on the way."""
 
-import importlib.util
 import json
 import signal
 import time
@@ -127,28 +126,3 @@ def test_dry_run_another_recipe_and_a_missing_saliency_map(tool, trained):
     finally:
         moved.rename(one)
     assert lacking.returncode and '1 of 8 saliency maps are missing' in lacking.stderr
-
-
-@pytest.mark.slow
-def test_the_benchmark_measures_with_the_network_and_from_kept_cams(tool, trained):
-    root, config, _ = trained
-    options = ['--limit', 2, '--workers', 0, '--rounds', 1, '--cfg-options', *OPTIONS]
-    whole = tool('../benchmarks/generate_seeds.py', config, config, *options, cwd=root)
-    assert whole.returncode == 0, whole.stderr
-    assert '2 images, 2 classifiers, 6 CRF seeds, with the network' in whole.stdout
-    assert 'hours for 10,582 images x 6 CRF seeds' in whole.stdout
-    made = tool(*arguments(trained, 'kept', '--cams', root / 'kept_cams', '--limit', 2), cwd=root)
-    assert made.returncode == 0, made.stderr
-    options = ['--cams', root / 'kept_cams', *options]
-    kept = tool('../benchmarks/generate_seeds.py', config, *options, cwd=root)
-    assert kept.returncode == 0, kept.stderr
-    assert '2 images, 1 classifiers, 3 CRF seeds, from kept CAMs' in kept.stdout
-
-
-def test_six_seeds_are_projected_from_those_that_were_measured():
-    path = Path(__file__).resolve().parents[2] / 'benchmarks/generate_seeds.py'
-    specification = importlib.util.spec_from_file_location('benchmark_of_seeds', path)
-    benchmark = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(benchmark)
-    assert benchmark.hours_for_voc(1.0, 6) == 10582 / 3600
-    assert benchmark.hours_for_voc(1.0, 3) == 2 * 10582 / 3600

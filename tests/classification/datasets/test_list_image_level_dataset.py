@@ -1,7 +1,6 @@
 """Labels from a text list."""
 
 import pytest
-from mmpretrain.registry import DATASETS
 
 from mmws.classification import ListImageLevelDataset
 
@@ -52,16 +51,3 @@ def test_id_without_a_line(voc_tree):
     (voc_tree / 'some.txt').write_text('a\nb\n')
     with pytest.raises(ValueError, match='1 of 2 ids of .*some.txt have no line in .*: b'):
         build(voc_tree, 'a 1\n', id_file='some.txt')
-
-
-def test_missing_image(voc_tree):
-    with pytest.raises(FileNotFoundError, match='1 of 1 images .*x.jpg'):
-        build(voc_tree, 'x 1\n')
-
-
-def test_is_built_by_name(voc_tree):
-    (voc_tree / 'labels.txt').write_text('a 1\n')
-    cfg = dict(
-        type='mmpretrain.ListImageLevelDataset', ann_file='labels.txt', data_root=str(voc_tree)
-    )
-    assert len(DATASETS.build(cfg)) == 1

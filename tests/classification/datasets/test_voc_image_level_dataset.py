@@ -128,12 +128,3 @@ def test_nothing_left(voc_tree):
 def test_wrong_option(voc_tree, option, message):
     with pytest.raises(ValueError, match=message):
         build(voc_tree, **option)
-
-
-def test_photos():
-    root = SHARED / 'photos_voc20'
-    if not root.is_dir():
-        pytest.skip('needs the photos of the shared folder')
-    dataset = VOCImageLevelDataset('ImageSets/Segmentation/train.txt', str(root))
-    assert len(dataset) == 53
-    assert labels(dataset)['000000000030'] == [15]
