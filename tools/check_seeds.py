@@ -21,6 +21,7 @@ from mmws.datasets.named_classes import named_classes
 from mmws.evaluation.check import MapsOfImage, SeedStatistics, check_images, verdict
 from mmws.evaluation.check_report import as_json, as_text
 from mmws.files.atomic_write import write_atomically
+from mmws.files.id_list import read_ids
 from mmws.files.progress_bar import ProgressBar
 from mmws.files.worker_pool import available_cores, map_unordered
 
@@ -100,7 +101,11 @@ def pair(args: argparse.Namespace) -> tuple[list[MapsOfImage], list[int]]:
         if not images:
             sys.exit(f'{args.images} holds no image. Is --image-suffix right?')
     if args.list is not None:
-        ids = [line.strip() for line in args.list.read_text().splitlines() if line.strip()]
+        there = images.keys() | set().union(*maps)
+        try:
+            ids = read_ids(args.list, there.__contains__)
+        except (FileNotFoundError, ValueError) as error:
+            sys.exit(f'--list: {error}')
         missing = [i for i in ids if args.images is not None and i not in images]
         if missing:
             sys.exit(

@@ -13,6 +13,7 @@ import mmws  # noqa: F401  (before anything of the hosts)
 from mmws.evaluation.seed_evaluation import FilesOfImage, evaluate_image, least_agreement
 from mmws.evaluation.seed_scores import REFERENCES, SeedScores, rates
 from mmws.files.atomic_write import write_atomically
+from mmws.files.id_list import read_ids
 from mmws.files.progress_bar import ProgressBar
 from mmws.files.worker_pool import available_cores, map_unordered
 from mmws.visualization.seed_score_plot import seed_score_plot
@@ -51,7 +52,10 @@ def files_of(args: argparse.Namespace) -> tuple[list[str], list[FilesOfImage]]:
     for folder in [*(args.root / name for name in names), args.gt]:
         there.append({p.relative_to(folder).with_suffix('').as_posix() for p in _pngs(folder)})
     if args.list is not None:
-        ids = args.list.read_text().split()
+        try:
+            ids = read_ids(args.list, set().union(*there).__contains__)
+        except (FileNotFoundError, ValueError) as error:
+            sys.exit(f'--list: {error}')
         for folder, found in zip([*names, args.gt], there, strict=True):
             missing = [i for i in ids if i not in found]
             if missing:

@@ -17,7 +17,7 @@ import torch
 from mmengine.config import Config, DictAction
 
 from mmws.checkpoint import model_identity
-from mmws.files.find_images import IMAGE_SUFFIXES
+from mmws.files.id_list import IMAGE_SUFFIXES
 from mmws.files.worker_pool import available_cores
 from mmws.saliency.load_dss import load_dss
 from mmws.saliency.saliency_generation import SaliencyGeneration, find_all_images

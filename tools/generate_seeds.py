@@ -8,8 +8,8 @@ from mmengine.config import Config, DictAction
 from mmengine.logging import MMLogger
 
 import mmws  # noqa: F401  (before anything of the hosts)
-from mmws.classification.seed_generation import build_generation, share_of_work
-from mmws.files.worker_pool import worker_cores
+from mmws.classification.seed_generation import build_generation
+from mmws.files.worker_pool import share_of_work, worker_cores
 from mmws.seeds.seed_recipe import TYPES
 
 

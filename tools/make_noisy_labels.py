@@ -14,8 +14,9 @@ from functools import partial
 from pathlib import Path
 
 from mmws.files.atomic_write import write_atomically
-from mmws.files.find_images import find_images, read_ids
+from mmws.files.find_images import find_images
 from mmws.files.folder import SeedFolder
+from mmws.files.id_list import read_ids
 from mmws.files.image_file import BadInputError
 from mmws.files.label_map import encode_label_map, read_label_map
 from mmws.files.map_run import MapRun
@@ -56,7 +57,7 @@ def find_masks(args: argparse.Namespace) -> dict[str, str]:
     found = find_images(args.masks, ('.png',)).images
     if not found:
         sys.exit(f'{args.masks} holds no PNG.')
-    ids = read_ids(args.list, found) if args.list else sorted(found)
+    ids = read_ids(args.list, found.__contains__) if args.list else sorted(found)
     missing = sorted(set(ids) - found.keys())
     if missing:
         sys.exit(

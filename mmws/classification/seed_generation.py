@@ -20,6 +20,7 @@ from mmws.checkpoint import model_identity
 from mmws.files.folder import SALIENCY_MANIFEST, SeedFolder
 from mmws.files.image_file import BadInputError, read_image
 from mmws.files.map_run import MapReport, MapRun
+from mmws.files.worker_pool import share_of_work
 from mmws.seeds.cam import NotFiniteError, normalize_cam
 from mmws.seeds.cam_store import CAM_MANIFEST, CAM_SUFFIX, ImageCAMs
 from mmws.seeds.crf import load_pydensecrf
@@ -333,22 +334,6 @@ def build_generation(
         share=(rank, world_size),
         **kwargs,
     )
-
-
-def share_of_work(environment: Mapping[str, str]) -> tuple[int, int, int]:
-    """Find this process's share of the images, by the variables of torchrun or of srun.
-
-    Returns:
-        Rank, number of processes, and the rank on this machine: (0, 1, 0) alone.
-    """
-    # Not SLURM_NTASKS: that is set in a batch script too, which runs once.
-    for names in (
-        ('RANK', 'WORLD_SIZE', 'LOCAL_RANK'),
-        ('SLURM_PROCID', 'SLURM_STEP_NUM_TASKS', 'SLURM_LOCALID'),
-    ):
-        if all(name in environment for name in names):
-            return tuple(int(environment[name]) for name in names)
-    return 0, 1, 0
 
 
 def _without_pipeline(dataset: dict) -> dict:

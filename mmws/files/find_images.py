@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
+from .id_list import IMAGE_SUFFIXES
 
 
 class FoundImages(NamedTuple):
@@ -27,7 +27,7 @@ def find_images(
     *,
     leave_out: str | os.PathLike | None = None,
 ) -> FoundImages:
-    """Finds the images in a folder and the folders below it, symbolic links included.
+    """Find the images in a folder and the folders below it, symbolic links included.
 
     Hidden files and folders are left out.
 
@@ -60,32 +60,6 @@ def find_images(
     return FoundImages(images, skipped)
 
 
-def read_ids(path: str | os.PathLike, images: Collection[str]) -> list[str]:
-    """Reads a list of images, one a line.
-
-    A line is the id of an image, with or without a suffix and a ``/`` in front. A list may name the
-    image and its mask: then the first word of a line counts.
-
-    Args:
-        path: The list.
-        images: The ids that are there.
-
-    Returns:
-        The ids in the order of the list; what is not there as its first word says.
-
-    Raises:
-        FileNotFoundError: There is no such list.
-    """
-    if not os.path.isfile(path):
-        raise FileNotFoundError(
-            f'the list {path} does not exist. Name a text file of image ids, one a line, or leave '
-            'it out to use the whole folder.'
-        )
-    with open(path, encoding='utf-8') as file:
-        lines = [line.strip().lstrip('/') for line in file]
-    return [_id_of(line, images) for line in lines if line]
-
-
 def _files(folder: str, closed: frozenset[str]) -> Iterator[str]:
     """Files in order of their names, folder by folder; ``closed`` ends links that go in circles."""
     place = os.path.realpath(folder)
@@ -102,13 +76,3 @@ def _files(folder: str, closed: frozenset[str]) -> Iterator[str]:
                 yield entry.path
     for path in below:
         yield from _files(path, closed | {place})
-
-
-def _id_of(line: str, images: Collection[str]) -> str:
-    for name in (line, line.split()[0]):
-        stem, suffix = os.path.splitext(name)
-        names = (name, stem) if suffix.lower() in IMAGE_SUFFIXES else (name,)
-        for image_id in names:
-            if image_id in images:
-                return image_id
-    return names[-1]

@@ -90,6 +90,22 @@ def worker_cores(environment: Mapping[str, str] = os.environ) -> int:
     return cores
 
 
+def share_of_work(environment: Mapping[str, str] = os.environ) -> tuple[int, int, int]:
+    """Tell which share of the work is this process's, by the variables of torchrun or of srun.
+
+    Returns:
+        Rank, number of processes, and the rank on this machine: (0, 1, 0) alone.
+    """
+    # Not SLURM_NTASKS: that is set in a batch script too, which runs once.
+    for names in (
+        ('RANK', 'WORLD_SIZE', 'LOCAL_RANK'),
+        ('SLURM_PROCID', 'SLURM_STEP_NUM_TASKS', 'SLURM_LOCALID'),
+    ):
+        if all(name in environment for name in names):
+            return tuple(int(environment[name]) for name in names)
+    return 0, 1, 0
+
+
 def _tasks_per_node(text: str) -> list[int]:
     """Number of tasks of each node, of Slurm's short form such as ``4(x2),3``."""
     tasks = []

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
-from mmws.files.find_images import IMAGE_SUFFIXES, find_images, read_ids
+from mmws.files.find_images import find_images
+from mmws.files.id_list import IMAGE_SUFFIXES, read_ids
 
 
 @DATASETS.register_module()
@@ -86,15 +87,13 @@ def listed_ids(
 
     Raises:
         FileNotFoundError: There is no such list, or a listed image is not in the folder.
-        ValueError: It names no image.
+        ValueError: It is empty or no UTF-8 text, or names an image twice.
     """
-    ids = read_ids(path, images)
+    ids = read_ids(path, images.__contains__)
     missing = [image_id for image_id in ids if image_id not in images]
     if missing:
         raise FileNotFoundError(
             f'{len(missing)} of {len(ids)} images in {path} are not in {folder}, the first: '
             f'{missing[0]}.'
         )
-    if not ids:
-        raise ValueError(f'the list {path} names no image.')
     return ids

@@ -15,8 +15,9 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
 from mmseg.registry import TRANSFORMS
 
-from mmws.files.find_images import IMAGE_SUFFIXES, FoundImages, find_images
+from mmws.files.find_images import FoundImages, find_images
 from mmws.files.folder import SALIENCY_MANIFEST, SeedFolder
+from mmws.files.id_list import IMAGE_SUFFIXES
 from mmws.files.image_file import BadInputError, read_image
 from mmws.files.map_run import MapReport, MapRun
 from mmws.seeds.crf import CRFOptions, load_pydensecrf

@@ -21,7 +21,6 @@ from mmws.classification.seed_generation import (
     classifier_identity,
     recipe_of,
     saliency_identity,
-    share_of_work,
 )
 from mmws.classification.seed_job import SeedImage
 
@@ -204,14 +203,6 @@ def test_a_config_and_its_recipe(monkeypatch):
     monkeypatch.setitem(sys.modules, 'pydensecrf.densecrf', None)
     with pytest.raises(ImportError, match='pip install pydensecrf2'):
         recipe_of(Config(dict(seeds=dict(prefix='a'))), types=None)
-
-
-def test_shares_of_torchrun_and_srun():
-    assert share_of_work({}) == (0, 1, 0)
-    assert share_of_work(dict(RANK='3', WORLD_SIZE='4', LOCAL_RANK='1')) == (3, 4, 1)
-    step = dict(SLURM_PROCID='2', SLURM_STEP_NUM_TASKS='8', SLURM_LOCALID='0')
-    assert share_of_work(step) == (2, 8, 0)
-    assert share_of_work(dict(SLURM_PROCID='0', SLURM_NTASKS='8')) == (0, 1, 0)
 
 
 def make_maps(folder, *, complete=True, **recipe):

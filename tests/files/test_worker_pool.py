@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mmws.files import worker_pool
-from mmws.files.worker_pool import available_cores, map_unordered, worker_cores
+from mmws.files.worker_pool import available_cores, map_unordered, share_of_work, worker_cores
 
 
 def die(_):
@@ -102,3 +102,11 @@ def test_available_cores():
 def test_processes_of_a_machine_share_its_cores(monkeypatch, environment, expected):
     monkeypatch.setattr(worker_pool, 'available_cores', lambda: 16)
     assert worker_cores(environment) == expected
+
+
+def test_shares_of_torchrun_and_srun():
+    assert share_of_work({}) == (0, 1, 0)
+    assert share_of_work(dict(RANK='3', WORLD_SIZE='4', LOCAL_RANK='1')) == (3, 4, 1)
+    step = dict(SLURM_PROCID='2', SLURM_STEP_NUM_TASKS='8', SLURM_LOCALID='0')
+    assert share_of_work(step) == (2, 8, 0)
+    assert share_of_work(dict(SLURM_PROCID='0', SLURM_NTASKS='8')) == (0, 1, 0)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmws.files.find_images import find_images, read_ids
+from mmws.files.find_images import find_images
 from mmws.saliency import SaliencyDataset
 
 
@@ -107,8 +107,3 @@ def test_linked_folders_count_and_circles_end(tmp_path):
     (tmp_path / 'images/up').symlink_to(tmp_path / 'images')
     (tmp_path / 'elsewhere/back').symlink_to(tmp_path / 'images')
     assert find_images(tmp_path / 'images').images.keys() == {'a', 'link/b'}
-
-
-def test_list_may_hold_names_with_blanks(tmp_path):
-    (tmp_path / 'list.txt').write_text('my dog.jpg\nb.png extra\n\n/gone.jpg gone.png\n')
-    assert read_ids(tmp_path / 'list.txt', {'my dog', 'b'}) == ['my dog', 'b', 'gone']

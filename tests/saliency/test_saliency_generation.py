@@ -156,7 +156,7 @@ def test_mistakes_are_named(images, tmp_path, model):
     with pytest.raises(FileNotFoundError, match='1 of 2 images in .* are not in .*, the first: q'):
         find_all_images(tmp_path / 'images', listed=listed)
     listed.write_text('\n')
-    with pytest.raises(ValueError, match='list.txt names no image'):
+    with pytest.raises(ValueError, match='list.txt is empty'):
         find_all_images(tmp_path / 'images', listed=listed)
     with pytest.raises(FileNotFoundError, match='the list .*none.txt does not exist'):
         find_all_images(tmp_path / 'images', listed=tmp_path / 'none.txt')

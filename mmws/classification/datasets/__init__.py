@@ -3,7 +3,7 @@
 mmpretrain's own annotation files are read by its ``MultiLabelDataset``.
 """
 
-from .image_level_dataset import ImageLevelDataset, read_image_ids
+from .image_level_dataset import ImageLevelDataset
 from .label_map_image_level_dataset import LabelMapImageLevelDataset
 from .list_image_level_dataset import ListImageLevelDataset
 from .voc_image_level_dataset import VOCImageLevelDataset
@@ -13,5 +13,4 @@ __all__ = [
     'LabelMapImageLevelDataset',
     'ListImageLevelDataset',
     'VOCImageLevelDataset',
-    'read_image_ids',
 ]

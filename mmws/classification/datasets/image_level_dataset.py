@@ -5,62 +5,14 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 from mmengine.logging import print_log
 from mmpretrain.datasets import MultiLabelDataset
 from mmpretrain.datasets.categories import VOC2007_CATEGORIES
 
+from mmws.files.id_list import read_ids
+
 _UNLABELLED = ('error', 'skip', 'keep')
-
-
-def read_image_ids(path: str | os.PathLike) -> list[str]:
-    """Read a list of image ids, one a line.
-
-    Args:
-        path: Text file. An id may hold folders, for example ``aachen/0001``.
-
-    Returns:
-        The ids in the order of the file.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: The file is empty, a line is blank or holds several words, or an id is listed
-            twice.
-    """
-    lines = read_lines(path)
-    for number, line in enumerate(lines, start=1):
-        if len(line.split()) != 1:
-            raise ValueError(
-                f'{path}, line {number}: expected one image id, found {line!r}. A list with '
-                'labels is read by ListImageLevelDataset.'
-            )
-    ids = [line.strip() for line in lines]
-    check_unique(ids, path)
-    return ids
-
-
-def read_lines(path: str | os.PathLike) -> list[str]:
-    """Read the lines of a list that must be there and hold something."""
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f'There is no list of images at {path}. Check ann_file and data_root of the dataset.'
-        )
-    lines = path.read_text(encoding='utf-8').splitlines()
-    if not lines:
-        raise ValueError(f'{path} is empty: it should list one image a line.')
-    return lines
-
-
-def check_unique(ids: Sequence[str], path: str | os.PathLike) -> None:
-    """Refuse a list that names an image twice."""
-    twice = [image_id for image_id, count in Counter(ids).items() if count > 1]
-    if twice:
-        raise ValueError(
-            f'{path} lists {len(twice)} image ids more than once, the first: {twice[0]}. Each '
-            'image has one entry.'
-        )
 
 
 def missing_files(paths: Sequence[str]) -> list[str]:
@@ -135,12 +87,19 @@ class ImageLevelDataset(MultiLabelDataset):
 
     def load_image_ids(self) -> list[str]:
         """Read the ids of the dataset, in order and without repetition."""
-        return read_image_ids(self.ann_file)
+        return read_ids(self.ann_file, self.has_image)
+
+    def has_image(self, image_id: str) -> bool:
+        """Look whether there is an image of an id."""
+        return os.path.isfile(self._image_path(image_id))
+
+    def _image_path(self, image_id: str) -> str:
+        return os.path.join(self.img_prefix, f'{image_id}{self.img_suffix}')
 
     def load_data_list(self) -> list[dict]:
         """Read and check ids, images and labels."""
         image_ids = self.load_image_ids()
-        paths = [os.path.join(self.img_prefix, f'{i}{self.img_suffix}') for i in image_ids]
+        paths = [self._image_path(image_id) for image_id in image_ids]
         missing = missing_files(paths)
         if missing:
             raise FileNotFoundError(

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 from mmpretrain.registry import DATASETS
 
-from .image_level_dataset import ImageLevelDataset, check_unique, read_image_ids, read_lines
+from mmws.files.id_list import check_unique, read_ids, read_lines
+
+from .image_level_dataset import ImageLevelDataset
 
 
 @DATASETS.register_module()
@@ -34,31 +36,28 @@ class ListImageLevelDataset(ImageLevelDataset):
 
     def _read_entries(self) -> dict[str, list[int]]:
         entries, ids = {}, []
-        for number, line in enumerate(read_lines(self.ann_file), start=1):
-            words = line.split()
-            if not words:
-                raise ValueError(
-                    f'{self.ann_file}, line {number} is blank; expected: image_id class class ...'
-                )
-            image_id, *names = words
+        for line in read_lines(self.ann_file):
+            image_id, *names = line.split()
             ids.append(image_id)
-            entries[image_id] = [self._index(name, number) for name in names]
+            entries[image_id] = [self._index(name, line) for name in names]
         check_unique(ids, self.ann_file)
         return entries
 
-    def _index(self, name: str, number: int) -> int:
+    def _index(self, name: str, line: str) -> int:
         if name in self.class_to_idx:
             return self.class_to_idx[name]
         if name.isdecimal() and int(name) < len(self.CLASSES):
             return int(name)
         raise ValueError(
-            f'{self.ann_file}, line {number}: unknown class {name!r}. Use an index from 0 to '
+            f'{self.ann_file}, line {line!r}: unknown class {name!r}. Use an index from 0 to '
             f'{len(self.CLASSES) - 1} or one of {", ".join(self.CLASSES)}.'
         )
 
     def load_image_ids(self) -> list[str]:
         self._entries = self._read_entries()
-        return read_image_ids(self.id_file) if self.id_file else list(self._entries)
+        if self.id_file:
+            return read_ids(self.id_file, self._entries.__contains__)
+        return list(self._entries)
 
     def load_labels(self, image_ids: Sequence[str]) -> list[list[int]]:
         unknown = [image_id for image_id in image_ids if image_id not in self._entries]

@@ -34,10 +34,12 @@ def test_other_classes(voc_tree):
 @pytest.mark.parametrize(
     'text, message',
     [
-        ('a person\nb persona\n', "line 2: unknown class 'persona'. Use an index from 0 to 19"),
-        ('a 20\n', "line 1: unknown class '20'"),
-        ('a -1\n', "line 1: unknown class '-1'"),
-        ('a 1\n\nb 2\n', 'line 2 is blank'),
+        (
+            'a person\nb persona\n',
+            "'b persona': unknown class 'persona'. Use an index from 0",
+        ),
+        ('a 20\n', "'a 20': unknown class '20'"),
+        ('a -1\n', "'a -1': unknown class '-1'"),
         ('a 1\nb 2\na 3\n', 'lists 1 image ids more than once, the first: a'),
         ('a 1\nb\n', '1 of 2 images .* no known class, the first: b'),
     ],

@@ -1,0 +1,118 @@
+"""Lists of images in text files, as users and data sets write them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
+_SUFFIX = '(?:' + '|'.join(map(re.escape, IMAGE_SUFFIXES)) + ')'
+# VOC's lists of one class, "2007_000032  1", and those that name the mask too.
+_FLAGGED = re.compile(r'(\S+)\s+(?:-1|0|1)')
+_PAIR = re.compile(rf'(.+?{_SUFFIX})\s+(\S.*{_SUFFIX})', re.IGNORECASE)
+
+
+def read_lines(path: str | os.PathLike) -> list[str]:
+    """Read the lines of a text file that are not blank, without the space around them.
+
+    Args:
+        path: UTF-8, with or without a byte order mark.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is no UTF-8 text, or holds blank lines only.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f'the list {path} does not exist. Name a text file with one image a line.'
+        )
+    content = path.read_bytes()
+    try:
+        text = content.decode('utf-8-sig')
+        if '\0' in text:
+            raise ValueError('it holds the byte 0')
+    except ValueError as error:
+        wide = content[:2] in (b'\xff\xfe', b'\xfe\xff') or b'\0' in content[:64]
+        what = 'UTF-16, which some editors call Unicode' if wide else 'another encoding, or no text'
+        raise ValueError(
+            f'the list {path} is not UTF-8 text but {what} ({error}). Save it as UTF-8.'
+        ) from error
+    # Not str.splitlines: an id may hold characters that it takes for ends of lines.
+    lines = [line.strip() for line in text.replace('\r', '\n').split('\n')]
+    lines = [line for line in lines if line]
+    if not lines:
+        raise ValueError(f'the list {path} is empty: it should name one image a line.')
+    return lines
+
+
+def read_ids(path: str | os.PathLike, exists: Callable[[str], bool]) -> list[str]:
+    """Read a list of images, one a line.
+
+    A line is the id of an image, which may hold folders and spaces, with or without a suffix and a
+    ``/`` in front. If no line is one, VOC's other lists are understood, as long as all lines are of
+    their form: the id and 1, 0 or -1; or the paths of the image and of its mask.
+
+    Args:
+        path: The list.
+        exists: Tells whether there is an image of an id. Asked only where a line can be read in
+            several ways.
+
+    Returns:
+        The ids in the order of the list, whether their images are there or not.
+
+    Raises:
+        FileNotFoundError: There is no such list.
+        ValueError: It is empty or no UTF-8 text, or an id is listed twice.
+    """
+    lines = [
+        line if '\\' in line and exists(line) else line.replace('\\', '/').lstrip('/')
+        for line in read_lines(path)
+    ]
+    ids = _other_form(lines, exists) or [_without_suffix(line, exists) for line in lines]
+    check_unique(ids, path)
+    return ids
+
+
+def check_unique(ids: Sequence[str], path: str | os.PathLike) -> None:
+    """Refuse a list that names an image twice.
+
+    Raises:
+        ValueError: It does.
+    """
+    twice = [image_id for image_id, count in Counter(ids).items() if count > 1]
+    if twice:
+        raise ValueError(
+            f'{path} lists {len(twice)} image ids more than once, the first: {twice[0]}. Each '
+            'image has one entry.'
+        )
+
+
+def _other_form(lines: Sequence[str], exists: Callable[[str], bool]) -> list[str] | None:
+    """The ids of one of VOC's lists that are more than ids; None if this is none."""
+    for form in (_PAIR, _FLAGGED):
+        found = [form.fullmatch(line) for line in lines]
+        if all(found) and not any(exists(_without_suffix(line, exists)) for line in lines):
+            if form is _FLAGGED:
+                return [_without_suffix(match[1], exists) for match in found]
+            return [_common_id(match[1], match[2].lstrip('/'), exists) for match in found]
+    return None
+
+
+def _without_suffix(name: str, exists: Callable[[str], bool]) -> str:
+    stem, suffix = os.path.splitext(name)
+    return stem if suffix.lower() in IMAGE_SUFFIXES and not exists(name) else name
+
+
+def _common_id(image: str, mask: str, exists: Callable[[str], bool]) -> str:
+    """The id of ``JPEGImages/a/x.jpg`` and ``SegmentationClass/a/x.png``: ``a/x``, if it exists."""
+    image = _without_suffix(image, exists)
+    parts, others = image.split('/'), os.path.splitext(mask)[0].split('/')
+    same = 0
+    while same < min(len(parts), len(others)) and parts[-1 - same] == others[-1 - same]:
+        same += 1
+    common = '/'.join(parts[len(parts) - same :])
+    return common if same and not exists(image) and exists(common) else image
