@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import posixpath
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
 from mmws.seeds.seed_recipe import SeedRecipe
 
-from .datasets.image_level_dataset import missing_files
+from .datasets.image_level_dataset import check_files
 from .seed_job import SeedImage
 
 
@@ -54,16 +54,15 @@ def dataset_images(dataset, recipe: SeedRecipe) -> list[SeedImage]:
                 f'image {image.image_id} has the classes {list(image.class_ids)}: gt_label must '
                 'list the indices of the classes that are present, from 0 and each once.'
             )
-    _check_files('images', [image.path for image in images])
-    maps = [image.saliency_path for image in images if image.saliency_path]
+    check_files('images', [image.path for image in images], 'Check data_root and data_prefix.')
+    maps = [image for image in images if image.saliency_path]
     if maps:
-        first = next(image for image in images if image.saliency_path)
-        _check_files(
+        check_files(
             'saliency maps',
-            maps,
-            ' Make them with: python tools/generate_saliency.py CONFIG CHECKPOINT IMAGES --out '
-            f'{first.map_folder(recipe.saliency.suffix)}, see docs/saliency.md. Data without any: '
-            "seeds.saliency=dict(source='cam').",
+            [image.saliency_path for image in maps],
+            'Make them with: python tools/generate_saliency.py CONFIG CHECKPOINT IMAGES --out '
+            f'{maps[0].map_folder(recipe.saliency.suffix)}, see docs/saliency.md. Data without '
+            "any: seeds.saliency=dict(source='cam').",
         )
     return images
 
@@ -107,11 +106,3 @@ def _names_a_file_inside(image_id: str) -> bool:
         and first not in ('', '..')
         and not last.startswith('.')
     )
-
-
-def _check_files(what: str, paths: Sequence[str], hint: str = '') -> None:
-    missing = missing_files(paths)
-    if missing:
-        raise FileNotFoundError(
-            f'{len(missing)} of {len(paths)} {what} are missing, the first: {missing[0]}.{hint}'
-        )

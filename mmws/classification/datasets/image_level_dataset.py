@@ -15,21 +15,20 @@ from mmws.files.id_list import read_ids
 _UNLABELLED = ('error', 'skip', 'keep')
 
 
-def missing_files(paths: Sequence[str]) -> list[str]:
-    """Find the paths that are not there, with one scan of each folder."""
+def check_files(what: str, paths: Sequence[str], hint: str) -> None:
+    """Check that files are there, with one scan of each folder.
+
+    Raises:
+        FileNotFoundError: The number of missing ones, the first, and the hint.
+    """
     present: dict[str, set[str]] = {}
-    missing = []
-    for path in paths:
-        folder, name = os.path.split(path)
-        if folder not in present:
-            try:
-                with os.scandir(folder or '.') as entries:
-                    present[folder] = {entry.name for entry in entries}
-            except (FileNotFoundError, NotADirectoryError):
-                present[folder] = set()
-        if name not in present[folder]:
-            missing.append(path)
-    return missing
+    for folder in {os.path.dirname(path) for path in paths}:
+        present[folder] = set(os.listdir(folder or '.')) if os.path.isdir(folder or '.') else set()
+    missing = [p for p in paths if os.path.basename(p) not in present[os.path.dirname(p)]]
+    if missing:
+        raise FileNotFoundError(
+            f'{len(missing)} of {len(paths)} {what} are missing, the first: {missing[0]}. {hint}'
+        )
 
 
 class ImageLevelDataset(MultiLabelDataset):
@@ -100,12 +99,8 @@ class ImageLevelDataset(MultiLabelDataset):
         """Read and check ids, images and labels."""
         image_ids = self.load_image_ids()
         paths = [self._image_path(image_id) for image_id in image_ids]
-        missing = missing_files(paths)
-        if missing:
-            raise FileNotFoundError(
-                f'{len(missing)} of {len(paths)} images of {self.ann_file} are missing, the '
-                f'first: {missing[0]}. Check data_root, data_prefix.img_path and img_suffix.'
-            )
+        hint = 'Check data_root, data_prefix.img_path and img_suffix.'
+        check_files(f'images of {self.ann_file}', paths, hint)
         labels = [sorted(set(classes)) for classes in self.load_labels(image_ids)]
         without = [i for i, classes in zip(image_ids, labels, strict=True) if not classes]
         name = type(self).__name__

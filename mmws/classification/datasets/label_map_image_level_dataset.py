@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 from mmpretrain.registry import DATASETS
 
+from mmws.files.atomic_write import write_atomically
 from mmws.files.label_map import read_label_map
 
-from .image_level_dataset import ImageLevelDataset, missing_files
+from .image_level_dataset import ImageLevelDataset, check_files
 
 _BACKGROUND, _IGNORE = 0, 255
 
@@ -56,12 +57,8 @@ class LabelMapImageLevelDataset(ImageLevelDataset):
     def load_labels(self, image_ids: Sequence[str]) -> list[list[int]]:
         folder = self.data_prefix['seg_map_path']
         paths = [os.path.join(folder, f'{i}{self.seg_map_suffix}') for i in image_ids]
-        missing = missing_files(paths)
-        if missing:
-            raise FileNotFoundError(
-                f'{len(missing)} of {len(paths)} label maps of {self.ann_file} are missing, the '
-                f'first: {missing[0]}. Check data_prefix.seg_map_path and seg_map_suffix.'
-            )
+        hint = 'Check data_prefix.seg_map_path and seg_map_suffix.'
+        check_files(f'label maps of {self.ann_file}', paths, hint)
         return [self._classes_of(path) for path in paths]
 
     def _classes_of(self, path: str) -> list[int]:
@@ -87,7 +84,4 @@ class LabelMapImageLevelDataset(ImageLevelDataset):
             sample = self.get_data_info(index)
             names = [self.CLASSES[label] for label in sample['gt_label']]
             lines.append(' '.join([sample['image_id'], *names]))
-        temporary = f'{os.fspath(path)}.tmp'
-        with open(temporary, 'w', encoding='utf-8') as file:
-            file.write('\n'.join(lines) + '\n')
-        os.replace(temporary, path)
+        write_atomically(path, ('\n'.join(lines) + '\n').encode())

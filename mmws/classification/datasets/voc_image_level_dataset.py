@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from mmpretrain.registry import DATASETS
 
-from .image_level_dataset import ImageLevelDataset, missing_files
+from .image_level_dataset import ImageLevelDataset, check_files
 
 _DIFFICULT = ('if_alone', 'drop', 'keep')
 _UNKNOWN = ('error', 'ignore')
@@ -59,13 +59,8 @@ class VOCImageLevelDataset(ImageLevelDataset):
 
     def load_labels(self, image_ids: Sequence[str]) -> list[list[int]]:
         paths = [os.path.join(self.data_prefix['ann_path'], f'{i}.xml') for i in image_ids]
-        missing = missing_files(paths)
-        if missing:
-            raise FileNotFoundError(
-                f'{len(missing)} of {len(paths)} XML files of {self.ann_file} are missing, the '
-                f'first: {missing[0]}. Without XML use ListImageLevelDataset or '
-                'LabelMapImageLevelDataset.'
-            )
+        hint = 'Without XML use ListImageLevelDataset or LabelMapImageLevelDataset.'
+        check_files(f'XML files of {self.ann_file}', paths, hint)
         return [self._classes_of(path) for path in paths]
 
     def _classes_of(self, path: str) -> list[int]:
