@@ -74,7 +74,7 @@ def run(generation):
 
 
 def test_seeds_are_those_of_the_recipe(with_cams):
-    generation = generation_of(with_cams, workers=1)
+    generation = generation_of(with_cams)
     assert run(generation).complete
     for image_id in CLASSES:
         image = read_image(with_cams / f'images/{image_id}.jpg')

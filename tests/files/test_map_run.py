@@ -110,7 +110,7 @@ def test_images_that_fail_are_named_and_the_others_are_made(tmp_path):
             raise BadInputError('no.jpg is missing')
         return image_id, files
 
-    report = make(tmp_path, ['x', 'bad', 'no', 'z'], prepare_job=refuse, workers=1)
+    report = make(tmp_path, ['x', 'bad', 'no', 'z'], prepare_job=refuse)
     assert report.failed == {'no': 'no.jpg is missing', 'bad': 'bad is cut off'}
     assert (report.made, report.missing, report.complete) == (2, 2, False)
     text = report.summary()

@@ -129,6 +129,7 @@ def test_output_that_is_not_finite_stops_the_run(images, tmp_path, model):
     assert maps(tmp_path / 'out') == {}
 
 
+@pytest.mark.slow
 def test_crf_in_worker_processes(images, tmp_path, model):
     pytest.importorskip('pydensecrf')
     crf = dict(iterations=2)
