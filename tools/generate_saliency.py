@@ -20,7 +20,7 @@ from mmws.checkpoint import model_identity
 from mmws.files.id_list import IMAGE_SUFFIXES
 from mmws.files.worker_pool import available_cores
 from mmws.saliency.load_dss import load_dss
-from mmws.saliency.saliency_generation import SaliencyGeneration, find_all_images
+from mmws.saliency.saliency_generation import Predictor, SaliencyGeneration, find_all_images
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -86,14 +86,17 @@ def main(argv: list[str] | None = None) -> int:
         )
     model = load_dss(cfg, args.checkpoint, args.device)
     network = {key: cfg.model[key] for key in cfg.model if key not in ('test_cfg', 'train_cfg')}
+    predict = Predictor(model, cfg.test_dataloader.dataset.pipeline, longest=args.max_size)
     generation = SaliencyGeneration(
         images,
         args.out,
-        recipe=dict(model=model_identity(model, network), fusion=dict(cfg.model.test_cfg)),
-        model=model,
-        pipeline=cfg.test_dataloader.dataset.pipeline,
+        predict=predict,
+        recipe=dict(
+            predict.recipe,
+            model=model_identity(model, network),
+            fusion=dict(cfg.model.test_cfg),
+        ),
         crf=(args.crf_options or {}) if args.crf else None,
-        longest=args.max_size,
         workers=args.workers,
         share=args.shard,
         limit=args.limit,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -36,12 +36,12 @@ class SaliencyGeneration(MapRun):
     Args:
         images: Path of each image by its id, see :func:`find_images`.
         out: Folder of the maps.
-        recipe: What the maps depend on, besides the options below; a folder that another recipe
-            has made is refused.
-        model: In evaluation mode, on its device.
-        pipeline: Of the test data; what loads files in it is left out.
+        predict: Computes the map of an image, as :class:`Predictor` and
+            :class:`mmws.saliency.onnx_saliency.ONNXSaliency` do: called with the RGB image and its
+            path.
+        recipe: What the maps depend on, besides the CRF; a folder that another recipe has made is
+            refused.
         crf: Those options of :func:`refine_saliency` that are not the default; None for no CRF.
-        longest: Larger images are shrunk to this longer side for the network.
         workers: Number of worker processes for the CRF; 0 does all in this one.
         **kwargs: ``share`` and ``limit`` as in :class:`MapRun`.
 
@@ -55,26 +55,18 @@ class SaliencyGeneration(MapRun):
         images: Mapping[str, str],
         out: str | os.PathLike,
         *,
+        predict: Callable[[np.ndarray, str], np.ndarray],
         recipe: dict,
-        model: DSS,
-        pipeline: list[dict],
         crf: dict | None = None,
-        longest: int | None = None,
         workers: int = 1,
         **kwargs,
     ):
-        if longest is not None and longest < 1:
-            raise ValueError(f'longest must be >= 1; got {longest}.')
         self.images = images
-        self.predict = Predictor(model, pipeline, longest=longest)
+        self.predict = predict
         self.crf = None if crf is None else crf_options(crf)
         if crf is not None:
             load_pydensecrf()
-        folder = SeedFolder(
-            out,
-            {**recipe, 'crf': self.crf, 'longest': longest, 'pipeline': self.predict.steps},
-            manifest=SALIENCY_MANIFEST,
-        )
+        folder = SeedFolder(out, {**recipe, 'crf': self.crf}, manifest=SALIENCY_MANIFEST)
         # Without a CRF the network takes all the time.
         workers = workers if self.crf or workers < 0 else 0
         super().__init__({'saliency': folder}, sorted(images), workers=workers, **kwargs)
@@ -109,20 +101,29 @@ class Predictor:
         model: In evaluation mode, on its device.
         pipeline: Of the test data; what loads files in it is left out.
         longest: Larger images are shrunk to this longer side for the network.
+
+    Attributes:
+        recipe: The options, for the recipe of the maps.
+
+    Raises:
+        ValueError: ``longest`` is below 1.
     """
 
     def __init__(self, model: DSS, pipeline: list[dict], *, longest: int | None = None):
+        if longest is not None and longest < 1:
+            raise ValueError(f'longest must be >= 1; got {longest}.')
         self.model = model
         self.longest = longest
         # Nothing is read from files but the image, which the caller has read.
-        self.steps = [
+        steps = [
             step.to_dict() if isinstance(step, Config) else dict(step)
             for step in pipeline
             if not step['type'].rsplit('.', 1)[-1].startswith('Load')
         ]
+        self.recipe = {'longest': longest, 'pipeline': steps}
         with DefaultScope.overwrite_default_scope('mmseg'):
             self._pipeline = Compose(
-                [TRANSFORMS.build(step) for step in ({'type': 'LoadImageFromNDArray'}, *self.steps)]
+                [TRANSFORMS.build(step) for step in ({'type': 'LoadImageFromNDArray'}, *steps)]
             )
 
     @torch.no_grad()

@@ -39,10 +39,10 @@ def images(tmp_path):
     return find_all_images(tmp_path / 'images').images
 
 
-def generate(images, out, model, **options):
-    generation = SaliencyGeneration(
-        images, out, recipe=dict(model='tiny'), model=model, pipeline=PIPELINE, **options
-    )
+def generate(images, out, model, longest=None, **options):
+    predict = Predictor(model, PIPELINE, longest=longest)
+    recipe = dict(predict.recipe, model='tiny')
+    generation = SaliencyGeneration(images, out, predict=predict, recipe=recipe, **options)
     generation.prepare()
     return generation.run()
 
