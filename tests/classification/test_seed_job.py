@@ -46,6 +46,17 @@ def test_bad_images_write_nothing(run, tmp_path, name, content, message):
     assert not (tmp_path / 'out').exists()
 
 
+@pytest.mark.parametrize(
+    'name, mode, dtype',
+    [('grey.png', 'L', np.uint8), ('deep.png', 'I;16', np.uint16), ('alpha.png', 'RGBA', np.uint8)],
+)
+def test_images_of_other_kinds_are_read(run, tmp_path, name, mode, dtype):
+    shape = (20, 30, 4) if mode == 'RGBA' else (20, 30)
+    Image.fromarray(np.full(shape, 200, dtype), mode).save(tmp_path / f'größe 1 {name}')
+    run(path=str(tmp_path / f'größe 1 {name}'))
+    assert (tmp_path / 'out/a_threshold_x1.0/x.png').is_file()
+
+
 def test_kept_cams_that_do_not_belong_to_the_image(run, tmp_path):
     with pytest.raises(BadInputError, match='no.npz'):
         run(str(tmp_path / 'no.npz'))

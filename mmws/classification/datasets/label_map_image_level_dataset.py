@@ -76,12 +76,15 @@ class LabelMapImageLevelDataset(ImageLevelDataset):
         """Write the labels as a list for :class:`ListImageLevelDataset`.
 
         Args:
-            path: File to write, one line an image: its id and the names of its classes.
+            path: File to write, one line an image: its id and the names of its classes, or their
+                indices where a name holds spaces.
         """
         self.full_init()
+        spaces = any(len(name.split()) > 1 for name in self.CLASSES)
         lines = []
         for index in range(len(self)):
             sample = self.get_data_info(index)
-            names = [self.CLASSES[label] for label in sample['gt_label']]
+            labels = sample['gt_label']
+            names = [str(label) if spaces else self.CLASSES[label] for label in labels]
             lines.append(' '.join([sample['image_id'], *names]))
         write_atomically(path, ('\n'.join(lines) + '\n').encode())

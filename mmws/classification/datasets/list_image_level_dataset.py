@@ -17,7 +17,8 @@ class ListImageLevelDataset(ImageLevelDataset):
     """Images with the classes of a text file, one line an image: ``image_id class class ...``.
 
     A class is its name or its index from 0, for example ``2007_000032 aeroplane person``, which
-    is ``2007_000032 0 14``.
+    is ``2007_000032 0 14``. An id may hold spaces: it is as much of the line as there is an image
+    of. A name may not; write the index of such a class.
 
     Args:
         ann_file: The list with the labels.
@@ -37,11 +38,19 @@ class ListImageLevelDataset(ImageLevelDataset):
     def _read_entries(self) -> dict[str, list[int]]:
         entries, ids = {}, []
         for line in read_lines(self.ann_file):
-            image_id, *names = line.split()
+            image_id, names = self._split(line)
             ids.append(image_id)
             entries[image_id] = [self._index(name, line) for name in names]
         check_unique(ids, self.ann_file)
         return entries
+
+    def _split(self, line: str) -> tuple[str, list[str]]:
+        words = line.split(' ')
+        for count in range(len(words), 1, -1):
+            if self.has_image(' '.join(words[:count])):
+                return ' '.join(words[:count]), ' '.join(words[count:]).split()
+        image_id, *names = line.split()
+        return image_id, names
 
     def _index(self, name: str, line: str) -> int:
         if name in self.class_to_idx:

@@ -27,6 +27,14 @@ def test_list_keeps_the_labels(voc_tree):
     assert labels(ListImageLevelDataset('labels.txt', str(voc_tree))) == labels(dataset)
 
 
+def test_list_of_classes_whose_names_hold_spaces(voc_tree):
+    classes = [f'class {i}' for i in range(20)]
+    dataset = build(voc_tree, classes=classes)
+    dataset.write_list(voc_tree / 'labels.txt')
+    again = ListImageLevelDataset('labels.txt', str(voc_tree), classes=classes)
+    assert labels(again) == labels(dataset)
+
+
 def write_mask(root, array):
     Image.fromarray(array).save(root / 'SegmentationClassAug/b.png')
 

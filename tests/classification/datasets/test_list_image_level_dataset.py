@@ -26,6 +26,23 @@ def test_some_of_the_ids(voc_tree):
     assert labels(dataset) == {'d': [4], 'b': [2]}
 
 
+def test_ids_with_spaces_and_beyond_ascii(voc_tree):
+    for name in ('scan 1', 'scan', 'größe'):
+        (voc_tree / f'JPEGImages/{name}.jpg').write_bytes(b'')
+    dataset = build(voc_tree, 'scan 1 person\nscan 14 2\ngröße cat\n')
+    assert labels(dataset) == {'scan 1': [14], 'scan': [2, 14], 'größe': [7]}
+
+
+def test_images_without_any_class_are_kept_where_that_is_meant(voc_tree):
+    dataset = build(voc_tree, 'a\nb 0\n', classes=['person'], unlabelled='keep')
+    assert labels(dataset) == {'a': [], 'b': [0]}
+    assert list(labels(build(voc_tree, 'a\nb 0\n', unlabelled='skip'))) == ['b']
+    with pytest.raises(ValueError, match="1 of 2 images .* first: a. .*unlabelled='keep' to train"):
+        build(voc_tree, 'a\nb 0\n')
+    with pytest.raises(ValueError, match='2 of 2 images .*some image must have a class'):
+        build(voc_tree, 'a\nb\n', unlabelled='keep')
+
+
 def test_other_classes(voc_tree):
     dataset = build(voc_tree, 'a disc\nb ring disc\n', classes=['ring', 'disc'])
     assert labels(dataset) == {'a': [1], 'b': [0, 1]}
@@ -41,7 +58,6 @@ def test_other_classes(voc_tree):
         ('a 20\n', "'a 20': unknown class '20'"),
         ('a -1\n', "'a -1': unknown class '-1'"),
         ('a 1\nb 2\na 3\n', 'lists 1 image ids more than once, the first: a'),
-        ('a 1\nb\n', '1 of 2 images .* no known class, the first: b'),
     ],
 )
 def test_wrong_list(voc_tree, text, message):
