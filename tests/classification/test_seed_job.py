@@ -47,12 +47,11 @@ def test_bad_images_write_nothing(run, tmp_path, name, content, message):
 
 
 @pytest.mark.parametrize(
-    'name, mode, dtype',
-    [('grey.png', 'L', np.uint8), ('deep.png', 'I;16', np.uint16), ('alpha.png', 'RGBA', np.uint8)],
+    'name, channels, dtype',
+    [('grey.png', (), np.uint8), ('deep.png', (), np.uint16), ('alpha.png', (4,), np.uint8)],
 )
-def test_images_of_other_kinds_are_read(run, tmp_path, name, mode, dtype):
-    shape = (20, 30, 4) if mode == 'RGBA' else (20, 30)
-    Image.fromarray(np.full(shape, 200, dtype), mode).save(tmp_path / f'größe 1 {name}')
+def test_images_of_other_kinds_are_read(run, tmp_path, name, channels, dtype):
+    Image.fromarray(np.full((20, 30, *channels), 200, dtype)).save(tmp_path / f'größe 1 {name}')
     run(path=str(tmp_path / f'größe 1 {name}'))
     assert (tmp_path / 'out/a_threshold_x1.0/x.png').is_file()
 
