@@ -75,11 +75,6 @@ def model(decode_head, auxiliary_head=None, *, backbone=RESNET, type_='EncoderDe
     return cfg
 
 
-def fpn(**options):
-    neck = dict(type='FPN', in_channels=[4, 8, 16, 32], out_channels=8, num_outs=4)
-    return dict(neck=neck, **options)
-
-
 def knet_update():
     return dict(
         type='KernelUpdateHead',
@@ -148,11 +143,6 @@ def pidnet():
 # What takes the seeds and what the vote, by name of the loss; the notes hold words to be found.
 MECHANISMS = {
     'one loss': (model(fcn()), ['decode.loss_ce'], []),
-    'average over known pixels': (
-        model(fcn(loss_decode=dict(CE, avg_non_ignore=True))),
-        ['decode.loss_ce'],
-        [],
-    ),
     'auxiliary heads': (
         model(fcn(), [fcn(in_channels=16, in_index=2), fcn(in_channels=8, in_index=1)]),
         ['decode.loss_ce', 'aux_0.loss_ce', 'aux_1.loss_ce'],
@@ -160,11 +150,6 @@ MECHANISMS = {
     ),
     'class weights': (
         model(fcn(loss_decode=dict(CE, class_weight=[1, 2, 0.5, 1, 3]))),
-        ['decode.loss_ce'],
-        [],
-    ),
-    'OHEM sampler by probability': (
-        model(fcn(sampler=dict(type='OHEMPixelSampler', thresh=0.999, min_kept=10**6))),
         ['decode.loss_ce'],
         [],
     ),
@@ -282,15 +267,6 @@ MECHANISMS = {
         ['decode.loss_bd'],
     ),
     'PointRend': (point_rend(), ['decode_0.loss_ce', 'decode_1.pointloss_ce'], []),
-    'OCRNet': (
-        model(
-            [fcn(), head('OCRHead', ocr_channels=8)],
-            type_='CascadeEncoderDecoder',
-            num_stages=2,
-        ),
-        ['decode_0.loss_ce', 'decode_1.loss_ce'],
-        [],
-    ),
     'K-Net': (
         model(
             dict(
@@ -301,65 +277,6 @@ MECHANISMS = {
             )
         ),
         ['decode.loss_ce.s0', 'decode.loss_ce.s1', 'decode.loss_ce.s2'],
-        [],
-    ),
-    'LR-ASPP and feature pyramid': (
-        model(
-            head(
-                'FPNHead',
-                in_channels=[8, 8, 8, 8],
-                in_index=[0, 1, 2, 3],
-                feature_strides=[4, 8, 8, 8],
-            ),
-            **fpn(),
-        ),
-        ['decode.loss_ce'],
-        [],
-    ),
-    'EMANet, which learns in forward': (
-        model(head('EMAHead', ema_channels=8, num_bases=4, num_stages=2, momentum=0.1)),
-        ['decode.loss_ce'],
-        [],
-    ),
-    'SegFormer': (
-        model(
-            head('SegformerHead', in_channels=[8, 16, 24, 32], in_index=[0, 1, 2, 3]),
-            backbone=dict(
-                type='MixVisionTransformer',
-                embed_dims=8,
-                num_heads=[1, 2, 3, 4],
-                num_layers=[1, 1, 1, 1],
-                drop_path_rate=0.1,
-            ),
-        ),
-        ['decode.loss_ce'],
-        [],
-    ),
-    'Segmenter': (
-        model(
-            dict(
-                type='SegmenterMaskTransformerHead',
-                in_channels=16,
-                channels=16,
-                num_classes=CLASSES,
-                num_layers=1,
-                num_heads=2,
-                embed_dims=16,
-                dropout_ratio=0.0,
-                loss_decode=CE,
-            ),
-            backbone=dict(
-                type='VisionTransformer',
-                img_size=(64, 64),
-                patch_size=16,
-                embed_dims=16,
-                num_layers=1,
-                num_heads=2,
-                out_indices=0,
-                final_norm=True,
-            ),
-        ),
-        ['decode.loss_ce'],
         [],
     ),
 }
