@@ -173,7 +173,7 @@ class MultiSeedDataset(BaseDataset):
         info = self.dataset.get_data_info(idx)
         classes = self._metainfo.get('classes')
         info['num_classes'] = None if classes is None else len(classes)
-        info['ignore_index'] = self.dataset.ignore_index
+        info['ignore_index'] = getattr(self.dataset, 'ignore_index', UNKNOWN)
         name = self._seed_id(info)
         missing = self._missing.get(name, ())
         info['seed_paths'] = [

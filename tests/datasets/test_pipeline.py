@@ -217,11 +217,6 @@ class Both:
         return results
 
 
-def foreign(tree, step):
-    """A sample of a pipeline with a function among its transforms."""
-    return sample_of(tree, [step])
-
-
 @pytest.mark.parametrize(
     'step',
     [move_image_and_label, move_all, roll_by_dice, crop_where_labels_are, only_read, widen_type]
@@ -231,7 +226,7 @@ def foreign(tree, step):
 def test_seeds_follow_a_transform_that_mmws_does_not_know(tree, step):
     for seed in range(3):
         random.seed(seed), np.random.seed(seed), torch.manual_seed(seed)
-        assert right(foreign(tree, step), tree)
+        assert right(sample_of(tree, [step]), tree)
 
 
 def test_labels_that_look_alike_after_a_flip_do_not_hide_that_seeds_stayed(tree):
@@ -240,7 +235,7 @@ def test_labels_that_look_alike_after_a_flip_do_not_hide_that_seeds_stayed(tree)
         labels = np.zeros((48, 64))
         labels[20 * k // 2 : 20 * k // 2 + 8, :20] = k + 1
         tree.write(k, 'im0', labels)
-    assert right(foreign(tree, move_image_and_label), tree)
+    assert right(sample_of(tree, [move_image_and_label]), tree)
 
 
 def test_albu_moves_image_and_mask(tree, monkeypatch):
@@ -334,7 +329,7 @@ def interpolate(results):
 )
 def test_a_transform_that_leaves_the_seeds_behind_is_refused(tree, step, message):
     with pytest.raises(ValueError, match=message):
-        foreign(tree, step)
+        sample_of(tree, [step])
 
 
 def test_more_bands_than_three(tree):
