@@ -63,7 +63,7 @@ def test_writes_stops_resumes_and_reports(run, trained, tmp_path):
     assert '1 files in' in second.stdout and 'left out, the first: ' in second.stdout
     assert 'moving.gif' in second.stdout
     # Every bad image is named, and nothing is left that another run would do.
-    assert 'are left' not in second.stdout
+    assert 'images are left' not in second.stdout
     assert second.returncode == 1
     assert '7 images failed' in second.stdout
     assert all(path.name in second.stdout for path in broken)
