@@ -2,6 +2,8 @@
 
     python tools/generate_saliency.py configs/saliency/dss_vgg16_msra-b.py dss.pth \\
         data/VOCdevkit/VOC2012/JPEGImages --out data/VOCdevkit/VOC2012/saliency
+    python tools/generate_saliency.py --onnx u2net.onnx data/mine/JPEGImages \\
+        --out data/mine/saliency
 
 A second run finishes what the first left. Several machines share the work with --shard 1/4 ... 4/4.
 """
@@ -20,16 +22,33 @@ from mmws.checkpoint import model_identity
 from mmws.files.id_list import IMAGE_SUFFIXES
 from mmws.files.worker_pool import available_cores
 from mmws.saliency.load_dss import load_dss
+from mmws.saliency.onnx_saliency import ONNXSaliency
 from mmws.saliency.saliency_generation import Predictor, SaliencyGeneration, find_all_images
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('config', help='config file of configs/saliency')
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument(
+        'network',
+        nargs='*',
+        metavar='CONFIG CHECKPOINT',
+        help='a config of configs/saliency and its checkpoint; none with --onnx',
+    )
     parser.add_argument('images', type=Path, help='folder of images; those below it count too')
     parser.add_argument('--out', type=Path, required=True, help='folder of the maps, <id>.png')
     parser.add_argument('--list', type=Path, help='only the images in this file, one id a line')
+    parser.add_argument(
+        '--onnx', type=Path, metavar='FILE', help='U2-Net, IS-Net or their like in place of DSS'
+    )
+    parser.add_argument(
+        '--mean',
+        type=float,
+        nargs=3,
+        help='with --onnx: of RGB in [0, 1] (of ImageNet; IS-Net: .5)',
+    )
+    parser.add_argument(
+        '--std', type=float, nargs=3, help='with --onnx: likewise (of ImageNet; IS-Net: 1)'
+    )
     parser.add_argument(
         '--outputs',
         nargs='+',
@@ -54,12 +73,16 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--shard', default='1/1', metavar='I/N', help='only part I of N')
     parser.add_argument('--limit', type=int, metavar='N', help='only the first N images')
     parser.add_argument('--workers', type=int, default=available_cores())
-    parser.add_argument(
-        '--device', default='cuda' if torch.cuda.is_available() else 'cpu', help='cpu, cuda:1, ...'
-    )
+    parser.add_argument('--device', help='cpu, cuda:1, ... (a GPU where there is one)')
     parser.add_argument('--overwrite', action='store_true', help='replace maps made otherwise')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
-    args = parser.parse_args(argv)
+    args = parser.parse_intermixed_args(argv)
+    if len(args.network) != (2 if args.onnx is None else 0):
+        parser.error('give CONFIG CHECKPOINT and the images, or --onnx FILE and the images')
+    for name in ('mean', 'std') if args.onnx is None else ('outputs', 'max_size', 'cfg_options'):
+        if getattr(args, name) is not None:
+            used = 'is for --onnx' if args.onnx is None else 'is for DSS, not for --onnx'
+            parser.error(f'--{name.replace("_", "-")} {used}')
     shard = re.fullmatch(r'(\d+)/(\d+)', args.shard)
     if shard is None or not 1 <= int(shard[1]) <= int(shard[2]):
         parser.error(f'--shard is I/N with 1 <= I <= N, such as 2/4; got {args.shard}')
@@ -69,33 +92,45 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def main(argv: list[str] | None = None) -> int:
-    args = parse_args(argv)
-    cfg = Config.fromfile(args.config)
+def dss(args: argparse.Namespace) -> tuple[Predictor, dict]:
+    """Open DSS; the second is what its maps depend on."""
+    config, checkpoint = args.network
+    cfg = Config.fromfile(config)
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)
     if args.outputs:
         cfg.merge_from_dict({'model.test_cfg.outputs': args.outputs})
     if args.no_min_max:
         cfg.merge_from_dict({'model.test_cfg.min_max': False})
+    device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
+    model = load_dss(cfg, checkpoint, device)
+    network = {key: cfg.model[key] for key in cfg.model if key not in ('test_cfg', 'train_cfg')}
+    predict = Predictor(model, cfg.test_dataloader.dataset.pipeline, longest=args.max_size)
+    identity = model_identity(model, network)
+    return predict, dict(predict.recipe, model=identity, fusion=dict(cfg.model.test_cfg))
+
+
+def onnx(args: argparse.Namespace) -> tuple[ONNXSaliency, dict]:
+    """Open an ONNX file; the second is what its maps depend on."""
+    given = {name: getattr(args, name) for name in ('mean', 'std') if getattr(args, name)}
+    predict = ONNXSaliency(args.onnx, min_max=not args.no_min_max, device=args.device, **given)
+    return predict, predict.recipe
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parse_args(argv)
     images, skipped = find_all_images(args.images, listed=args.list, out=args.out)
     if skipped:
         print(
             f'{len(skipped)} files in {args.images} have no suffix of an image '
             f'({" ".join(IMAGE_SUFFIXES)}) and are left out, the first: {skipped[0]}'
         )
-    model = load_dss(cfg, args.checkpoint, args.device)
-    network = {key: cfg.model[key] for key in cfg.model if key not in ('test_cfg', 'train_cfg')}
-    predict = Predictor(model, cfg.test_dataloader.dataset.pipeline, longest=args.max_size)
+    predict, recipe = dss(args) if args.onnx is None else onnx(args)
     generation = SaliencyGeneration(
         images,
         args.out,
         predict=predict,
-        recipe=dict(
-            predict.recipe,
-            model=model_identity(model, network),
-            fusion=dict(cfg.model.test_cfg),
-        ),
+        recipe=recipe,
         crf=(args.crf_options or {}) if args.crf else None,
         workers=args.workers,
         share=args.shard,

@@ -2,7 +2,7 @@
 _base_ = [
     '../_base_/models/deeplabv2_lite0_largefov.py',
     '../_base_/datasets/photos_12seeds.py',
-    '../_base_/schedules/photos_5e.py',
+    '../_base_/schedules/photos_3e.py',
     '../_base_/msws_runtime.py',
 ]
 

@@ -30,7 +30,7 @@ class ONNXSaliency:
         mean: RGB mean of the divided image; U2-Net's (ImageNet's) by default. IS-Net: 0.5.
         std: RGB standard deviation, likewise. IS-Net: 1.
         min_max: Stretch each map to [0, 1].
-        device: ``'cuda'`` or ``'cuda:1'`` runs on a GPU, ``'cpu'`` does not.
+        device: ``'cuda'``, ``'cuda:1'`` or ``'cpu'``. None: a GPU where onnxruntime has one.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -46,7 +46,7 @@ class ONNXSaliency:
         mean: Sequence[float] = (0.485, 0.456, 0.406),
         std: Sequence[float] = (0.229, 0.224, 0.225),
         min_max: bool = True,
-        device: str = 'cpu',
+        device: str | None = None,
     ):
         self.path = Path(path)
         self.mean, self.std = np.float32(mean), np.float32(std)
@@ -136,7 +136,7 @@ class ONNXSaliency:
         )
 
 
-def _open(path: Path, device: str):
+def _open(path: Path, device: str | None):
     try:
         import onnxruntime
     except ImportError as error:
@@ -144,22 +144,26 @@ def _open(path: Path, device: str):
             f'{path} needs onnxruntime, which cannot be imported ({error}). Install it with: pip '
             'install "mmws[onnx]"'
         ) from error
+    cuda = 'CUDAExecutionProvider'
+    wanted = cuda in onnxruntime.get_available_providers() if device is None else device != 'cpu'
     providers = ['CPUExecutionProvider']
-    if device.startswith('cuda'):
-        if 'CUDAExecutionProvider' not in onnxruntime.get_available_providers():
-            raise RuntimeError(
-                f'onnxruntime cannot use {device}: this build has no CUDA. Install '
-                'onnxruntime-gpu in its place, or give --device cpu.'
-            )
-        index = int(device.partition(':')[2] or 0)
-        providers.insert(0, ('CUDAExecutionProvider', {'device_id': index}))
+    if wanted:
+        index = int((device or '').partition(':')[2] or 0)
+        providers.insert(0, (cuda, {'device_id': index}))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = available_cores()
     options.log_severity_level = 3
     try:
-        return onnxruntime.InferenceSession(path, options, providers)
+        session = onnxruntime.InferenceSession(path, options, providers)
     except Exception as error:  # onnxruntime raises its own kinds, one for each cause
         raise ValueError(
             f'{path} is not an ONNX file that onnxruntime can run ({type(error).__name__}: '
             f'{str(error).splitlines()[0]}).'
         ) from error
+    # It goes on with the CPU where its CUDA is missing or does not load.
+    if device is not None and wanted and cuda not in session.get_providers():
+        raise RuntimeError(
+            f'onnxruntime cannot use {device}: its CUDA is missing or did not load. Install '
+            'onnxruntime-gpu in its place, or give --device cpu.'
+        )
+    return session

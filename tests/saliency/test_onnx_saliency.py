@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 onnx = pytest.importorskip('onnx', reason='makes ONNX files: the extra `onnx` brings the package')
-pytest.importorskip('onnxruntime', reason='the extra `onnx` brings the package')
+onnxruntime = pytest.importorskip('onnxruntime', reason='the extra `onnx` brings the package')
 
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
@@ -93,10 +94,10 @@ def test_files_that_are_no_networks(tmp_path):
         ONNXSaliency(tmp_path / 'text.onnx')
 
 
-def test_a_gpu_that_onnxruntime_cannot_use(tmp_path, monkeypatch):
-    import onnxruntime
-
-    monkeypatch.setattr(onnxruntime, 'get_available_providers', lambda: ['CPUExecutionProvider'])
+@pytest.mark.skipif(
+    'CUDAExecutionProvider' in onnxruntime.get_available_providers(), reason='it has CUDA here'
+)
+def test_a_gpu_that_onnxruntime_cannot_use(tmp_path):
     with pytest.raises(RuntimeError, match='onnxruntime cannot use cuda:1'):
         ONNXSaliency(network(tmp_path / 'red.onnx'), device='cuda:1')
 
@@ -114,3 +115,43 @@ def test_the_recipe_tells_networks_and_their_use_apart(tmp_path):
     ]
     assert all(a != b for i, a in enumerate(recipes) for b in recipes[:i])
     assert ONNXSaliency(red).recipe == recipes[0]
+
+
+@pytest.fixture
+def run(tool, tmp_path):
+    """Run the tool on two images, one of them grey, with a network that looks for red."""
+    (tmp_path / 'images').mkdir()
+    Image.fromarray(IMAGE).save(tmp_path / 'images/a.png')
+    Image.fromarray(IMAGE[..., 0]).save(tmp_path / 'images/b.png')
+    network(tmp_path / 'red.onnx')
+
+    def start(*options):
+        paths = ('--onnx', 'red.onnx', 'images', '--out', 'maps')
+        return tool('generate_saliency.py', *paths, *options, cwd=tmp_path)
+
+    return start
+
+
+def test_the_tool_writes_8_bit_maps_and_goes_on(run, tmp_path):
+    first = run('--limit', 1)
+    assert first.returncode == 0 and '1 images made' in first.stdout, first.stderr
+    second = run('--mean', '.485', '.456', '.406')  # the default, so the same recipe
+    assert '1 images made' in second.stdout, second.stderr
+    for name in 'ab':
+        with Image.open(tmp_path / f'maps/{name}.png') as saliency:
+            assert saliency.mode == 'L' and saliency.size == (6, 4)
+            assert np.asarray(saliency)[0, 0] < 15 and np.asarray(saliency)[0, -1] > 240
+    other = run('--mean', '.5', '.5', '.5')
+    assert other.returncode != 0 and 'made by another recipe' in other.stderr
+
+
+@pytest.mark.parametrize(
+    'options, message',
+    [
+        (['dss.py', 'dss.pth'], 'give CONFIG CHECKPOINT and the images, or --onnx FILE'),
+        (['--max-size', 100], '--max-size is for DSS, not for --onnx'),
+    ],
+)
+def test_options_of_the_other_network_are_refused(run, options, message):
+    done = run(*options)
+    assert done.returncode == 2 and message in done.stderr

@@ -1,5 +1,5 @@
-# Five epochs of the thousand photos from pretrained weights, for CPUs.
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=5, val_interval=5)
+# Three epochs of the thousand photos from pretrained weights, for CPUs.
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=3, val_interval=3)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
@@ -15,7 +15,7 @@ param_scheduler = [
         power=0.9,
         eta_min=0.0,
         begin=0,
-        end=5,
+        end=3,
         by_epoch=True,
         convert_to_iter_based=True,
     )
