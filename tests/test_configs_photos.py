@@ -1,5 +1,6 @@
 """The configs of the photos: both stages, masks and seeds speak of the same classes."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ from PIL import Image
 
 import mmws
 
-CONFIGS = Path(__file__).resolve().parents[1] / 'configs/photos'
+ROOT = Path(__file__).resolve().parents[1]
+CONFIGS = ROOT / 'configs/photos'
 SIX = ('cat', 'cow', 'dog', 'horse', 'person', 'sheep')
 SIZE = (40, 48)
 SEGMENTORS = sorted(path.stem for path in CONFIGS.glob('deeplabv2_*.py'))
@@ -98,3 +100,62 @@ def test_segmentors_start_from_the_classifier_and_train(name, photos):
     assert torch.equal(model.backbone.conv_stem.weight, trunk['conv_stem.weight'])
     assert model.decode_head.conv_seg.weight.shape == (7, 1280, 3, 3)
     assert config.crop_size[0] % 16 == 1
+
+
+@pytest.fixture
+def guide(tmp_path, monkeypatch):
+    """The configs of docs/photos.md, saved as it says, beside photos of one's own."""
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r'```python\n(.*?)```', (ROOT / 'docs/photos.md').read_text(), re.DOTALL)
+    names = ('my_lite0', 'my_lite2', 'my_segmentor', 'my_resnet18')
+    for name, text in zip(names, blocks, strict=True):
+        Path(f'{name}.py').write_text(text.replace("'configs/", f"'{ROOT}/configs/"))
+    seeds = [
+        f'seeds/{folder}'
+        for folder in load('deeplabv2_lite0_12seeds').train_dataloader.dataset.seed_dirs
+    ]
+    for folder in ('JPEGImages', 'saliency', *seeds):
+        (tmp_path / 'data/mine' / folder).mkdir(parents=True)
+    pixels = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), np.uint8)
+    labels = np.zeros(SIZE, np.uint8)
+    labels[:20] = 2
+    Image.fromarray(pixels).save('data/mine/JPEGImages/0001.jpg')
+    for folder in ('saliency', *seeds):
+        Image.fromarray(labels).save(f'data/mine/{folder}/0001.png')
+    Path('data/mine/labels.txt').write_text('0001 dog\n')
+    return tmp_path
+
+
+@pytest.mark.parametrize('name, prefix', [('my_lite0', 'lite0'), ('my_lite2', 'lite2')])
+def test_classifiers_of_the_guide_take_photos_of_one_s_own(name, prefix, guide):
+    pytest.importorskip('mmpretrain')
+    from mmpretrain.registry import DATASETS as IMAGE_DATASETS
+
+    from mmws.classification import build_classifier
+    from mmws.classification.seed_generation import recipe_of
+    from mmws.classification.seed_images import dataset_images
+
+    config = Config.fromfile(f'{name}.py')
+    init_default_scope('mmpretrain')
+    assert build_classifier(config).head.num_classes == 2
+    recipe = recipe_of(config, types=['threshold'])
+    assert recipe.prefix == prefix and recipe.labels is None
+    (image,) = dataset_images(IMAGE_DATASETS.build(config.train_dataloader.dataset), recipe)
+    assert image.image_id == '0001' and image.class_ids == (1,)
+
+
+def test_the_segmentor_of_the_guide_takes_their_seeds(guide):
+    config = Config.fromfile('my_segmentor.py')
+    init_default_scope('mmseg')
+    sample = DATASETS.build(config.train_dataloader.dataset)[0]['data_samples']
+    assert sample.gt_seeds.data.shape[0] == 12
+    assert 2 in sample.gt_seeds.data
+    assert MODELS.build(config.model).decode_head.conv_seg.out_channels == 3
+
+
+def test_another_trunk_of_the_guide_gives_class_maps(guide):
+    pytest.importorskip('mmpretrain')
+    from mmws.classification import build_classifier
+
+    model = build_classifier('my_resnet18.py').eval()
+    assert model.head.class_maps(model.backbone(torch.zeros(1, 3, 65, 65))).shape == (1, 6, 5, 5)

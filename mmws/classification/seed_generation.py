@@ -71,7 +71,7 @@ class SeedGeneration(MapRun):
         self.model = model
         self.images = {image.image_id: image for image in images}
         names = None if classes is None else list(classes)
-        _check_classes(images, len(names) if names else _number_of_classes(model))
+        _check_classes(images, recipe, len(names) if names else _number_of_classes(model))
         common, about = {'classifier': identity, 'classes': names}, about or {}
         maps = saliency_identity(images, recipe.saliency.suffix)
         folders = {
@@ -352,7 +352,12 @@ def _number_of_classes(model: nn.Module | None) -> int | None:
     return getattr(getattr(model, 'head', None), 'num_classes', None)
 
 
-def _check_classes(images: Sequence[SeedImage], number: int | None) -> None:
+def _check_classes(images: Sequence[SeedImage], recipe: SeedRecipe, number: int | None) -> None:
+    if None not in (number, recipe.labels) and len(recipe.labels) != number:
+        raise ValueError(
+            f'seeds.labels numbers {len(recipe.labels)} classes, the classifier has {number}: name '
+            'the label of each class, or leave it out for class id + 1.'
+        )
     for image in images:
         if number is not None and max(image.class_ids, default=0) >= number:
             raise ValueError(

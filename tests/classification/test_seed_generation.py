@@ -177,6 +177,12 @@ def test_another_classifier_s_folder_is_refused(root):
         other.prepare()
 
 
+def test_labels_of_other_classes_than_the_classifier_s(root):
+    recipe = SeedRecipe.from_dict(dict(prefix='a', types='threshold', labels=[8, 10]))
+    with pytest.raises(ValueError, match=r'labels numbers 2 classes, the classifier has 8'):
+        generation_of(root, recipe=recipe, classes=list('abcdefgh'))
+
+
 def test_a_class_that_the_classifier_lacks(root):
     with pytest.raises(ValueError, match='image y has the class 7.*only 5 classes'):
         generation_of(root, classes=['a', 'b', 'c', 'd', 'e'])
