@@ -26,7 +26,7 @@ from mmws.files.worker_pool import available_cores
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--out', type=Path, default=Path('work_dirs/demo'))
-    parser.add_argument('--train', type=int, default=2000, help='number of training images')
+    parser.add_argument('--train', type=int, default=1000, help='number of training images')
     parser.add_argument('--val', type=int, default=200, help='number of held-out images')
     parser.add_argument('--epochs', type=int, help='of stage two')
     parser.add_argument('--classifier-epochs', type=int, help='of stage one')
@@ -49,10 +49,11 @@ def main(argv: list[str] | None = None) -> None:
         classifier_epochs=args.classifier_epochs,
     )
     demo = Demo(data, epochs=args.epochs, seed=args.seed)
-    at_once = args.jobs or (3 if torch.cuda.is_available() else available_cores())
+    gpus = torch.cuda.device_count()
+    at_once = args.jobs or (3 if gpus else available_cores())
     try:
         demo.check()
-        devices = hand_out(torch.cuda.device_count(), at_once)
+        devices = hand_out(gpus, at_once)
         jobs = run_jobs(demo.first_jobs(), at_once, devices=devices)
         jobs += run_jobs(demo.second_jobs(), at_once, devices=devices)
     except KeyboardInterrupt:
@@ -62,8 +63,8 @@ def main(argv: list[str] | None = None) -> None:
     if jobs or not demo.page.is_file():
         demo.write_page()
     print(f'\nmIoU on {args.val} held-out images, one run each (seed {args.seed})\n')
-    for config, title in demo.cells().items():
-        print(f'  {title:<44} {demo.cell(config).result()["mIoU"]:5.1f}')
+    for title, training in demo.cells.items():
+        print(f'  {title:<44} {demo.run(training).result()["mIoU"]:5.1f}')
     print(f'\nPictures and figures: {demo.page}')
 
 

@@ -3,9 +3,9 @@
 Trains and tests the cells that have no result yet and writes Markdown, CSV and a plot with the
 paper's figures beside. Stop it whenever you like and run it again: it goes on where it was.
 
---data shapes makes the synthetic data, both classifiers and the seeds (configs/tables/shapes).
+--data shapes makes the synthetic data, both classifiers and the seeds.
 --data MASKS --render does so too, with the label maps in MASKS as the objects' forms.
---data voc12 reads data/VOCdevkit/VOC2012, data/seeds and data/noisy (configs/tables/voc12).
+--data voc12 reads data/VOCdevkit/VOC2012, data/seeds and data/noisy.
 --data DIR reads a root in VOC's layout instead, with the seeds in DIR/seeds and DIR/noisy.
 """
 
@@ -49,7 +49,19 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         'srun, which gets the arguments in the variable SRUN_ARGS',
     )
     parser.add_argument('--epochs', type=int, help='instead of the configs, for a trial')
-    parser.add_argument('--cells', nargs='+', metavar='CONFIG', help='only these, by config name')
+    parser.add_argument('--cells', nargs='+', metavar='NAME', help='only these; --print names them')
+    parser.add_argument(
+        '--weights',
+        type=Path,
+        metavar='CONFIG',
+        help='start all cells on VGG16 from the weights of this config, with its normalisation, '
+        'such as configs/msws/deeplabv2_vgg16-caffe_12seeds.py',
+    )
+    parser.add_argument(
+        '--print',
+        action='store_true',
+        help='print the commands that train and test each cell alone, and run nothing',
+    )
     parser.add_argument(
         '--report', action='store_true', help='write the table of what is there and run nothing'
     )
@@ -69,6 +81,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 def find_data(args: argparse.Namespace) -> SmallData | VOCData:
     out = args.out
     if args.data == 'shapes' or args.render:
+        if args.weights is not None:
+            sys.exit('--weights is for VOC: the small networks start from their own classifier.')
         masks = Path(args.data) if args.render else None
         out = out or Path('work_dirs/tables') / ('shapes' if masks is None else 'rendered')
         return SmallData(
@@ -78,10 +92,10 @@ def find_data(args: argparse.Namespace) -> SmallData | VOCData:
             masks=masks,
             classifier_epochs=args.classifier_epochs,
         )
-    if args.data == 'voc12':
-        return VOCData((out or Path('work_dirs/tables/voc12')).resolve())
-    root = Path(args.data)
-    return VOCData((out or Path('work_dirs/tables') / root.name).resolve(), root)
+    root = None if args.data == 'voc12' else Path(args.data)
+    name = 'voc12' if root is None else root.name
+    out = out or Path('work_dirs/tables') / name
+    return VOCData(out.resolve(), root, args.weights)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -96,7 +110,11 @@ def main(argv: list[str] | None = None) -> None:
             gpus=args.gpus,
             launcher=args.launcher,
         )
-    except ValueError as error:
+        if args.print:
+            for cell in run.runs():
+                print(f'# {cell.name}', *cell.by_hand(), sep='\n')
+            return
+    except (OSError, ValueError) as error:
         sys.exit(str(error))
     gpus = torch.cuda.device_count()
     alone = run.launcher == 'none'

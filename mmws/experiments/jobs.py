@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import ctypes
+import multiprocessing
 import os
+import runpy
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-_SAY_EVERY = 20  # seconds, where the output is no terminal
+import torch
+
+_SAY_EVERY = 20  # seconds
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,6 @@ class Job:
         finish: Called after the last command, in this process; writes what ``done`` looks for,
             where the commands do not.
         progress: Says in a few words how far the job is.
-        device: Whether the commands use a GPU where there is one.
     """
 
     name: str
@@ -41,7 +43,6 @@ class Job:
     start: Callable[[], None] = lambda: None
     finish: Callable[[], None] = lambda: None
     progress: Callable[[], str] = lambda: 'running'
-    device: bool = True
 
 
 class JobFailed(RuntimeError):
@@ -55,14 +56,13 @@ def run_jobs(
     devices: Sequence[str] = (),
     say: Callable[[str], None] = print,
 ) -> int:
-    """Runs jobs in the order given, as soon as what they need is done.
+    """Run jobs in the order given, as soon as what they need is done.
 
     Args:
         jobs: In order of preference; a job's needs come before it.
         at_once: How many run at a time.
-        devices: Names of the GPUs, handed out in turn as ``CUDA_VISIBLE_DEVICES`` to the jobs that
-            use one; such a job waits until one is free. A name given twice serves two jobs at a
-            time. Empty: GPUs are left to the jobs.
+        devices: One GPU for each job at a time, as ``CUDA_VISIBLE_DEVICES`` names it; empty: GPUs
+            are left to the jobs.
         say: Prints a line.
 
     Returns:
@@ -74,37 +74,36 @@ def run_jobs(
     waiting = [job for job in jobs if not job.done()]
     count = len(waiting)
     unfinished = {job.name for job in waiting}
-    free = list(devices)
-    running: dict[str, _Running] = {}
-    status = _Status(count, say)
+    free = list(devices) or [None] * at_once
+    running: list[_Running] = []
+    begin = said = time.monotonic()
     try:
         while waiting or running:
             for job in list(waiting):
-                wants_device = bool(devices) and job.device
-                if len(running) >= at_once or unfinished & set(job.needs):
-                    continue
-                if wants_device and not free:
-                    continue
-                waiting.remove(job)
-                running[job.name] = _Running(job, free.pop(0) if wants_device else None)
-            for process in list(running.values()):
+                if free and not unfinished & set(job.needs):
+                    waiting.remove(job)
+                    running.append(_Running(job, free.pop(0)))
+            for process in list(running):
                 if process.poll():
-                    del running[process.job.name]
+                    running.remove(process)
                     unfinished.discard(process.job.name)
-                    if process.device is not None:
-                        free.append(process.device)
-                    status.finished(process.job.name, process.minutes)
-            status.show([process.job for process in running.values()], len(waiting))
-            time.sleep(0.2)
+                    free.append(process.device)
+                    done = f'{count - len(unfinished)} of {count}'
+                    say(f'{process.job.name} done in {process.minutes:.1f} min ({done})')
+            if running and time.monotonic() - said > _SAY_EVERY:
+                said = time.monotonic()
+                state = '; '.join(f'{p.job.name}: {p.job.progress()}' for p in running)
+                more = f'; {len(waiting)} waiting' if waiting else ''
+                say(f'[{(said - begin) / 60:4.1f} min] {state}{more}')
+            time.sleep(0.1)
     finally:
-        for process in running.values():
+        for process in running:
             process.stop()
-        status.close()
     return count
 
 
 def hand_out(gpus: int, at_once: int, environment: Mapping[str, str] = os.environ) -> list[str]:
-    """The devices of :func:`run_jobs`, one for each of ``at_once`` jobs.
+    """Return the devices of :func:`run_jobs`, one for each of ``at_once`` jobs.
 
     Args:
         gpus: How many this process sees.
@@ -124,7 +123,7 @@ def hand_out(gpus: int, at_once: int, environment: Mapping[str, str] = os.enviro
 
 
 def files_made(folder: Path, total: int | None = None, suffix: str = '.png') -> str:
-    """The progress of a job that fills a folder: how many of how many files are there."""
+    """Count the files in a folder that a job fills, for its progress."""
     count = sum(path.name[0] != '.' for path in folder.rglob(f'*{suffix}'))
     return f'{count} files' if total is None else f'{count} of {total} files'
 
@@ -135,13 +134,8 @@ class _Running:
     def __init__(self, job: Job, device: str | None):
         self.job = job
         self.device = device
-        self._left = [list(map(str, command)) for command in job.commands]
+        self._left = list(job.commands)
         self._start = time.monotonic()
-        self._environment = dict(os.environ)
-        # Small networks gain nothing from a second thread, and lose much where cores are shared.
-        self._environment.setdefault('OMP_NUM_THREADS', '1')
-        if device is not None:
-            self._environment['CUDA_VISIBLE_DEVICES'] = device
         job.start()
         self._next()
 
@@ -151,18 +145,17 @@ class _Running:
 
     def _next(self) -> None:
         self.job.log.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.job.log, 'a') as log:
-            self._process = subprocess.Popen(
-                self._left.pop(0),
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=self._environment,
-                preexec_fn=_end_with_parent if sys.platform == 'linux' else None,
-            )
+        # A fork has imported everything already, which takes a new Python ten seconds. A process
+        # that has used a GPU must not fork.
+        fork = sys.platform == 'linux' and not torch.cuda.is_initialized()
+        context = multiprocessing.get_context('fork' if fork else 'spawn')
+        command = list(map(str, self._left.pop(0)))
+        self._process = context.Process(target=_run, args=(command, self.job.log, self.device))
+        self._process.start()
 
     def poll(self) -> bool:
-        """Starts the next command where one has ended; True when all have."""
-        code = self._process.poll()
+        """Start the next command where one has ended; True when all have."""
+        code = self._process.exitcode
         if code is None:
             return False
         if code:
@@ -178,50 +171,29 @@ class _Running:
         return True
 
     def stop(self) -> None:
-        if self._process.poll() is None:
-            self._process.terminate()
-        self._process.wait()
+        self._process.terminate()
+        self._process.join()
 
 
-def _end_with_parent() -> None:
-    """Ends this process when its parent is gone: two trainings in one folder would mix."""
-    pr_set_pdeathsig = 1
-    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
-
-
-class _Status:
-    """One line that is rewritten on a terminal; elsewhere a line now and then."""
-
-    def __init__(self, count: int, say: Callable[[str], None]):
-        self._count = count
-        self._finished = 0
-        self._say = say
-        self._start = time.monotonic()
-        self._said = -_SAY_EVERY
-        self._live = sys.stdout.isatty()
-
-    def finished(self, name: str, minutes: float) -> None:
-        self._finished += 1
-        self._clear()
-        self._say(f'{name} done in {minutes:.1f} min ({self._finished} of {self._count})')
-
-    def show(self, running: list[Job], waiting: int) -> None:
-        now = time.monotonic() - self._start
-        if now - self._said < (1 if self._live else _SAY_EVERY) or not running:
-            return
-        self._said = now
-        parts = '; '.join(f'{job.name}: {job.progress()}' for job in running)
-        line = f'[{now / 60:4.1f} min] {parts}' + (f'; {waiting} waiting' if waiting else '')
-        if self._live:
-            self._clear()
-            width = os.get_terminal_size().columns - 1
-            print(line[:width], end='', flush=True)
-        else:
-            self._say(line)
-
-    def _clear(self) -> None:
-        if self._live:
-            print('\r\x1b[K', end='')
-
-    def close(self) -> None:
-        self._clear()
+def _run(command: list[str], log: Path, device: str | None) -> None:
+    """Become a command: a script of this Python in this process, else another program."""
+    if sys.platform == 'linux':  # ends with its parent: two trainings in one folder would mix
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    sys.stdout, sys.stderr = (os.fdopen(fd, 'w', buffering=1, closefd=False) for fd in (1, 2))
+    if device is not None:
+        os.environ['CUDA_VISIBLE_DEVICES'] = device
+    program, *arguments = command
+    script = program == sys.executable and arguments[0].endswith('.py')
+    if 'OMP_NUM_THREADS' not in os.environ:
+        # Small networks gain nothing from a second thread, and lose much where cores are shared.
+        os.environ['OMP_NUM_THREADS'] = '1'
+        torch.set_num_threads(1)
+    if not script:
+        os.execvp(program, command)
+    sys.argv = arguments
+    sys.path.insert(0, str(Path(arguments[0]).parent))
+    runpy.run_path(arguments[0], run_name='__main__')

@@ -10,18 +10,32 @@ from pathlib import Path
 
 import torch
 
+import mmws
 from mmws.files.worker_pool import available_cores
-from mmws.version import __version__
-
-from .paths import project_root
 
 _KEYS = ('mmws', 'commit', 'torch', 'Python', 'device')
 
 
+def project_root() -> Path:
+    """Return the folder that holds ``configs`` and ``tools``: the checkout, or ``mmws/.mim``.
+
+    Raises:
+        FileNotFoundError: There is neither.
+    """
+    package = Path(mmws.__file__).parent
+    for root in (package.parent, package / '.mim'):
+        if (root / 'configs' / 'msws').is_dir() and (root / 'tools' / 'train.py').is_file():
+            return root
+    raise FileNotFoundError(
+        f'configs and tools of mmws are neither beside {package} nor in it. Install mmws from a '
+        'wheel or from a checkout.'
+    )
+
+
 def made_with(folder: Path) -> dict[str, str]:
-    """Versions and commit of this process, and the device of the training in a folder."""
+    """Return versions and commit of this process, and the device of the training in a folder."""
     versions = {
-        'mmws': __version__,
+        'mmws': mmws.__version__,
         'commit': commit(project_root()),
         'torch': torch.__version__,
         'Python': platform.python_version(),
@@ -31,7 +45,7 @@ def made_with(folder: Path) -> dict[str, str]:
 
 
 def commit(root: Path) -> str | None:
-    """The short hash of a checkout, with ``-dirty`` where files were changed; None elsewhere."""
+    """Return the short hash of a checkout, with ``-dirty`` after changes; None elsewhere."""
     if not (root / '.git').exists():
         return None
     command = ('git', '-C', str(root), 'describe', '--always', '--dirty', '--exclude', '*')
@@ -43,29 +57,23 @@ def commit(root: Path) -> str | None:
 
 
 def device_of(folder: Path) -> str:
-    """The GPU in the newest log of a training, which may have run on another machine; else the
-    number of this one's cores."""
+    """Return the GPU in the newest log of a training, else the number of this machine's cores."""
     for log in sorted(folder.glob('*/*.log'), reverse=True):
         if found := re.search(r'^ *GPU [\d,]+: (.+)$', log.read_text(), re.MULTILINE):
             return found[1].strip()
     return f'{available_cores()} CPU cores'
 
 
-def describe(results: Iterable[Mapping[str, object]]) -> str:
-    """A sentence on what some results were made with: each version, commit and device once.
+def describe(results: Iterable[Mapping]) -> str:
+    """Say what some results were made with: each version, commit and device once.
 
     Args:
-        results: Of :meth:`CellRun.result`; older ones have no ``made_with``.
+        results: Of :meth:`TrainingRun.result`.
     """
-    found = [result.get('made_with', {}) for result in results]
     parts = []
+    found = [result['made_with'] for result in results]
     for key in _KEYS:
-        values = list(dict.fromkeys(str(made[key]) for made in found if key in made))
+        values = list(dict.fromkeys(made[key] for made in found if key in made))
         if values:
-            label = '' if key == 'device' else f'{key} '
-            parts.append(label + ' and '.join(values))
-    if not parts:
-        return ''
-    older = sum(not made for made in found)
-    more = f' Not written down for {older} older results.' if older else ''
-    return f'Made with {", ".join(parts)}.{more}'
+            parts.append(('' if key == 'device' else f'{key} ') + ' and '.join(values))
+    return f'Made with {", ".join(parts)}.' if parts else ''

@@ -14,52 +14,42 @@ from mmws.files.atomic_write import write_atomically
 
 from .cells import Cell, Table
 
+# mIoU in percent of each repeat, by the name of the training.
 Results = Mapping[str, Sequence[float]]
 
 
 def mean_and_spread(values: Sequence[float]) -> str:
-    """``52.3 ± 0.4``: mean and sample standard deviation; one value alone has no spread."""
-    if not values:
-        return ''
-    if len(values) == 1:
-        return f'{values[0]:.1f}'
+    """Write ``52.3 ± 0.4``: mean and sample deviation; one value alone has no spread."""
+    if len(values) < 2:
+        return f'{values[0]:.1f}' if values else ''
     return f'{np.mean(values):.1f} ± {np.std(values, ddof=1):.1f}'
 
 
 def single_baselines(table: Table, results: Results) -> dict[str, list[float]]:
-    """The best and the mean of the trainings with one seed, repeat by repeat.
-
-    Args:
-        table: Its ``singles`` are looked at; only repeats that all of them have count.
-        results: mIoU of each config's repeats, in percent.
+    """Return the best and the mean of the trainings with one seed, repeat by repeat.
 
     Returns:
-        ``{'best single seed': [...], 'mean single seed': [...]}``; the best is the seed whose mean
-        over the repeats is the highest. Empty where a single is missing.
+        The best is the seed whose mean over the repeats that all of them have is the highest.
+        Empty where a single is missing.
     """
-    singles = [results.get(config, ()) for config in table.singles]
-    repeats = min(map(len, singles), default=0)
+    names = [single.name for single in table.singles]
+    repeats = min((len(results.get(name, ())) for name in names), default=0)
     if not repeats:
         return {}
-    values = np.array([runs[:repeats] for runs in singles])
+    values = np.array([results[name][:repeats] for name in names])
     best = values.mean(1).argmax()
     return {
-        f'best single seed ({table.singles[best]})': list(values[best]),
-        f'mean of the {len(singles)} single seeds': list(values.mean(0)),
+        f'best single seed ({names[best]})': list(values[best]),
+        f'mean of the {len(names)} single seeds': list(values.mean(0)),
     }
 
 
 def markdown(table: Table, results: Results) -> str:
-    """The table in Markdown: what was measured, and the paper's figure in brackets.
-
-    Args:
-        table: Which cells, in which rows and columns.
-        results: mIoU of each config's repeats, in percent; a missing config leaves its cell empty.
-    """
+    """Write the table in Markdown: what was measured, and the paper's figure in brackets."""
     columns = list(dict.fromkeys(cell.column for cell in table.cells))
     rows: dict[str, dict[str, str]] = {}
     for cell in table.cells:
-        text = mean_and_spread(results.get(cell.config, ()))
+        text = mean_and_spread(results.get(cell.training.name, ()))
         if cell.paper is not None:
             text = f'{text} [{cell.paper}]'.strip()
         rows.setdefault(cell.row, {})[cell.column] = text
@@ -71,93 +61,79 @@ def markdown(table: Table, results: Results) -> str:
 
 
 def csv_text(table: Table, results: Results, without_crf: Results) -> str:
-    """One line a repeat: row, column, config, repeat, mIoU, and the paper's figure.
-
-    Args:
-        table: Which cells.
-        results: mIoU of each config's repeats, in percent.
-        without_crf: The same before the CRF, where the test has one; else equal.
-    """
+    """Write one line a repeat, with the mIoU before the CRF (where there is none: the same)."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator='\n')
     writer.writerow(['row', 'column', 'config', 'repeat', 'mIoU', 'mIoU_without_crf', 'paper'])
-    named = {cell.config for cell in table.cells}
-    singles = [Cell(c, 'single seed', '') for c in table.singles if c not in named]
+    named = {cell.training.name for cell in table.cells}
+    singles = [Cell(t, 'single seed', '') for t in table.singles if t.name not in named]
     for cell in (*table.cells, *singles):
-        both = zip(results.get(cell.config, ()), without_crf.get(cell.config, ()), strict=True)
+        name = cell.training.name
+        both = zip(results.get(name, ()), without_crf.get(name, ()), strict=True)
         for repeat, values in enumerate(both):
-            writer.writerow([cell.row, cell.column, cell.config, repeat, *values, cell.paper or ''])
+            writer.writerow([cell.row, cell.column, name, repeat, *values, cell.paper or ''])
     return text.getvalue()
 
 
 def plot(table: Table, results: Results, title: str) -> bytes:
-    """A PNG: each repeat a dot, their mean a bar, the paper's figure a hollow diamond."""
-    import matplotlib
-
-    matplotlib.use('Agg', force=False)
-    from matplotlib import pyplot
+    """Draw each repeat as a dot, their mean as a bar, the paper's figure as a diamond (PNG)."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
 
     rows = [
-        (f'{cell.row}, {cell.column}', results.get(cell.config, ()), cell.paper)
+        (f'{cell.row}, {cell.column}', results.get(cell.training.name, ()), cell.paper)
         for cell in table.cells
     ]
     rows += [(name, values, None) for name, values in single_baselines(table, results).items()]
-    figure, axes = pyplot.subplots(figsize=(8, 1.2 + 0.34 * len(rows)), layout='constrained')
+    figure = Figure(figsize=(8, 1.2 + 0.34 * len(rows)), layout='constrained', dpi=120)
+    axes = figure.subplots()
+    paper_mark = dict(linestyle='', marker='D', mfc='none', mec='#c0392b', markersize=7)
+    legend, shown = {}, []
     for at, (_, values, paper) in enumerate(rows):
         if len(values):
-            axes.barh(at, np.mean(values), color='#9ec3e6', height=0.7, zorder=1)
-            axes.plot(values, [at] * len(values), 'o', color='#1f4e79', markersize=4, zorder=3)
+            axes.barh(at, np.mean(values), color='#9ec3e6', height=0.7)
+            dots = axes.plot(values, [at] * len(values), 'o', color='#1f4e79', markersize=4)
+            legend['here, one run each'] = dots[0]
+            shown += values
         if paper is not None:
-            axes.plot(paper, at, 'D', mfc='none', mec='#c0392b', markersize=7, zorder=2)
-    shown = [
-        v for _, values, paper in rows for v in (*values, *(() if paper is None else (paper,)))
-    ]
+            legend['paper (VOC 2012 val)'] = axes.plot(paper, at, **paper_mark)[0]
+            shown.append(paper)
     if shown:
-        low, high = min(shown), max(shown)
-        margin = max(2.0, 0.1 * (high - low))
-        axes.set_xlim(max(0.0, math.floor(low - margin)), math.ceil(high + margin))
+        margin = max(2.0, 0.1 * (max(shown) - min(shown)))
+        axes.set_xlim(max(0, math.floor(min(shown) - margin)), math.ceil(max(shown) + margin))
     axes.set_yticks(range(len(rows)), [name for name, _, _ in rows])
     axes.invert_yaxis()
     axes.set_xlabel('mIoU (%); the axis does not start at 0')
     axes.set_title(title, loc='left')
-    axes.grid(axis='x', color='#dddddd', zorder=0)
-    marks = {'here, one run each': dict(marker='o', color='#1f4e79')}
-    if any(paper is not None for *_, paper in rows):
-        marks['paper (VOC 2012 val)'] = dict(marker='D', mfc='none', mec='#c0392b')
-    handles = [
-        pyplot.Line2D([], [], linestyle='', label=label, **mark) for label, mark in marks.items()
-    ]
-    figure.legend(handles=handles, loc='outside lower right', ncols=2, frameon=False)
+    axes.grid(axis='x', color='#dddddd')
+    axes.set_axisbelow(True)
+    figure.legend(legend.values(), legend, loc='outside lower right', ncols=2, frameon=False)
     png = io.BytesIO()
-    figure.savefig(png, format='png', dpi=120)
-    pyplot.close(figure)
+    FigureCanvasAgg(figure).print_png(png)
     return png.getvalue()
 
 
 def write_report(
-    folder: Path,
-    name: str,
-    table: Table,
-    results: Results,
-    *,
-    without_crf: Results,
-    heading: str,
-    notes: str,
+    path: Path, table: Table, results: Results, *, without_crf: Results, heading: str, notes: str
 ) -> Path:
-    """Writes ``<name>.md``, ``<name>.csv`` and ``<name>.png``; the path of the first.
+    """Write Markdown, CSV and plot.
 
     Args:
-        folder: Where to.
-        name: Such as ``table1``.
+        path: Without the ending.
         table: What to show.
-        results: mIoU of each config's repeats, in percent.
+        results: mIoU in percent.
         without_crf: The same before the CRF.
         heading: Of the page and the plot.
         notes: Text below the table.
+
+    Returns:
+        The path of the Markdown.
     """
-    text = f'# {heading}\n\n{markdown(table, results)}\n{notes}\n\n![{heading}]({name}.png)\n'
-    write_atomically(folder / f'{name}.csv', csv_text(table, results, without_crf).encode())
-    write_atomically(folder / f'{name}.png', plot(table, results, heading))
-    path = folder / f'{name}.md'
-    write_atomically(path, text.encode())
-    return path
+    page, text, picture = (path.with_name(path.name + end) for end in ('.md', '.csv', '.png'))
+    write_atomically(text, csv_text(table, results, without_crf).encode())
+    write_atomically(picture, plot(table, results, heading))
+    content = (
+        f'# {heading}\n\n{markdown(table, results)}\n{notes}\n\n![{heading}]({picture.name})\n'
+    )
+    write_atomically(page, content.encode())
+    return page

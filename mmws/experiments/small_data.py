@@ -1,31 +1,24 @@
-"""Stage one on small data that is made here: scenes, noisy labels, classifiers, seeds.
-
-Everything that stage two of ``configs/tables/shapes`` needs, as jobs: the Shapes data or real masks
-that wear its textures, the pilot experiment's noise, both CAM classifiers and the seeds of each.
-"""
+"""Stage one on small data that is made here: scenes, noisy labels, classifiers, seeds."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from mmengine.config import Config
 from mmseg.utils import get_classes, get_palette
 
 from mmws.datasets.shapes_dataset import ShapesDataset
-from mmws.files.atomic_write import write_atomically
-from mmws.files.folder import SeedFolder
+from mmws.files.folder import SEED_MANIFEST, SeedFolder
 
-from .cell_run import training_progress
-from .cells import NOISE_DRAWS
-from .claim import check_claim, write_claim
+from .cells import NOISE_DRAWS, Source, Training
+from .identity import check_identity, write_identity
 from .jobs import Job, files_made
-from .paths import project_root
+from .machine import project_root
+from .training_run import TrainingRun, read_config
 
-CLASSIFIERS = ('vgg16', 'res38')
 # Blocks of 8 to 64 pixels are for photos of 500; these images have 96.
 _NOISE_BLOCKS = (4, 16)
 
@@ -50,6 +43,14 @@ class SmallData:
     masks: Path | None = None
     classifier_epochs: int | None = None
 
+    kind = 'shapes'
+    configs = 'shapes'
+    test_flags = ()
+
+    @property
+    def name(self) -> str:
+        return 'shapes' if self.masks is None else self.folder.name
+
     @property
     def root(self) -> Path:
         """The data in VOC layout."""
@@ -58,37 +59,23 @@ class SmallData:
     @property
     def classes(self) -> tuple[str, ...]:
         """With the background."""
-        if self.masks is None:
-            return tuple(ShapesDataset.METAINFO['classes'])
-        return tuple(get_classes('voc'))
+        names = ShapesDataset.METAINFO['classes'] if self.masks is None else get_classes('voc')
+        return tuple(names)
 
     @property
     def palette(self) -> list[list[int]]:
-        if self.masks is None:
-            return ShapesDataset.METAINFO['palette']
-        return get_palette('voc')
-
-    def classifier(self, name: str) -> Path:
-        """The work dir of a classifier."""
-        return self.folder / 'cam' / name
-
-    def checkpoint(self, name: str) -> Path:
-        """The weights of a trained classifier."""
-        epochs = self.classifier_epochs
-        if epochs is None:
-            epochs = Config.fromfile(_classifier_config(name)).train_cfg.max_epochs
-        return self.classifier(name) / f'epoch_{epochs}.pth'
+        return ShapesDataset.METAINFO['palette'] if self.masks is None else get_palette('voc')
 
     def check_claim(self) -> None:
-        """Refuses a folder with other data.
+        """Refuse a folder with other data.
 
         Raises:
             FileExistsError: The folder holds data that were made otherwise.
         """
-        check_claim(self.folder, self._recipe())
+        check_identity(self.folder, self._recipe())
 
-    def claim(self) -> None:
-        """Writes down how the data are made, if they can be made.
+    def check(self, runs: Iterable[TrainingRun]) -> None:
+        """Write down how the data are made, if they can be made.
 
         Raises:
             FileExistsError: The folder holds data that were made otherwise.
@@ -102,7 +89,7 @@ class SmallData:
                     f'{self.masks} holds {found} label maps (PNG) and {wanted} are wanted. Name '
                     'the folder that holds them, or ask for fewer with --train and --val.'
                 )
-        write_claim(self.folder, self._recipe())
+        write_identity(self.folder, self._recipe())
 
     def _recipe(self) -> dict:
         return dict(
@@ -113,163 +100,124 @@ class SmallData:
             classifier_epochs=self.classifier_epochs,
         )
 
-    def options(self, config: str, *, epochs: int | None = None, seed: int = 0) -> list[str]:
-        """``key=value`` that make a config of ``configs/tables/shapes`` read these data.
-
-        Args:
-            config: Its name.
-            epochs: Instead of the config's own number.
-            seed: Of the training.
-        """
+    def options(self, training: Training, epochs: int | None) -> dict[str, object]:
+        """What a training has instead of its base config, by dotted names, to read these data."""
         dataset = 'train_dataloader.dataset'
-        of_classes = [f'{key}.dataset.' for key in ('val_dataloader', 'test_dataloader')]
-        options = [f'{prefix}data_root={self.root}' for prefix in of_classes]
-        inner = dataset if config == 'gt' else f'{dataset}.dataset'
-        of_classes.append(f'{inner}.')
-        options.append(f'{inner}.data_root={self.root}')
-        if config != 'gt':
-            seeds = 'noisy' if 'noise' in config else 'seeds'
-            options.append(f'{dataset}.seed_root={self.root / seeds}')
+        datasets = [f'{key}_dataloader.dataset' for key in ('val', 'test')]
+        datasets.append(f'{dataset}.dataset' if training.seeds else dataset)
+        options = {f'{key}.data_root': str(self.root) for key in datasets}
+        if training.seeds:
+            options[f'{dataset}.seed_root'] = str(self.root / training.seed_root)
+            options[f'{dataset}.seed_dirs'] = list(training.seeds)
         if self.masks is not None:
-            options += [f'{prefix}type=PascalVOCDataset' for prefix in of_classes]
-            options.append(f'model.decode_head.num_classes={len(self.classes)}')
-        cfg = Config.fromfile(project_root() / 'configs' / 'tables' / 'shapes' / f'{config}.py')
-        for part in ('backbone', 'decode_head'):
-            if cfg.model[part].init_cfg is not None:
-                options.append(f'model.{part}.init_cfg.checkpoint={self.checkpoint("vgg16")}')
-        for i, hook in enumerate(cfg.custom_hooks):
+            options.update({f'{key}.type': 'PascalVOCDataset' for key in datasets})
+            options['model.decode_head.num_classes'] = len(self.classes)
+        if 'model.backbone.init_cfg' not in training.options:
+            weights = str(self.checkpoint('vgg16'))
+            for part in ('backbone', 'decode_head'):
+                options[f'model.{part}.init_cfg.checkpoint'] = weights
+        base = read_config(project_root() / 'configs' / 'shapes' / training.base)
+        for i, hook in enumerate(base.custom_hooks):
             if 'gt_dir' in hook:
-                options.append(f'custom_hooks.{i}.gt_dir={self.root / "SegmentationClassAug"}')
-        options.append(f'randomness.seed={seed}')
-        return options + schedule_options(epochs)
+                options[f'custom_hooks.{i}.gt_dir'] = str(self.root / 'SegmentationClassAug')
+        return options | _schedule(epochs)
 
-    def jobs(
-        self, *, noise: Sequence[float] = (), seeds: Sequence[str] = (), merges: Sequence[str] = ()
-    ) -> list[Job]:
-        """What has to be made.
+    def needs(self, training: Training) -> tuple[str, ...]:
+        """The jobs that a training has to wait for."""
+        return ('images', 'vgg16 classifier', *(source.name for source in training.sources))
 
-        Args:
-            noise: Ratios of the noisy labels.
-            seeds: Classifiers to make seeds of. The one of VGG16 is trained in any case: the
-                segmentation networks start from it.
-            merges: ``'max'`` and ``'mean'``: also the seeds of VGG16's merged CAMs (Table 3).
+    def jobs(self, trainings: Iterable[Training]) -> list[Job]:
+        """What has to be made before some trainings.
+
+        The classifier of VGG16 is trained in any case: the segmentation networks start from it.
         """
-        jobs = [self._make_data()]
-        jobs += [
-            self._train_classifier(n)
-            for n in sorted({'vgg16', *seeds}, key=CLASSIFIERS[::-1].index)
-        ]
-        jobs += [self._draw_noise(ratio) for ratio in noise]
-        jobs += [self._make_seeds(name) for name in seeds]
-        jobs += [self._make_seeds('vgg16', merge) for merge in merges]
-        return jobs
-
-    def _tool(self, name: str, *arguments) -> list[str]:
-        return [sys.executable, *map(str, (project_root() / 'tools' / name, *arguments))]
-
-    def _make_data(self) -> Job:
+        sources = list(dict.fromkeys(s for training in trainings for s in training.sources))
+        networks = dict.fromkeys(['vgg16', *(s.network for s in sources if s.network)])
         masks = [] if self.masks is None else ['--from-masks', self.masks]
-        numbers = ['--train', self.train, '--val', self.val, '--seed', self.seed]
-        return Job(
-            name='images',
-            commands=[self._tool('make_shapes.py', '--out', self.root, *numbers, *masks)],
+        images = self._job(
+            'images',
+            *('make_shapes.py', '--out', self.root, '--train', self.train, '--val', self.val),
+            *('--seed', self.seed, *masks),
             log=self.folder / 'make_shapes.log',
-            done=lambda: (
-                SeedFolder(self.root / 'JPEGImages', {}, manifest='shapes.json').is_complete
-            ),
-            progress=partial(
-                files_made, self.root / 'JPEGImages', self.train + self.val, suffix='.jpg'
-            ),
-            device=False,
+            last=self.root / 'JPEGImages',
+            total=self.train + self.val,
         )
+        # ResNet38 takes longest.
+        classifiers = [self.classifier(network).job() for network in sorted(networks)]
+        return [images, *classifiers, *map(self._make_seeds, sources)]
 
-    def _draw_noise(self, ratio: float) -> Job:
-        numbers = ['--ratio', ratio, '--draws', NOISE_DRAWS, '--seed', self.seed]
-        command = self._tool(
-            'make_noisy_labels.py',
-            *(self.root / 'SegmentationClassAug', '--out', self.root / 'noisy', *numbers),
-            *('--list', self.root / 'ImageSets' / 'Segmentation' / 'train.txt'),
-            *('--sizes', *_NOISE_BLOCKS, '--workers', 1),
-        )
-        last = self.root / 'noisy' / f'noise{ratio}_{NOISE_DRAWS - 1:02d}'
-        return Job(
-            name=f'noise {ratio}',
-            commands=[command],
-            log=self.folder / 'make_noisy_labels.log',
-            done=lambda: SeedFolder(last, {}).is_complete,
-            needs=('images',),
-            progress=partial(files_made, last, self.train),
-            device=False,
-        )
-
-    def _train_classifier(self, name: str) -> Job:
-        folder = self.classifier(name)
-        options = [*self._classifier_options(), *schedule_options(self.classifier_epochs)]
-        command = self._tool(
-            'train.py',
-            *(_classifier_config(name), '--resume', '--work-dir', folder),
-            *('--cfg-options', *options),
-        )
-        return Job(
-            name=f'{name} classifier',
-            commands=[command],
-            log=folder / 'log.txt',
-            done=(folder / 'done').is_file,
-            needs=('images',),
-            finish=partial(write_atomically, folder / 'done', b''),
-            progress=partial(training_progress, folder),
-        )
-
-    def _make_seeds(self, name: str, merge: str | None = None) -> Job:
-        options = self._classifier_options()
-        if merge is not None:
-            options.append(f'seeds.merge={merge}')
-        command = self._tool(
-            'generate_seeds.py',
-            *(
-                _classifier_config(name),
-                self.checkpoint(name),
-                '--out',
-                self.root / 'seeds',
-                '--workers',
-                1,
-            ),
-            *('--cams', self.folder / 'cams', '--cfg-options', *options),
-        )
-        last = self.root / 'seeds' / f'{name}_crf_{merge or "x0.5"}'
-        return Job(
-            name=f'{name} seeds' + (f' ({merge})' if merge else ''),
-            commands=[command],
-            log=self.folder / 'cam' / f'{name}_seeds.log',
-            done=lambda: SeedFolder(last, {}).is_complete,
-            needs=(f'{name} classifier',),
-            progress=partial(files_made, last, self.train),
-        )
-
-    def _classifier_options(self) -> list[str]:
-        options = [f'randomness.seed={self.seed}']
+    def classifier(self, network: str) -> TrainingRun:
+        """The training of a classifier."""
+        options: dict[str, object] = {'randomness.seed': self.seed}
         for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-            options.append(f'{loader}.dataset.data_root={self.root}')
+            options[f'{loader}.dataset.data_root'] = str(self.root)
             if self.masks is not None:
-                names = ','.join(self.classes[1:])
-                options.append(f'{loader}.dataset.classes=[{names}]')
+                options[f'{loader}.dataset.classes'] = list(self.classes[1:])
         if self.masks is not None:
-            number = len(self.classes) - 1
-            options += [f'model.head.num_classes={number}']
-            options += [f'model.data_preprocessor.num_classes={number}']
-        return options
+            options['model.head.num_classes'] = len(self.classes) - 1
+            options['model.data_preprocessor.num_classes'] = len(self.classes) - 1
+        return TrainingRun(
+            name=f'{network} classifier',
+            base=project_root() / 'configs' / 'shapes' / f'{network}_cam.py',
+            options=options | _schedule(self.classifier_epochs),
+            folder=self.folder / 'cam' / network,
+            needs=('images',),
+            tested=False,
+        )
+
+    def checkpoint(self, network: str) -> Path:
+        """The weights of a trained classifier."""
+        run = self.classifier(network)
+        return run.folder / f'epoch_{run.config.train_cfg.max_epochs}.pth'
+
+    def _make_seeds(self, source: Source) -> Job:
+        last = self.root / ('noisy' if source.ratio else 'seeds') / source.folders[-1]
+        if source.ratio:
+            return self._job(
+                source.name,
+                *('make_noisy_labels.py', self.root / 'SegmentationClassAug'),
+                *('--list', self.root / 'ImageSets' / 'Segmentation' / 'train.txt'),
+                *('--out', last.parent, '--ratio', source.ratio, '--draws', NOISE_DRAWS),
+                *('--seed', self.seed, '--sizes', *_NOISE_BLOCKS, '--workers', 0),
+                log=self.folder / 'make_noisy_labels.log',
+                last=last,
+                total=self.train,
+                needs=('images',),
+            )
+        network = source.network
+        merge = ['--cfg-options', f'seeds.merge={source.merge}'] if source.merge else []
+        return self._job(
+            source.name,
+            *('generate_seeds.py', self.classifier(network).config_path, self.checkpoint(network)),
+            *('--out', last.parent, '--cams', self.folder / 'cams', '--workers', 0, *merge),
+            log=self.folder / 'cam' / f'{network}_seeds.log',
+            last=last,
+            total=self.train,
+            needs=(f'{network} classifier',),
+        )
+
+    def _job(
+        self, name: str, tool: str, *arguments, log: Path, last: Path, total: int, needs=()
+    ) -> Job:
+        """A job whose tool fills folders; the last one's manifest says that it is done."""
+        images = name == 'images'
+        made = SeedFolder(last, {}, manifest='shapes.json' if images else SEED_MANIFEST)
+        return Job(
+            name=name,
+            commands=[[sys.executable, project_root() / 'tools' / tool, *arguments]],
+            log=log,
+            done=lambda: made.is_complete,
+            needs=needs,
+            progress=partial(files_made, last, total, '.jpg' if images else '.png'),
+        )
 
 
-def schedule_options(epochs: int | None) -> list[str]:
-    """``key=value`` that shorten the schedule of a small config."""
+def _schedule(epochs: int | None) -> dict[str, object]:
+    """Another number of epochs for a small config."""
     if epochs is None:
-        return []
-    return [
-        f'train_cfg.max_epochs={epochs}',
-        f'train_cfg.val_interval={epochs}',
-        f'param_scheduler.0.total_steps={epochs}',
-    ]
-
-
-def _classifier_config(name: str) -> Path:
-    return project_root() / 'configs' / 'shapes' / f'{name}_cam.py'
+        return {}
+    return {
+        'train_cfg.max_epochs': epochs,
+        'train_cfg.val_interval': epochs,
+        'param_scheduler.0.total_steps': epochs,
+    }

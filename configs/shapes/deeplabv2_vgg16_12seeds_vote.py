@@ -1,5 +1,6 @@
-# Shapes with the twelve seeds of the two CAM classifiers (vgg16_cam.py and res38_cam.py).
-_base_ = './shapes.py'
+# The majority vote of the classifiers' twelve seeds as one label: what MultiSeedDataset gives a
+# stock segmentor.
+_base_ = './deeplabv2_vgg16_gt.py'
 
 train_dataloader = dict(
     dataset=dict(

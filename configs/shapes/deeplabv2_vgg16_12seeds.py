@@ -1,10 +1,5 @@
-# Twelve seeds of the CAM classifiers with weighted selective training.
-_base_ = [
-    '../../_base_/models/deeplabv2_vgg16-small.py',
-    '../../_base_/datasets/shapes_12seeds.py',
-    '../../_base_/schedules/shapes_4e.py',
-    '../../_base_/msws_runtime.py',
-]
+# Twelve seeds with weighted selective training.
+_base_ = './deeplabv2_vgg16_12seeds_vote.py'
 
 model = dict(type='mmws.MultiSeedSegmentor', base={{_base_.model.type}})
 

@@ -1,4 +1,0 @@
-# Two noisy labels at ratio 0.1, their plain average: section 3 of the paper has no WST.
-_base_ = './noise0.3_12labels_plain.py'
-
-train_dataloader = dict(dataset=dict(seed_dirs=['noise0.1_00', 'noise0.1_01']))

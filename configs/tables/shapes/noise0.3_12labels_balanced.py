@@ -1,4 +1,0 @@
-# The prediction that selects the seeds is balanced by class.
-_base_ = './noise0.3_12labels.py'
-
-model = dict(decode_head=dict(loss_decode=dict(balance=1.0)))

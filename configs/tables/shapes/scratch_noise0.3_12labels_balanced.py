@@ -1,4 +1,0 @@
-# From nothing instead of the classifier.
-_base_ = './noise0.3_12labels_balanced.py'
-
-model = dict(backbone=dict(init_cfg=None), decode_head=dict(init_cfg=None))

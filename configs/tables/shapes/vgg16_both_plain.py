@@ -1,4 +1,0 @@
-# Their plain average (Eq. 4) in place of WST.
-_base_ = './vgg16_both.py'
-
-model = dict(decode_head=dict(loss_decode=dict(scale=0.0)))

@@ -1,4 +1,0 @@
-# One seed: CRF of VGG16, one scale.
-_base_ = './12seeds.py'
-
-train_dataloader = dict(dataset=dict(seed_dirs=['vgg16_crf_x1.0']))
