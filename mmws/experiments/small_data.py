@@ -137,7 +137,7 @@ class SmallData:
         images = self._job(
             'images',
             *('make_shapes.py', '--out', self.root, '--train', self.train, '--val', self.val),
-            *('--seed', self.seed, *masks),
+            *('--seed', self.seed, '--workers', 0, *masks),
             log=self.folder / 'make_shapes.log',
             last=self.root / 'JPEGImages',
             total=self.train + self.val,

@@ -1,16 +1,23 @@
+import shlex
 from pathlib import Path
 
 import pytest
-from mmengine.config import Config
+from mmengine.config import Config, DictAction
 
-from mmws.experiments.cells import TABLES
+from mmws.experiments.cells import SOURCES, TABLES
+from mmws.experiments.small_data import SmallData
+from mmws.experiments.table_run import TableRun
+from mmws.experiments.voc_data import VOCData
 
-ROOT = Path(__file__).resolve().parents[2] / 'configs' / 'tables'
-NAMES = {
-    kind: sorted({c for t in TABLES.values() if t.data in (None, kind) for c in t.configs()})
-    for kind in ('voc12', 'shapes')
+TYPES = dict(threshold=['threshold'], crf=['crf'], both=['threshold', 'crf'])
+DATA = {'voc12': VOCData(Path('/out')), 'shapes': SmallData(Path('/out'))}
+RUNS = {
+    (kind, name): TableRun(table, data).run(training)
+    for kind, data in DATA.items()
+    for table in TABLES
+    if TABLES[table].data in (None, kind)
+    for name, training in TABLES[table].trainings.items()
 }
-WORDS = dict(threshold=['threshold'], crf=['crf'], both=['threshold', 'crf'])
 
 
 def expected_seeds(name):
@@ -18,7 +25,7 @@ def expected_seeds(name):
     if name.endswith('gt'):
         return []
     kind = name.removeprefix('scratch_').removeprefix('r101_')
-    for ending in ('_plain', '_vote', '_late', '_balanced'):
+    for ending in ('_plain', '_vote', '_balanced'):
         kind = kind.removesuffix(ending)
     if kind.startswith('noise'):
         ratio, labels = kind.removeprefix('noise').split('_')
@@ -26,24 +33,22 @@ def expected_seeds(name):
         return [f'noise{ratio}_{draw:02d}' for draw in range(number)]
     scales = ['x1.0', 'x0.75', 'x0.5']
     if kind == '12seeds':
-        nets, types = ['vgg16', 'res38'], WORDS['both']
+        nets, types = ['vgg16', 'res38'], TYPES['both']
     else:
         net, of_type, *tag = kind.split('_')
-        nets, types = net.split('-'), WORDS[of_type]
+        nets, types = net.split('-'), TYPES[of_type]
         scales = scales if tag == ['3scales'] else tag or scales[:1]
     return [f'{n}_{t}_{s}' for n in nets for t in types for s in scales]
 
 
-@pytest.mark.parametrize('data', ['voc12', 'shapes'])
-def test_every_cell_has_a_config_and_every_config_a_cell(data):
-    files = {path.stem for path in (ROOT / data).glob('*.py')}
-    assert files == set(NAMES[data])
-
-
-@pytest.mark.parametrize('data, name', [(data, name) for data in NAMES for name in NAMES[data]])
-def test_a_cell_is_trained_with_what_its_name_says(data, name):
-    cfg = Config.fromfile(ROOT / data / f'{name}.py')
-    assert list(cfg.train_dataloader.dataset.get('seed_dirs', [])) == expected_seeds(name)
+@pytest.mark.parametrize('kind, name', RUNS)
+def test_a_cell_is_trained_with_what_its_name_says(kind, name):
+    cfg = RUNS[kind, name].config
+    dataset = cfg.train_dataloader.dataset
+    assert list(dataset.get('seed_dirs', [])) == expected_seeds(name)
+    root = {'voc12': 'data', 'shapes': '/out/data'}[kind]
+    if 'seed_root' in dataset:
+        assert dataset.seed_root == f'{root}/{"noisy" if "noise" in name else "seeds"}'
     multi = cfg.model.type == 'mmws.MultiSeedSegmentor'
     assert multi == (not name.endswith(('gt', '_vote')))
     # Section 3 of the paper comes before WST: the pilot experiment has the plain average.
@@ -52,10 +57,31 @@ def test_a_cell_is_trained_with_what_its_name_says(data, name):
         loss = cfg.model.decode_head.loss_decode
         assert loss.scale == (0.0 if plain else 1.0)
         assert loss.get('balance', 0.0) == (1.0 if name.endswith('_balanced') else 0.0)
-        assert loss.get('warmup', 0.0) == (0.5 if name.endswith('_late') else 0.0)
-    if data == 'shapes':
-        parts = (cfg.model.backbone, cfg.model.decode_head)
+    parts = (cfg.model.backbone, cfg.model.decode_head)
+    if kind == 'shapes':
         assert all((p.init_cfg is None) == name.startswith('scratch') for p in parts)
+    else:
+        assert (cfg.model.backbone.type == 'ResNet') == name.startswith('r101')
+
+
+@pytest.mark.parametrize('kind', DATA)
+def test_the_command_of_a_cell_trains_the_same_config(kind):
+    for (of, name), run in RUNS.items():
+        if of == kind:
+            train, test = map(shlex.split, run.by_hand())
+            assert train[:2] == ['python', 'tools/train.py'] and test[1] == 'tools/test.py'
+            cfg = Config.fromfile(train[2])
+            assert train[3] == '--work-dir' and train[5] == '--cfg-options', name
+            pairs = (option.split('=', 1) for option in train[6:])
+            cfg.merge_from_dict({k: DictAction._parse_iterable(v) for k, v in pairs})
+            assert cfg.to_dict() == run.config.to_dict(), name
+            assert test[2:4] == [train[2], train[4]] and test[-len(train[5:]) :] == train[5:]
+
+
+def test_a_path_that_the_command_line_would_change_is_not_printed():
+    run = TableRun('table6', VOCData(Path('/out'), Path('/my data'))).runs()[0]
+    with pytest.raises(ValueError, match="'/my data'.* cannot be written on the command line"):
+        run.by_hand()
 
 
 def test_the_papers_figures_of_shared_cells_agree():
@@ -63,6 +89,13 @@ def test_the_papers_figures_of_shared_cells_agree():
     for table in (TABLES[f'table{number}'] for number in range(2, 7)):
         for cell in table.cells:
             if cell.paper is not None:
-                assert figures.setdefault(cell.config, cell.paper) == cell.paper, cell
+                assert figures.setdefault(cell.training.name, cell.paper) == cell.paper, cell
     assert figures['12seeds'] == 64.6
     assert figures['vgg16_both'] == 63.8
+
+
+def test_each_seed_folder_has_a_source():
+    assert SOURCES['res38_crf_x0.75'].network == 'res38'
+    assert (SOURCES['vgg16_crf_max'].network, SOURCES['vgg16_crf_max'].merge) == ('vgg16', 'max')
+    assert SOURCES['noise0.3_11'].ratio == 0.3
+    assert len(SOURCES) == 12 + 2 * 2 + 3 * 12

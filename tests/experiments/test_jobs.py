@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 import time
@@ -37,17 +38,18 @@ def test_what_is_done_is_not_run_again(tmp_path):
     assert run_jobs(jobs, 1, say=lambda _: None) == 0
 
 
-def test_commands_run_in_order_and_finish_is_called_last(tmp_path):
+def test_commands_run_in_order_between_start_and_finish(tmp_path):
     log, called = tmp_path / 'log.txt', []
     job = Job(
         name='both',
         commands=[[sys.executable, '-c', f'print({n})'] for n in (1, 2)],
         log=log,
         done=lambda: False,
+        start=lambda: called.append(log.exists()),
         finish=lambda: called.append(log.read_text().split()),
     )
     run_jobs([job], 1, say=lambda _: None)
-    assert called == [['1', '2']]
+    assert called == [False, ['1', '2']]
 
 
 def test_a_failing_job_stops_the_others_and_shows_the_end_of_its_log(tmp_path):
@@ -70,24 +72,6 @@ def test_each_job_at_a_time_has_a_gpu_of_its_own(tmp_path):
     assert seen[2] in ('4', '7')
 
 
-def test_a_gpu_is_for_the_jobs_that_use_one_and_the_others_wait_for_none(tmp_path, monkeypatch):
-    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', 'mine')
-    code = 'import os, time; print(time.time()); time.sleep(0.5); print(time.time()); '
-    code += 'print(os.environ["CUDA_VISIBLE_DEVICES"])'
-
-    def job(name, device):
-        log = tmp_path / name
-        return Job(name, [[sys.executable, '-c', code]], log, lambda: False, device=device)
-
-    run_jobs(
-        [job('a', True), job('b', True), job('c', False)], 3, devices=['4'], say=lambda _: None
-    )
-    seen = {name: (tmp_path / name).read_text().split() for name in 'abc'}
-    assert [seen[name][2] for name in 'abc'] == ['4', '4', 'mine']
-    assert float(seen['a'][1]) <= float(seen['b'][0])
-    assert float(seen['c'][0]) < float(seen['b'][0])
-
-
 def test_the_gpus_handed_out_are_the_ones_that_the_user_chose():
     assert hand_out(2, 2, {}) == ['0', '1']
     assert hand_out(2, 2, {'CUDA_VISIBLE_DEVICES': '2,3'}) == ['2', '3']
@@ -96,13 +80,22 @@ def test_the_gpus_handed_out_are_the_ones_that_the_user_chose():
     assert hand_out(1, 3, {}) == hand_out(0, 3, {}) == []
 
 
-def test_start_is_called_before_the_first_command(tmp_path):
-    note = tmp_path / 'note'
-    show = [sys.executable, '-c', f'print(open({str(note)!r}).read())']
+def test_a_script_of_this_python_runs_in_a_fork_with_its_arguments(tmp_path):
+    script = tmp_path / 'tools' / 'say.py'
+    script.parent.mkdir()
+    (script.parent / 'beside.py').write_text('import os; pid = os.getppid()')
+    script.write_text(
+        'import sys, beside, torch\n'
+        'if __name__ == "__main__":\n'
+        '    print(sys.argv[1:], torch.get_num_threads(), beside.pid)\n'
+        '    print("error", file=sys.stderr)\n'
+        '    sys.exit(sys.argv[1])\n'
+    )
     log = tmp_path / 'log.txt'
-    job = Job('a', [show], log, lambda: False, start=lambda: note.write_text('before'))
-    run_jobs([job], 1, say=lambda _: None)
-    assert log.read_text().strip() == 'before'
+    job = Job('a', [[sys.executable, script, 'two words']], log, lambda: False)
+    with pytest.raises(JobFailed, match='two words'):  # as the interpreter, which prints it
+        run_jobs([job], 1, say=lambda _: None)
+    assert f"['two words'] 1 {os.getpid()}\nerror\ntwo words\n" == log.read_text()
 
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='only Linux tells a child of its parent')

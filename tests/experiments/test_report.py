@@ -4,17 +4,17 @@ import cv2
 import numpy as np
 import pytest
 
-from mmws.experiments.cells import Cell, Table
+from mmws.experiments.cells import Cell, Table, Training
 from mmws.experiments.report import csv_text, markdown, mean_and_spread, plot, single_baselines
 
 TABLE = Table(
     'Types',
     (
-        Cell('a', 'first', 'one', 60.0),
-        Cell('b', 'first', 'two', 61.5),
-        Cell('c', 'ours', 'two'),
+        Cell(Training('a'), 'first', 'one', 60.0),
+        Cell(Training('b'), 'first', 'two', 61.5),
+        Cell(Training('c'), 'ours', 'two'),
     ),
-    singles=('a', 'd'),
+    singles=(Training('a'), Training('d')),
 )
 RESULTS = {'a': [50.0, 52.0], 'b': [53.25], 'd': [40.0, 44.0, 99.0]}
 

@@ -1,5 +1,6 @@
 import pytest
 
+from mmws.experiments.cells import TABLES
 from mmws.experiments.small_data import SmallData
 
 
@@ -11,10 +12,10 @@ def test_masks_that_are_not_there_leave_the_folder_free(tmp_path):
     out = tmp_path / 'out'
     for wrong in (tmp_path / 'mistyped', masks):
         with pytest.raises(FileNotFoundError, match=f'{wrong} holds .*PNG.* and 4 are wanted'):
-            SmallData(out, train=3, val=1, masks=wrong).claim()
+            SmallData(out, train=3, val=1, masks=wrong).check([])
     assert not out.exists()
-    SmallData(out, train=2, val=1, masks=masks).claim()
-    with pytest.raises(FileExistsError, match='holds data made with'):
+    SmallData(out, train=2, val=1, masks=masks).check([])
+    with pytest.raises(FileExistsError, match='train is 2 there and 3 here'):
         SmallData(out, train=3, val=1).check_claim()
 
 
@@ -29,7 +30,7 @@ def test_masks_that_are_not_there_leave_the_folder_free(tmp_path):
 )
 def test_jobs_that_write_files_say_how_many_are_there(tmp_path, job, folder, suffix, total):
     data = SmallData(tmp_path, train=5, val=2)
-    jobs = data.jobs(noise=[0.3], seeds=['vgg16', 'res38'], merges=['mean'])
+    jobs = data.jobs(training for table in TABLES.values() for training in table.trainings.values())
     (found,) = [made for made in jobs if made.name == job]
     assert found.progress() == f'0 of {total} files'
     (data.root / folder).mkdir(parents=True)

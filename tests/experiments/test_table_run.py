@@ -3,6 +3,7 @@ import json
 
 import pytest
 
+from mmws.experiments.cells import MASKS, TWELVE
 from mmws.experiments.small_data import SmallData
 from mmws.experiments.table_run import TableRun
 from mmws.experiments.voc_data import VOCData
@@ -15,6 +16,12 @@ def data(voc_tree, tmp_path):
     return VOCData(tmp_path / 'out', voc_tree.root)
 
 
+def finish(run, **result):
+    """Leave what a finished run leaves."""
+    run.job().start()
+    run.result_path.write_text(json.dumps(dict(made_with=MADE, **result)))
+
+
 def batch_options(run):
     return {o for job in run.jobs() for c in job.commands for o in map(str, c) if 'batch_size' in o}
 
@@ -23,6 +30,7 @@ def test_gpus_share_the_batch_of_the_config(data):
     assert batch_options(TableRun('table6', data)) == set()
     run = TableRun('table6', data, gpus=4, cells=['gt'])
     assert batch_options(run) == {'train_dataloader.batch_size=4'}
+    assert run.runs()[0].config.train_dataloader.batch_size == 16
     train, test = run.jobs()[0].commands
     assert '--standalone' in train and '--standalone' in test
     with pytest.raises(ValueError, match='batches of 16 images, which 3 GPUs cannot share evenly'):
@@ -52,27 +60,40 @@ def test_the_archive_is_of_the_papers_cell_where_there_are_test_images(data, tmp
     command = list(map(str, command))
     assert {'--tta', '--crf', '--format-only'} <= set(command)
     assert command[-1] == 'test_dataloader.dataset.ann_file=ImageSets/Segmentation/test.txt'
-    assert f'test_dataloader.dataset.data_root={data.root}' in command
+
+
+def test_a_finished_or_half_trained_cell_of_other_seeds_is_not_reported(data, voc_tree, tmp_path):
+    table = TableRun('table6', VOCData(tmp_path / 'out', tmp_path / 'voc'))
+    run = table.run(TWELVE)
+    folder = tmp_path / 'voc/seeds' / TWELVE.seeds[4]
+    folder.mkdir(parents=True)
+    (folder / 'seed.json').write_text('{"recipe": {"checkpoint": "old"}, "complete": true}')
+    finish(run, mIoU=50.0)
+    table.check_claims()
+    (folder / 'seed.json').write_text('{"recipe": {"checkpoint": "new"}, "complete": true}')
+    for left in (run.result_path, run.folder / 'epoch_1.pth'):
+        run.result_path.unlink()
+        left.write_text('{}')
+        for cells in (None, ['gt']):  # the report shows all
+            with pytest.raises(FileExistsError, match=f'seeds .*{folder.name} is .* there and'):
+                TableRun('table6', table.data, cells=cells).check_claims()
+        with pytest.raises(FileExistsError, match='depend on something else'):
+            run.job().start()
+        run.result_path.touch()
 
 
 def test_a_trial_is_not_reported_as_the_real_thing(data):
-    data.claim()
     trial = TableRun('table6', data, epochs=1, cells=['gt'])
-    trial.jobs()[0].start()
-    real = TableRun('table6', data, cells=['gt'])
-    with pytest.raises(FileExistsError, match=r"{'epochs': 1}; asked for is {'epochs': 20}"):
-        real.check_claims()
-    with pytest.raises(FileExistsError):  # its report would show the trial
+    finish(trial.run(MASKS), mIoU=1)
+    with pytest.raises(FileExistsError, match='max_epochs is 1 there and 20 here'):
         TableRun('table6', data, cells=['12seeds']).check_claims()
     trial.check_claims()
 
 
 def test_the_report_has_both_figures_the_papers_test_and_what_it_was_made_with(data):
-    run = TableRun('table6', data)
-    result = data.folder / 'cells' / 'gt' / 'seed0' / 'result.json'
-    result.parent.mkdir(parents=True)
-    result.write_text(json.dumps(dict(mIoU=70.0, mIoU_crf=71.5, made_with=MADE)))
-    text = run.write_report().read_text()
+    table = TableRun('table6', data)
+    finish(table.run(MASKS), mIoU=70.0, mIoU_crf=71.5)
+    text = table.write_report().read_text()
     assert '| ground truth | 71.5 |' in text
     (row,) = csv.DictReader((data.folder / 'table6.csv').open())
     assert (row['mIoU'], row['mIoU_without_crf']) == ('71.5', '70.0')
@@ -80,15 +101,15 @@ def test_the_report_has_both_figures_the_papers_test_and_what_it_was_made_with(d
     assert 'test the paper reports 64.2 (server id QR50FW)' in text
     assert 'no archive for the test server yet: it is not finished' in text
     assert 'Made with mmws 0.1, commit abc, torch 2.6, Python 3.11, NVIDIA H100.' in text
-    archive = data.folder / 'cells/12seeds/seed0/submission/results.tar.gz'
+    archive = table.run(TWELVE).archive
     archive.parent.mkdir(parents=True)
     archive.touch()
-    text = run.write_report().read_text()
+    text = table.write_report().read_text()
     assert 'test server: `cells/12seeds/seed0/submission/results.tar.gz`' in text
 
 
 def test_the_report_says_what_the_archive_lacks(tmp_path):
-    run = TableRun('table7', VOCData(tmp_path / 'out', tmp_path / 'voc'))
-    text = run.write_report().read_text()
+    table = TableRun('table7', VOCData(tmp_path / 'out', tmp_path / 'voc'))
+    text = table.write_report().read_text()
     assert f'yet: there is no {tmp_path}/voc/ImageSets/Segmentation/test.txt' in text
     assert '66.7 (server id ZHCI9F)' in text

@@ -1,20 +1,22 @@
 import shutil
-from pathlib import Path
 
 import pytest
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
 from mmws.experiments import voc_data
-from mmws.experiments.paths import project_root
+from mmws.experiments.cells import TABLES, TWELVE
+from mmws.experiments.machine import project_root
+from mmws.experiments.table_run import TableRun
 from mmws.experiments.voc_data import VOCData
 from mmws.files.folder import SeedFolder
 
-TWELVE = [f'{n}_{t}_{s}' for n in ('vgg16', 'res38') for t in ('threshold', 'crf')
-          for s in ('x1.0', 'x0.75', 'x0.5')]  # fmt: skip
+ALL = {name: t for table in TABLES.values() for name, t in table.trainings.items()}
+CONFIGS = project_root() / 'configs' / 'msws'
 
 
-def configs(*names):
-    return {name: project_root() / 'configs' / 'tables' / 'voc12' / f'{name}.py' for name in names}
+def check(data, *names):
+    table = TableRun('table6', data)
+    data.check([table.run(ALL[name]) for name in names])
 
 
 @pytest.fixture
@@ -23,9 +25,9 @@ def data(voc_tree, tmp_path, monkeypatch):
     monkeypatch.setattr(voc_data, 'load_pydensecrf', lambda: None)
     root = tmp_path / 'voc'
     shutil.copytree(voc_tree.root, root)
-    for name in TWELVE:
+    for name in TWELVE.seeds:
         shutil.copytree(voc_tree.seed_root / voc_tree.seed_names[0], root / 'seeds' / name)
-    for name in TWELVE[:2]:
+    for name in TWELVE.seeds[:2]:
         (root / 'seeds' / name / 'seed.json').write_text('{"recipe": {}}')
     return VOCData(tmp_path / 'out', root)
 
@@ -35,33 +37,35 @@ def seeds_of(data, name):
 
 
 def test_complete_data_pass_and_the_crf_is_looked_for(data, monkeypatch):
-    data.check(configs('12seeds', 'gt'))
+    check(data, '12seeds', 'gt')
 
     def missing():
         raise ImportError('the CRF needs pydensecrf')
 
     monkeypatch.setattr(voc_data, 'load_pydensecrf', missing)
     with pytest.raises(ImportError, match='needs pydensecrf'):
-        data.check(configs('gt'))
+        check(data, 'gt')
 
 
 def test_unfinished_and_empty_seed_folders_are_refused(data):
-    folder = seeds_of(data, TWELVE[3])
+    folder = seeds_of(data, TWELVE.seeds[3])
     shutil.rmtree(folder)
     SeedFolder(folder, dict(any=1)).prepare()
-    with pytest.raises(FileNotFoundError, match=rf'1 seed .*{TWELVE[3]} is unfinished \(for 12s'):
-        data.check(configs('12seeds'))
+    with pytest.raises(
+        FileNotFoundError, match=rf'1 seed .*{TWELVE.seeds[3]} is unfinished \(for 12s'
+    ):
+        check(data, '12seeds')
     (folder / 'seed.json').unlink()
-    with pytest.raises(FileNotFoundError, match=rf'{TWELVE[3]} holds no PNG'):
-        data.check(configs('12seeds'))
+    with pytest.raises(FileNotFoundError, match=rf'{TWELVE.seeds[3]} holds no PNG'):
+        check(data, '12seeds')
     folder.rmdir()
-    with pytest.raises(FileNotFoundError, match=rf'{TWELVE[3]} is missing'):
-        data.check(configs('12seeds'))
+    with pytest.raises(FileNotFoundError, match=rf'{TWELVE.seeds[3]} is missing'):
+        check(data, '12seeds')
 
 
 def test_the_advice_makes_what_is_missing(data):
     with pytest.raises(FileNotFoundError) as caught:
-        data.check(configs('noise0.3_2labels', 'noise0.1_1label', 'vgg16_crf_mean', '12seeds'))
+        check(data, 'noise0.3_2labels', 'noise0.1_1label', 'vgg16_crf_mean', '12seeds')
     first, *commands = str(caught.value).splitlines()
     assert first.startswith(f'4 seed folders are not ready, the first: {data.root}/noisy/noise0.3_')
     draw = f'--list {data.root}/ImageSets/Segmentation/train_aug.txt'
@@ -89,12 +93,12 @@ def test_the_advice_makes_what_is_missing(data):
 def test_lists_images_and_masks_are_looked_for(data, file, config, complaint):
     (data.root / file).unlink()
     with pytest.raises(FileNotFoundError, match=complaint):
-        data.check(configs(config))
+        check(data, config)
 
 
 def test_masks_of_training_images_are_for_the_ground_truth_only(data):
     (data.root / 'SegmentationClassAug' / '2007_train_aug_2.png').unlink()
-    data.check(configs('12seeds'))
+    check(data, '12seeds')
 
 
 def test_what_the_test_server_needs(data):
@@ -105,30 +109,23 @@ def test_what_the_test_server_needs(data):
     assert data.without_test().startswith('there is no')
 
 
-def test_one_work_dir_is_for_one_root(tmp_path):
-    mine, other = (VOCData(tmp_path / 'out', Path(root)) for root in ('/a/mine', '/b/mine'))
-    mine.claim()
-    mine.check_claim()
-    for stranger in (other, VOCData(tmp_path / 'out')):
-        with pytest.raises(FileExistsError, match="{'data_root': '/a/mine'}; asked for is"):
-            stranger.claim()
-
-
-def test_results_of_older_versions_are_of_the_default_root(tmp_path):
-    (tmp_path / 'out' / 'cells').mkdir(parents=True)
-    with pytest.raises(FileExistsError, match='results of an older version'):
-        VOCData(tmp_path / 'out', tmp_path).claim()
-    VOCData(tmp_path / 'out').claim()
-
-
 @pytest.mark.parametrize('epochs', [None, 3])
-def test_a_trial_lowers_the_rate_to_its_end(tmp_path, epochs):
-    for name, path in configs('12seeds', 'r101_gt', 'noise0.1_1label').items():
-        cfg = Config.fromfile(path)
-        whole = cfg.param_scheduler[0].end - cfg.train_cfg.max_epochs
-        options = VOCData(tmp_path, tmp_path / 'voc').options(name, epochs=epochs)
-        cfg.merge_from_dict(
-            {k: DictAction._parse_iterable(v) for k, v in (o.split('=', 1) for o in options)}
-        )
-        assert cfg.train_cfg.max_epochs == epochs or epochs is None
-        assert cfg.param_scheduler[0].end - cfg.train_cfg.max_epochs == whole == 1
+@pytest.mark.parametrize('name', ['12seeds', 'r101_gt', 'noise0.1_1label'])
+def test_a_trial_lowers_the_rate_to_its_end(data, name, epochs):
+    cfg = TableRun('table6', data, epochs=epochs).run(ALL[name]).config
+    assert cfg.train_cfg.max_epochs == (epochs or 20)
+    assert cfg.param_scheduler[0].end - cfg.train_cfg.max_epochs == 1
+
+
+@pytest.mark.parametrize('name', ['12seeds', 'gt', '12seeds_vote'])
+def test_cells_start_from_the_weights_of_another_config(tmp_path, name):
+    other = CONFIGS / 'deeplabv2_vgg16-caffe_12seeds.py'
+    data = VOCData(tmp_path, weights=other)
+    found, wanted = TableRun('table6', data).run(ALL[name]).config, Config.fromfile(other)
+    for part in ('backbone', 'decode_head'):
+        assert found.model[part].init_cfg == wanted.model[part].init_cfg
+    for key in ('mean', 'std', 'bgr_to_rgb'):
+        assert found.model.data_preprocessor[key] == wanted.model.data_preprocessor[key]
+    assert 'vgg16' in found.model.backbone.init_cfg.checkpoint
+    r101 = TableRun('table7', data).run(ALL['r101_12seeds'])
+    assert r101.config.model.to_dict() == Config.fromfile(r101.base).model.to_dict()
