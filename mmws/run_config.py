@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -95,9 +96,10 @@ def run(cfg: Config, work: Callable[[Runner], object]) -> None:
 
 
 def train(runner: Runner) -> None:
-    """Train, unless no batch would be made of the data.
+    """Train, unless the data are not there for a single step or for the validation.
 
     Raises:
+        FileNotFoundError: Label maps of the validation are missing.
         ValueError: With ``drop_last`` there are fewer images than a batch holds, so that a training
             would end without a step.
     """
@@ -111,7 +113,38 @@ def train(runner: Runner) -> None:
             'step would be made. Lower batch_size, set drop_last=False, or take more images '
             '(--limit).'
         )
+    if runner.val_loop is not None:
+        check_label_maps(runner.val_loop.dataloader.dataset, 'val_dataloader')
     runner.train()
+
+
+def check_label_maps(dataset: object, loader: str) -> None:
+    """Check that a dataset's label maps are there: mmseg looks when it reads one, epochs later.
+
+    Args:
+        dataset: One whose images have no label maps passes.
+        loader: Its name, for the message.
+
+    Raises:
+        FileNotFoundError: Their number, the first one and what to do.
+    """
+    if not hasattr(dataset, 'get_data_info'):
+        return
+    infos = (dataset.get_data_info(i) for i in range(len(dataset)))
+    paths = [Path(info['seg_map_path']) for info in infos if info.get('seg_map_path')]
+    paths = [path for path in paths if ':' not in path.parts[0]]  # no address of a server
+    there = {folder: _names(folder) for folder in {path.parent for path in paths}}
+    missing = [path for path in paths if path.name not in there[path.parent]]
+    if missing:
+        raise FileNotFoundError(
+            f'{len(missing)} of the {len(paths)} label maps of {loader} are missing, the first: '
+            f'{missing[0]}. Put them there, correct data_prefix.seg_map_path, or train without a '
+            'validation: --cfg-options val_cfg=None val_dataloader=None val_evaluator=None'
+        )
+
+
+def _names(folder: Path) -> set[str]:
+    return set(os.listdir(folder)) if folder.is_dir() else set()
 
 
 def set_resume(cfg: Config, resume: str | None) -> None:

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -7,6 +8,7 @@ from mmengine.config import Config
 from mmengine.dataset import InfiniteSampler
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
+from mmengine.runner import Runner
 
 from mmws import run_config
 from mmws.engine import CheckpointCheckHook
@@ -132,6 +134,7 @@ class _Runner:
         if options.pop('infinite', False):
             options['sampler'] = InfiniteSampler(options['dataset'])
         self.train_loop = SimpleNamespace(dataloader=torch.utils.data.DataLoader(**options))
+        self.val_loop = None
         self.trained = False
 
     def train(self):
@@ -147,3 +150,19 @@ def test_fewer_images_than_a_batch_are_refused_before_the_first_step():
         runner = _Runner(**options)
         run_config.train(runner)
         assert runner.trained
+
+
+@pytest.mark.parametrize('folder', ['SegmentationClassAug', 'nowhere'])
+def test_missing_masks_of_the_validation_stop_a_training_before_its_first_step(
+    tiny_cfg, voc_tree, tmp_path, folder
+):
+    masks = tmp_path / 'SegmentationClassAug'
+    shutil.copytree(voc_tree.root / masks.name, masks)
+    (masks / f'{voc_tree.ids["val"][1]}.png').unlink()
+    tiny_cfg.val_dataloader.dataset.data_prefix.seg_map_path = str(tmp_path / folder)
+    tiny_cfg.work_dir = str(tmp_path / 'run')
+    runner = Runner.from_cfg(tiny_cfg)
+    missing = 1 if folder == masks.name else len(voc_tree.ids['val'])
+    with pytest.raises(FileNotFoundError, match=f'{missing} of the 3 label maps of val_dataloader'):
+        run_config.train(runner)
+    assert runner.iter == 0 and not list(Path(tiny_cfg.work_dir).glob('*.pth'))

@@ -10,6 +10,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from mmws.files.folder import SeedFolder
+from mmws.files.id_list import read_ids
 from mmws.seeds.crf import load_pydensecrf
 
 from .cells import NOISE_DRAWS, SOURCES, Training
@@ -176,8 +177,8 @@ def _check_files(dataset: Mapping, *, masks: bool, run: str) -> None:
 
 def missing_files(ids: Path, folder: Path, suffix: str) -> str | None:
     """Say which files of a list a folder lacks, from one look at it; None: none."""
-    wanted = ids.read_text().split()
     there = set(os.listdir(folder)) if folder.is_dir() else set()
+    wanted = read_ids(ids, lambda image_id: image_id + suffix in there)
     missing = [image_id for image_id in wanted if image_id + suffix not in there]
     if not missing:
         return None
