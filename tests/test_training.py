@@ -22,7 +22,7 @@ SEEDS = ('a', 'b', 'c')
 # Sums on a GPU may come in any order.
 RTOL = 1e-3 if torch.cuda.is_available() else 0.0
 
-# The parts that a training is made of, as configs/tables/shapes puts them together. Without
+# The parts that a training is made of, as configs/shapes puts them together. Without
 # normalisation: what a batch does to the weights must not depend on the batch before.
 CONFIG = f"""
 _base_ = [

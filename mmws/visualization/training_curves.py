@@ -14,7 +14,7 @@ def training_curves(trainings: Mapping[str, Sequence[Mapping]]) -> np.ndarray:
     """Draws the losses on the left and the mIoU on held-out images on the right.
 
     Args:
-        trainings: Title -> what :func:`mmws.experiments.cell_run.training_log` found: records with
+        trainings: Title -> what :func:`mmws.experiments.training_run.training_log` found: records with
             ``loss`` and ``step``, and records with ``mIoU`` and ``step``.
 
     Returns:
