@@ -52,11 +52,12 @@ def rows_of(args: argparse.Namespace, names: list[str], image_id: str, classes: 
         if not file.is_file():
             continue
         cams = read_cams(file)
+        names_of_cams = stored_classes(store, CAM_MANIFEST) or classes
         maps = {scale: upsample_cam(cam, image.shape[:2]) for scale, cam in cams.maps.items()}
         for index, class_id in enumerate(cams.class_ids):
             rows.append(
                 {
-                    f'{store.name} CAM {classes[class_id + 1]} x{scale}': overlay_cam(
+                    f'{store.name} CAM {names_of_cams[class_id + 1]} x{scale}': overlay_cam(
                         image, cam[index]
                     )
                     for scale, cam in maps.items()
@@ -87,22 +88,35 @@ def classes_of(args: argparse.Namespace, names: list[str]) -> tuple[list[str], l
     if not found:
         return named_classes('voc')
     first = next(iter(found))
-    for folder, classes in found.items():
-        if classes != found[first]:
+    named = {folder: [name for name in classes if name] for folder, classes in found.items()}
+    for folder, classes in named.items():
+        # CAMs are numbered by class, whatever the labels of the seeds are.
+        same = (
+            classes == named[first] if folder in stores_of(args) else found[folder] == found[first]
+        )
+        if not same:
             sys.exit(
-                f'{first} is of the classes {", ".join(found[first][1:])}, but {folder} of '
+                f'{first} is of the classes {", ".join(named[first][1:])}, but {folder} of '
                 f'{", ".join(classes[1:])}. Choose folders with --seeds, or say --classes.'
             )
     return found[first], voc_palette()[: len(found[first])].tolist()
 
 
 def stored_classes(folder: Path, manifest: str = SEED_MANIFEST) -> list[str] | None:
-    """The names of the labels that a folder was made with; None where nothing says so."""
+    """The names of the labels that a folder was made with, '' for those that no class has.
+
+    None where nothing says so.
+    """
     try:
-        names = (SeedFolder(folder, {}, manifest=manifest).stored_recipe() or {}).get('classes')
+        recipe = SeedFolder(folder, {}, manifest=manifest).stored_recipe() or {}
     except ValueError:  # a file of that name which is not ours
         return None
-    return None if names is None else ['background', *names]
+    names = recipe.get('classes')
+    if names is None:
+        return None
+    labels = recipe.get('labels') or range(1, len(names) + 1)
+    numbered = {0: 'background', **dict(zip(labels, names, strict=True))}
+    return [numbered.get(label, '') for label in range(max(numbered) + 1)]
 
 
 def stores_of(args: argparse.Namespace) -> list[Path]:

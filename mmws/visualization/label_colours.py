@@ -49,5 +49,5 @@ def legend_patches(
             label=names[label],
         )
         for label in sorted(occurring)
-        if label in names
+        if names.get(label)
     ]

@@ -6,7 +6,7 @@ from PIL import Image
 from mmws.files.atomic_write import write_atomically
 from mmws.files.folder import SeedFolder
 from mmws.files.label_map import encode_label_map
-from mmws.seeds.cam_store import ImageCAMs
+from mmws.seeds.cam_store import CAM_MANIFEST, ImageCAMs
 
 
 def test_a_sheet_an_image(tool, tmp_path):
@@ -50,3 +50,23 @@ def test_classes_are_those_the_seeds_were_made_with(tool, tmp_path):
     assert mixed.returncode and 'class 24, but' in mixed.stderr
     done = tool('browse_seeds.py', 'seeds', *options, '--classes', 26, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+
+
+def test_labels_that_are_numbered_otherwise_keep_their_colours(tool, tmp_path):
+    (tmp_path / 'images').mkdir()
+    Image.new('RGB', (60, 40), (9, 99, 200)).save(tmp_path / 'images/x.jpg')
+    folder = SeedFolder(tmp_path / 'seeds/a', {'classes': ['cat', 'cow'], 'labels': [8, 10]})
+    folder.prepare()
+    write_atomically(folder.file('x'), encode_label_map(np.full((40, 60), 10, np.uint8)))
+    # CAMs are numbered by class: 1 is the cow.
+    cams = ImageCAMs((1,), {1.0: np.eye(4, dtype=np.float16)[None]})
+    store = SeedFolder(
+        tmp_path / 'cams/a', {'classes': ['cat', 'cow']}, suffix='.npz', manifest=CAM_MANIFEST
+    )
+    store.prepare()
+    write_atomically(store.file('x'), cams.encode())
+    options = ['--images', 'images', '--cams', 'cams', '--out', 'sheets']
+    done = tool('browse_seeds.py', 'seeds', *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    sheet = np.asarray(Image.open(tmp_path / 'sheets/x.png').convert('RGB'))
+    assert (sheet == (64, 128, 0)).all(2).sum() > 1000  # VOC's colour of cow
