@@ -47,6 +47,7 @@ from .saliency import (
     DSSHead,
     DSSResNet,
     LoadSaliencyMask,
+    ONNXSaliency,
     SaliencyDataset,
     SaliencyMetric,
 )
@@ -82,6 +83,7 @@ __all__ = [
     'MultiSeedDataset',
     'MultiSeedSegmentor',
     'NumClassesCheckHook',
+    'ONNXSaliency',
     'PackMultiSeedInputs',
     'PaletteIoUMetric',
     'PretrainedEfficientNetLite',
