@@ -38,7 +38,7 @@ class CRFIoUMetric(PaletteIoUMetric):
     Args:
         workers: Processes for the CRF. 0: none, it runs where the metric does. None: as many as
             the process may use cores, shared among the processes of one machine, at most 16.
-        iterations: Mean-field steps; 5 is the author's for testing (FACTS section 5).
+        iterations: Mean-field steps; 5 is the author's for testing (js-fan/MCIC).
         bilateral_sxy: Reach of the appearance term in pixels.
         bilateral_srgb: Reach of the appearance term in colour values (0-255).
         bilateral_compat: Weight of the appearance term.

@@ -155,7 +155,7 @@ class TrainingRun:
             newest = sorted((self.folder / 'test').glob('*/*.json'))[-1]
             metrics = json.loads(newest.read_text().splitlines()[-1])
         else:
-            metrics = training_log(self.folder)[-1]
+            metrics = [log for log in training_log(self.folder) if 'loss' not in log][-1]
         result = {key: value for key, value in metrics.items() if 'time' not in key}
         result['made_with'] = made_with(self.folder)
         _keep_weights(self.folder)

@@ -111,7 +111,7 @@ class VOCData:
             dataset = cfg.train_dataloader.dataset
             for seed in dataset.get('seed_dirs', []):
                 folder = Path(dataset.get('seed_root', ''), seed)
-                if folder not in problems and (problem := _problem(folder)):
+                if folder not in problems and (problem := folder_problem(folder)):
                     problems[folder] = f'{problem} (for {name})'
         if problems:
             folder, problem = next(iter(problems.items()))
@@ -134,7 +134,7 @@ def _weights_of(path: Path) -> dict[str, object]:
     return options
 
 
-def _problem(folder: Path) -> str | None:
+def folder_problem(folder: Path) -> str | None:
     """Say why seeds cannot be read; folders that something else has made are welcome."""
     if not folder.is_dir():
         return 'is missing'

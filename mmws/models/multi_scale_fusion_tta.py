@@ -17,9 +17,9 @@ FUSE = ('logits', 'probabilities')
 class MultiScaleFusionTTA(SegTTAModel):
     """Fuses the passes at several scales, unflipped and flipped, into one prediction.
 
-    The author's test code (FACTS section 6) resizes the logits of every scale to the image, appends
-    their element-wise maximum as one more map, takes the mean, and then the mean of the unflipped
-    and the flipped result. ``fuse='probabilities', append_max=False`` is mmseg's own
+    The author's test code (js-fan/CIAN, js-fan/MCIC) resizes the logits of every scale to the
+    image, appends their element-wise maximum as one more map, takes the mean, and then the mean of
+    the unflipped and the flipped result. ``fuse='probabilities', append_max=False`` is mmseg's own
     ``SegTTAModel``: the mean of all passes' softmax.
 
     Passes are added up as they are made, all scales of one flip before the next flip, so that at

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from mmws.visualization.training_curves import right_weight_curves, training_curves
+from mmws.visualization.training_curves import right_weight_curves
 
 BLUE, ORANGE = (np.round(255 * np.array(to_rgb(name))) for name in ('C0', 'C1'))
 
@@ -16,17 +16,6 @@ def shares(*values):
         {'step': 50 * i, 'right_weight/classes': v, 'right_weight/classes_plain': 0.6}
         for i, v in enumerate(values)
     ]
-
-
-def test_a_line_for_each_training():
-    logs = {
-        'one seed': [{'step': 1, 'loss': 2.0}, {'step': 9, 'loss': 1.0}, {'step': 1, 'mIoU': 40.0}],
-        'twelve': [{'step': 1, 'loss': 1.5}, {'step': 9, 'loss': 0.5}, {'step': 1, 'mIoU': 50.0}],
-    }
-    both = training_curves(logs)
-    assert has(both, BLUE) and has(both, ORANGE)
-    one = training_curves({'one seed': logs['one seed']})
-    assert has(one, BLUE) and not has(one, ORANGE)
 
 
 @pytest.mark.parametrize('count', [1, 2, 3])
