@@ -21,7 +21,7 @@ class Item(NamedTuple):
         use: What it is for.
         source: Who publishes it.
         problem: What is missing; None: nothing.
-        required: Whether Table 6 needs it.
+        required: Whether Table 6 needs it, or its seeds where they are not there yet.
     """
 
     name: str
@@ -50,6 +50,8 @@ def checklist(root: Path) -> list[Item]:
 
     res38 = _PRETRAINED / 'ilsvrc-cls_rna-a1_cls1000_ep-0001.params'
     caffe = _PRETRAINED / 'vgg16_20M.pth'
+    # Who has the seeds does not need what they are made of.
+    unmade = any(folder_problem(_SEEDS / name) for name in TWELVE.seeds)
     aug = (
         'SBD, the Semantic Boundaries Dataset, as PNGs in one folder with the masks of VOC: the '
         'field shares it as SegmentationClassAug (DeepLab, OAA, IRN). For val alone '
@@ -74,6 +76,7 @@ def checklist(root: Path) -> list[Item]:
             'image-level labels',
             _TRAINVAL,
             files('Annotations', 'train_aug', '.xml'),
+            required=unmade,
         ),
         Item(
             f'{root}/SegmentationClassAug (val)',
@@ -94,12 +97,14 @@ def checklist(root: Path) -> list[Item]:
             'the maps that OAA and ICD publish as saliency_aug (DSS), or your own: '
             'docs/saliency.md',
             files('saliency', 'train_aug', '.png'),
+            required=unmade,
         ),
         Item(
             str(res38),
             "ImageNet weights of ResNet38 (VGG16's are downloaded by torchvision)",
             'ademxapp, its model A1; the README of AffinityNet (PSA) names it',
             file(res38),
+            required=unmade,
         ),
         Item(
             str(caffe),
