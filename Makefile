@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO_STAMP := $(VENV)/.for-demo
 TEST_STAMP := $(VENV)/.for-test
-DEMO_EXTRAS := openmmlab,lite,cam,crf
+DEMO_EXTRAS := openmmlab,lite,cam
 TEST_EXTRAS := $(DEMO_EXTRAS),onnx,query,test
 SOURCES := pyproject.toml setup.py requirements/constraints.txt
 # uv takes a fifth of pip's time. What it cannot install, such as from an index that only pip's

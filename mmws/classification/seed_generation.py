@@ -23,7 +23,6 @@ from mmws.files.map_run import MapReport, MapRun
 from mmws.files.worker_pool import share_of_work
 from mmws.seeds.cam import NotFiniteError, normalize_cam
 from mmws.seeds.cam_store import CAM_MANIFEST, CAM_SUFFIX, ImageCAMs
-from mmws.seeds.crf import load_pydensecrf
 from mmws.seeds.seed_recipe import SeedRecipe
 
 from .class_maps import class_maps
@@ -208,7 +207,6 @@ def recipe_of(config: Config, **changes) -> SeedRecipe:
         **changes: Replace entries of it; None leaves one as it is.
 
     Raises:
-        ImportError: They include CRF seeds, and pydensecrf is not installed.
         ValueError: The config has no ``seeds``, or they make no sense.
     """
     options = config.get('seeds')
@@ -218,10 +216,7 @@ def recipe_of(config: Config, **changes) -> SeedRecipe:
             "'../_base_/cam_seeds.py' to its _base_ and seeds = dict(prefix='NAME')."
         )
     changes = {name: value for name, value in changes.items() if value is not None}
-    recipe = SeedRecipe.from_dict({**options, **changes})
-    if 'crf' in recipe.types:
-        load_pydensecrf()
-    return recipe
+    return SeedRecipe.from_dict({**options, **changes})
 
 
 def classifier_identity(model: nn.Module, config: Config) -> dict[str, str]:

@@ -20,7 +20,7 @@ from mmengine.logging import print_log
 from mmseg.registry import METRICS
 from torch import Tensor
 
-from mmws.seeds.crf import CRFOptions, load_pydensecrf, refine_with_crf
+from mmws.seeds.crf import CRFOptions, refine_with_crf
 
 from .palette_iou_metric import PaletteIoUMetric, label_of
 
@@ -48,7 +48,7 @@ class CRFIoUMetric(PaletteIoUMetric):
         **kwargs: As in mmseg's ``IoUMetric``.
 
     Raises:
-        ImportError: pydensecrf is not installed.
+        ValueError: A number of the CRF that makes no sense.
 
     Example:
         >>> test_evaluator = dict(type='CRFIoUMetric', iou_metrics=['mIoU'], workers=8)
@@ -68,7 +68,6 @@ class CRFIoUMetric(PaletteIoUMetric):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        load_pydensecrf()  # before the test begins, not after its first image
         if workers is not None and workers < 0:
             raise ValueError(f'workers must be >= 0, or None for all cores; got {workers}.')
         self.workers = _default_workers() if workers is None else workers
@@ -132,7 +131,7 @@ class CRFIoUMetric(PaletteIoUMetric):
                 self._pool = ProcessPoolExecutor(
                     self.workers,
                     mp_context=multiprocessing.get_context('spawn'),
-                    initializer=_ignore_interrupts,
+                    initializer=_start_worker,
                 )
             refined = self._pool.submit(_refine, image, scores, self.crf)
         else:
@@ -206,9 +205,10 @@ def _refine(image: np.ndarray, scores: np.ndarray, crf: CRFOptions) -> np.ndarra
     return refine_with_crf(image, scores[None], **asdict(crf))[0]
 
 
-def _ignore_interrupts() -> None:
+def _start_worker() -> None:
     # Ctrl-C reaches every process of the terminal; the parent ends the workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)  # as many processes as cores are running already
 
 
 def _default_workers() -> int:

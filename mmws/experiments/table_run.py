@@ -133,7 +133,6 @@ class TableRun:
         Raises:
             FileExistsError: As :meth:`check_claims`.
             FileNotFoundError: Seeds, images or masks are missing.
-            ImportError: There is no CRF, which tests on VOC use.
         """
         self.check_claims()
         self.data.check(self.runs())

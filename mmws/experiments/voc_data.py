@@ -11,7 +11,6 @@ from mmengine.config import Config
 
 from mmws.files.folder import SeedFolder
 from mmws.files.id_list import read_ids
-from mmws.seeds.crf import load_pydensecrf
 
 from .cells import NOISE_DRAWS, SOURCES, Training
 from .jobs import Job
@@ -80,7 +79,6 @@ class VOCData:
 
         Raises:
             FileNotFoundError: Seeds, lists, images or masks are missing.
-            ImportError: There is no CRF, which the tests use.
         """
         configs = {run.name: run.config for run in runs}
         self._check_seeds(configs)
@@ -95,7 +93,6 @@ class VOCData:
                 if key not in checked:
                     checked.add(key)
                     _check_files(dataset, masks=masks, run=name)
-        load_pydensecrf()
 
     def without_test(self) -> str | None:
         """Say what keeps the test server's images from being predicted; None: nothing."""

@@ -6,6 +6,7 @@ import concurrent.futures
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor
@@ -119,6 +120,9 @@ def _start_worker() -> None:
     import cv2
 
     cv2.setNumThreads(0)  # as many processes as cores are running already
+    os.environ['OMP_NUM_THREADS'] = '1'  # for what is imported later
+    if 'torch' in sys.modules:
+        sys.modules['torch'].set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which shuts us down
     parent = multiprocessing.parent_process()
     if parent is not None:

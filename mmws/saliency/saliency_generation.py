@@ -20,7 +20,7 @@ from mmws.files.folder import SALIENCY_MANIFEST, SeedFolder
 from mmws.files.id_list import IMAGE_SUFFIXES
 from mmws.files.image_file import BadInputError, read_image
 from mmws.files.map_run import MapReport, MapRun
-from mmws.seeds.crf import CRFOptions, load_pydensecrf
+from mmws.seeds.crf import CRFOptions
 from mmws.seeds.seed_recipe import fill
 
 from .dss import DSS
@@ -46,7 +46,6 @@ class SaliencyGeneration(MapRun):
         **kwargs: ``share`` and ``limit`` as in :class:`MapRun`.
 
     Raises:
-        ImportError: A CRF is asked for, and pydensecrf is not installed.
         ValueError: Arguments that make no sense.
     """
 
@@ -64,8 +63,6 @@ class SaliencyGeneration(MapRun):
         self.images = images
         self.predict = predict
         self.crf = None if crf is None else crf_options(crf)
-        if crf is not None:
-            load_pydensecrf()
         folder = SeedFolder(out, {**recipe, 'crf': self.crf}, manifest=SALIENCY_MANIFEST)
         # Without a CRF the network takes all the time.
         workers = workers if self.crf or workers < 0 else 0

@@ -1,29 +1,37 @@
 """DenseCRF (Kraehenbuehl & Koltun 2011) on the raw image, many score stacks in one pass.
 
-Mean-field inference is mostly filtering, and the filters depend on the image alone. The seeds of
-one image therefore share one :class:`pydensecrf.densecrf.DenseCRF2D`: its lattices are built once
-and every filter pass carries the channels of all G stacks. Two identities keep the result that of
-G separate calls:
+Mean-field inference with a Potts model repeats
 
-* A softmax over the channels of all stacks, divided by a stack's own sum, is the softmax of that
-  stack. So pydensecrf's own step can run on all of them together.
-* Neither a softmax nor a Potts model notices a shift that all labels of a pixel share, and the
-  filters are linear. Measured from the last label, a stack needs only the L - 1 channels
-  ``Q_l - Q_last`` with energies ``U_l - U_last``; the last label is a channel of zeros that one
-  copy of serves all stacks. G x L channels become G x (L - 1) + 1: 4 instead of 6 for three
-  seeds of an image with one class.
+    log Q <- -U + c_g K_g Q + c_b K_b Q  (up to a constant a pixel),    Q <- softmax(log Q)
+
+with the unary energies U = -log(scores) and two Gaussian filters K that depend on the image alone:
+K_g on positions, K_b on positions and colours. So all G stacks of an image are channels of one
+filter pass. Neither the softmax nor the model notices a value that is added to all labels of a
+pixel, and the filters are linear: measured from its last label, a stack needs only the L - 1
+channels ``log Q_l - log Q_last`` and ``Q_l - Q_last``.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import inf
 from types import ModuleType
 
 import numpy as np
+import torch
+from torch import Tensor
+
+from .permutohedral import Lattice, SparseMatrix, normalized_lattice
+
+BACKENDS = ('torch', 'pydensecrf')
 
 # A probability below this counts as this, the limit that pydensecrf's own helper has too.
 _LOWEST_SCORE = 1e-5
+# Where the odds exp(x) of a few hundred labels are still far from the end of float32.
+_HIGHEST_LOG_ODDS = 60
+# So many pixels of all channels stay in a core's cache.
+_ROWS_AT_ONCE = 8192
 
 
 @dataclass(frozen=True)
@@ -64,6 +72,9 @@ class CRFOptions:
 def refine_with_crf(
     image: np.ndarray,
     scores: np.ndarray,
+    *,
+    backend: str = 'torch',
+    device: torch.device | str = 'cpu',
     **options: float,
 ) -> np.ndarray:
     """Refines G independent stacks of label scores of one image; the winner at each pixel.
@@ -71,32 +82,28 @@ def refine_with_crf(
     Args:
         image: (H, W, 3) uint8, RGB, the raw image (not normalised, not padded).
         scores: (G, L, H, W) floats in [0, 1]; only their ratios within a pixel and stack matter.
+        backend: ``'torch'``, or ``'pydensecrf'``, the reference, which needs that package and is
+            slower.
+        device: Where torch computes.
         **options: The numbers of :class:`CRFOptions`.
 
     Returns:
         (G, H, W) uint8, the index in [0, L) of the winning label; of equal ones the first.
 
     Raises:
-        ImportError: pydensecrf is not installed.
+        ImportError: pydensecrf is asked for and not installed.
         ValueError: Shapes or values that do not fit.
     """
-    crf = CRFOptions(**options)
-    scores = _check_inputs(image, scores)
-    stacks, labels, height, width = scores.shape
-    winner = np.zeros((stacks, height * width), np.uint8)
-    beliefs = _beliefs(image, scores, crf)
-    for row, belief in zip(winner, beliefs, strict=True):
-        best = belief[0].copy()
-        for label in range(1, labels):
-            higher = belief[label] > best
-            row[higher] = label
-            np.maximum(best, belief[label], out=best)
-    return winner.reshape(stacks, height, width)
+    logits = _infer(image, scores, backend, device, CRFOptions(**options))
+    return logits.max(1).indices.byte().cpu().numpy()
 
 
 def crf_probabilities(
     image: np.ndarray,
     scores: np.ndarray,
+    *,
+    backend: str = 'torch',
+    device: torch.device | str = 'cpu',
     **options: float,
 ) -> np.ndarray:
     """What :func:`refine_with_crf` takes the winner of: the label probabilities after the CRF.
@@ -107,19 +114,11 @@ def crf_probabilities(
     Returns:
         (G, L, H, W) float32, sums to 1 over L.
     """
-    crf = CRFOptions(**options)
-    scores = _check_inputs(image, scores)
-    probabilities = np.empty((*scores.shape[:2], scores[0, 0].size), np.float32)
-    beliefs = _beliefs(image, scores, crf)
-    for stack, belief in zip(probabilities, beliefs, strict=True):
-        for label, channel in enumerate(belief):
-            stack[label] = channel
-        stack /= stack.sum(0)
-    return probabilities.reshape(scores.shape)
+    return _infer(image, scores, backend, device, CRFOptions(**options)).softmax(1).cpu().numpy()
 
 
 def load_pydensecrf() -> ModuleType:
-    """The module ``pydensecrf.densecrf``; call it before long work that ends in a CRF.
+    """The module ``pydensecrf.densecrf``.
 
     Raises:
         ImportError: pydensecrf is not installed.
@@ -128,88 +127,141 @@ def load_pydensecrf() -> ModuleType:
         import pydensecrf.densecrf
     except ImportError as error:
         raise ImportError(
-            'the CRF needs pydensecrf, which is not installed: pip install pydensecrf2 (the same '
-            'code; pydensecrf itself no longer builds). It needs a C++ compiler and Python 3.10, '
-            '3.11 or 3.12; on 3.13 only what needs no CRF works.'
+            "backend='pydensecrf' needs pydensecrf, which is not installed. The CRF does not need "
+            'it: leave out `backend`. To compare with it: pip install pydensecrf2 (the same code; '
+            'pydensecrf itself no longer builds), with a C++ compiler; on Python 3.13 and newer '
+            'pip install cython setuptools wheel && '
+            'pip install --no-build-isolation pydensecrf2==1.1'
         ) from error
     return pydensecrf.densecrf
 
 
-def _beliefs(image: np.ndarray, scores: np.ndarray, options: CRFOptions) -> list[list[np.ndarray]]:
-    """For each stack its L channels (H * W,), proportional to the probabilities at every pixel."""
-    stacks, labels, height, width = scores.shape
-    if labels == 1:
-        return [[np.ones(height * width, np.float32)]] * stacks
-    joint = _mean_field(image, _relative_energies(scores), labels, options)
-    # Stacks share one softmax, and where their energies lie more than ~80 apart at a pixel, the
-    # weaker one has vanished from it. Only compatibilities far above the usual ones get there.
-    if stacks > 1 and not joint[-1].min() > np.finfo(np.float32).tiny * 2**20:
-        return [_beliefs(image, scores[[stack]], options)[0] for stack in range(stacks)]
-    return [
-        [*joint[first : first + labels - 1], joint[-1]]
-        for first in range(0, stacks * (labels - 1), labels - 1)
-    ]
-
-
-def _relative_energies(scores: np.ndarray) -> np.ndarray:
-    """(G * (L - 1) + 1, H * W) float32 energies, relative to each stack's last label."""
-    stacks, labels = scores.shape[:2]
-    energies = -np.log(np.clip(scores.reshape(stacks, labels, -1), _LOWEST_SCORE, 1))
-    relative = np.zeros((stacks * (labels - 1) + 1, energies.shape[-1]), np.float32)
-    np.subtract(
-        energies[:, :-1],
-        energies[:, -1:],
-        out=relative[:-1].reshape(stacks, labels - 1, -1),
-        casting='same_kind',
-    )
-    return relative
-
-
-def _mean_field(
+def _infer(
     image: np.ndarray,
-    energies: np.ndarray,
-    labels: int,
+    scores: np.ndarray,
+    backend: str,
+    device: torch.device | str,
     options: CRFOptions,
-) -> np.ndarray:
-    """Runs the steps; (G * (L - 1) + 1, H * W) float32, the last channel is every last label's."""
-    height, width = image.shape[:2]
-    crf = load_pydensecrf().DenseCRF2D(width, height, len(energies))
-    crf.setUnaryEnergy(energies)
-    if options.iterations:
-        crf.addPairwiseGaussian(sxy=options.gaussian_sxy, compat=options.gaussian_compat)
-        crf.addPairwiseBilateral(
-            sxy=options.bilateral_sxy,
-            srgb=options.bilateral_srgb,
-            rgbim=np.require(image, requirements='CW'),
-            compat=options.bilateral_compat,
+) -> Tensor:
+    """(G, L, H, W) float32, the logarithms of the probabilities up to a constant a pixel."""
+    if backend not in BACKENDS:
+        raise ValueError(f'backend must be one of {BACKENDS}; got {backend!r}.')
+    image, scores = _check_inputs(image, scores)
+    if backend == 'pydensecrf':
+        stacks = [_pydensecrf_probabilities(image, stack, options) for stack in scores]
+        return torch.from_numpy(np.stack(stacks)).log_()
+    with torch.inference_mode():
+        return _torch_logits(
+            torch.tensor(image).to(device), torch.tensor(scores).to(device), options
         )
-    state, *buffers = crf.startInference()
-    joint = np.asarray(state)  # a view: what is written here is what the next step filters
-    # A stack that has vanished from the joint softmax divides by zero; _beliefs sees that.
-    with np.errstate(divide='ignore', invalid='ignore'):
-        for _ in range(options.iterations):
-            _measure_from_last_label(joint, labels)
-            crf.stepInference(state, *buffers)
-    return joint
 
 
-def _measure_from_last_label(joint: np.ndarray, labels: int) -> None:
-    """Turns the joint softmax into ``Q_l - Q_last`` of each stack, in place."""
-    # Channel by channel: pydensecrf stores pixels first, and numpy is slow on short inner axes.
-    last = joint[-1].copy()
-    for first in range(0, len(joint) - 1, labels - 1):
-        stack = joint[first : first + labels - 1]
-        total = last.copy()
-        for channel in stack:
-            total += channel
-        for channel in stack:
-            channel -= last
-            channel /= total
-    joint[-1] = 0
+def _torch_logits(image: Tensor, scores: Tensor, options: CRFOptions) -> Tensor:
+    stacks, labels, height, width = scores.shape
+    logits = scores.new_zeros(scores.shape, dtype=torch.float32)
+    if labels > 1:
+        logs = scores.clamp(_LOWEST_SCORE, 1).log_()
+        unary = (logs[:, :-1] - logs[:, -1:]).float().view(-1, height * width).T.contiguous()
+        log_odds = _mean_field(image, unary, stacks, options)
+        logits[:, :-1] = log_odds.T.view(stacks, labels - 1, height, width)
+    return logits
 
 
-def _check_inputs(image: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Refuses what does not fit; the scores as floats."""
+def _mean_field(image: Tensor, unary: Tensor, stacks: int, options: CRFOptions) -> Tensor:
+    """Runs the steps on log-odds against each stack's last label: (H * W, G * (L - 1))."""
+    if not options.iterations:
+        return unary
+    height, width = image.shape[:2]
+    size = height, width, image.device
+    gaussian = _spatial_lattice(*size, options.gaussian_sxy, options.gaussian_compat)
+    points = torch.cat([_positions(*size), image.reshape(-1, 3).T])
+    reach = [options.bilateral_sxy] * 2 + [options.bilateral_srgb] * 3
+    bilateral = normalized_lattice(points, reach, options.bilateral_compat)
+    # Both slices are one matrix on the vertices of both lattices.
+    vertices = len(gaussian.blurs[0].columns)
+    slice_both = SparseMatrix(
+        torch.cat([gaussian.slice.columns, bilateral.slice.columns + vertices], 1),
+        torch.cat([gaussian.slice.weights, bilateral.slice.weights], 1),
+    )
+    channels = unary.shape[1] // stacks
+    same_stack = None
+    if channels <= 8:
+        same_stack = torch.block_diag(*[unary.new_ones(channels, channels)] * stacks)
+    rows_at_once = _ROWS_AT_ONCE if unary.device.type == 'cpu' else len(unary)
+    beliefs, blurred = torch.empty_like(unary), None
+    for _ in range(options.iterations):
+        for start in range(0, len(unary), rows_at_once):
+            rows = slice(start, start + rows_at_once)
+            if blurred is None:
+                log_odds = unary[rows].clone()
+            else:
+                log_odds = (slice_both.rows(rows) @ blurred).add_(unary[rows])
+            odds = log_odds.view(len(log_odds), stacks, -1)
+            beliefs[rows] = _beliefs(odds, same_stack).view_as(log_odds)
+        blurred = torch.cat([gaussian.blur(beliefs), bilateral.blur(beliefs)])
+    return (slice_both @ blurred).add_(unary)
+
+
+def _beliefs(log_odds: Tensor, same_stack: Tensor | None) -> Tensor:
+    """``Q_l - Q_last`` from ``log Q_l - log Q_last``, which is overwritten.
+
+    Args:
+        log_odds: (N, G, L - 1).
+        same_stack: (G * (L - 1), G * (L - 1)), 1 where both channels are of one stack; or None.
+    """
+    last = 1.0
+    if log_odds.max() > _HIGHEST_LOG_ODDS:
+        highest = log_odds.amax(2, keepdim=True).clamp_(min=0)
+        log_odds -= highest
+        last = highest.neg_().exp_()
+    odds = log_odds.exp_()
+    if odds.shape[2] == 1:
+        total = odds + last
+    elif same_stack is None:
+        total = odds.sum(2, keepdim=True) + last
+    else:  # on short axes this is several times as fast
+        total = (odds.flatten(1) @ same_stack).view_as(odds) + last
+    return odds.sub_(last).div_(total)
+
+
+@lru_cache(maxsize=4)
+def _spatial_lattice(
+    height: int, width: int, device: torch.device, sxy: float, compat: float
+) -> Lattice:
+    """The filter of positions, which depends on the image's size alone."""
+    return normalized_lattice(_positions(height, width, device), [sxy, sxy], compat)
+
+
+def _positions(height: int, width: int, device: torch.device) -> Tensor:
+    """(2, H * W) float32: x and y of each pixel."""
+    y, x = torch.meshgrid(
+        torch.arange(height, dtype=torch.float32, device=device),
+        torch.arange(width, dtype=torch.float32, device=device),
+        indexing='ij',
+    )
+    return torch.stack([x.flatten(), y.flatten()])
+
+
+def _pydensecrf_probabilities(
+    image: np.ndarray, scores: np.ndarray, options: CRFOptions
+) -> np.ndarray:
+    """One stack through pydensecrf, as it is usually called: (L, H, W) in and out."""
+    labels, height, width = scores.shape
+    crf = load_pydensecrf().DenseCRF2D(width, height, labels)
+    energies = -np.log(np.clip(scores, _LOWEST_SCORE, 1))
+    crf.setUnaryEnergy(np.ascontiguousarray(energies.reshape(labels, -1), np.float32))
+    crf.addPairwiseGaussian(sxy=options.gaussian_sxy, compat=options.gaussian_compat)
+    crf.addPairwiseBilateral(
+        sxy=options.bilateral_sxy,
+        srgb=options.bilateral_srgb,
+        rgbim=image.copy(),  # it must be writable
+        compat=options.bilateral_compat,
+    )
+    return np.asarray(crf.inference(options.iterations)).reshape(scores.shape)
+
+
+def _check_inputs(image: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Refuses what does not fit; the image, and the scores as floats."""
     image, scores = np.asarray(image), np.asarray(scores)
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(
@@ -223,11 +275,10 @@ def _check_inputs(image: np.ndarray, scores: np.ndarray) -> np.ndarray:
         )
     if scores.shape[1] > 256:
         raise ValueError(f'at most 256 labels fit into a uint8 label map; got {scores.shape[1]}.')
-    if scores.dtype != np.float64:
-        scores = scores.astype(np.float32, copy=False)
+    scores = np.ascontiguousarray(scores, np.float64 if scores.dtype == np.float64 else np.float32)
     lowest, highest = scores.min(), scores.max()
     if not (lowest >= 0 and highest <= 1.001):  # False for NaN, which must not pass
         raise ValueError(
             f'scores must lie in [0, 1]; found [{lowest}, {highest}]. Logits need a softmax first.'
         )
-    return scores
+    return np.ascontiguousarray(image), scores

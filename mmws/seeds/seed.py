@@ -193,7 +193,6 @@ def crf_seeds(
         (G, H, W) uint8: 0 background or class id + 1, no unknown.
 
     Raises:
-        ImportError: pydensecrf is not installed.
         ValueError: Shapes or values that do not fit.
     """
     labels = np.concatenate([np.uint8([BACKGROUND]), label_ids(class_ids)])

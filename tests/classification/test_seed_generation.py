@@ -1,4 +1,3 @@
-import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -201,14 +200,11 @@ def test_the_identity_is_of_weights_and_model():
     assert classifier_identity(one, config) != classifier_identity(one, Config(dict(model=None)))
 
 
-def test_a_config_and_its_recipe(monkeypatch):
+def test_a_config_and_its_recipe():
     with pytest.raises(ValueError, match='has no `seeds`'):
         recipe_of(Config(dict()))
     recipe = recipe_of(Config(dict(seeds=dict(prefix='a', types=['threshold']))), scales=[0.5])
     assert recipe.scales == (0.5,) and recipe.types == ('threshold',)
-    monkeypatch.setitem(sys.modules, 'pydensecrf.densecrf', None)
-    with pytest.raises(ImportError, match='pip install pydensecrf2'):
-        recipe_of(Config(dict(seeds=dict(prefix='a'))), types=None)
 
 
 def make_maps(folder, *, complete=True, **recipe):

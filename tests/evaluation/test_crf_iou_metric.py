@@ -1,12 +1,8 @@
-import sys
-
 import numpy as np
 import pytest
 import torch
 from mmseg.registry import METRICS
 from PIL import Image
-
-pytest.importorskip('pydensecrf', reason='the CRF needs pydensecrf (Python 3.10 to 3.12)')
 
 from mmws.evaluation import CRFIoUMetric
 from mmws.seeds.crf import CRFOptions, refine_with_crf
@@ -147,12 +143,6 @@ def test_missing_scores_say_what_to_do(samples):
     del samples[0]['seg_logits']
     with pytest.raises(KeyError, match='MultiScaleFusionTTA'):
         _build(workers=0).process({}, samples)
-
-
-def test_missing_pydensecrf_is_told_before_the_test_starts(monkeypatch):
-    monkeypatch.setitem(sys.modules, 'pydensecrf.densecrf', None)
-    with pytest.raises(ImportError, match='pip install pydensecrf2'):
-        CRFIoUMetric()
 
 
 def test_error_in_a_worker_reaches_the_caller_and_ends_the_pool(samples):

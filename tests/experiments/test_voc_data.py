@@ -3,7 +3,6 @@ import shutil
 import pytest
 from mmengine.config import Config
 
-from mmws.experiments import voc_data
 from mmws.experiments.cells import TABLES, TWELVE
 from mmws.experiments.machine import project_root
 from mmws.experiments.table_run import TableRun
@@ -20,9 +19,8 @@ def check(data, *names):
 
 
 @pytest.fixture
-def data(voc_tree, tmp_path, monkeypatch):
+def data(voc_tree, tmp_path):
     """Complete data with the twelve seeds, two of them with a manifest."""
-    monkeypatch.setattr(voc_data, 'load_pydensecrf', lambda: None)
     root = tmp_path / 'voc'
     shutil.copytree(voc_tree.root, root)
     for name in TWELVE.seeds:
@@ -36,15 +34,8 @@ def seeds_of(data, name):
     return data.root / 'seeds' / name
 
 
-def test_complete_data_pass_and_the_crf_is_looked_for(data, monkeypatch):
+def test_complete_data_pass(data):
     check(data, '12seeds', 'gt')
-
-    def missing():
-        raise ImportError('the CRF needs pydensecrf')
-
-    monkeypatch.setattr(voc_data, 'load_pydensecrf', missing)
-    with pytest.raises(ImportError, match='needs pydensecrf'):
-        check(data, 'gt')
 
 
 def test_unfinished_and_empty_seed_folders_are_refused(data):

@@ -131,7 +131,6 @@ def test_output_that_is_not_finite_stops_the_run(images, tmp_path, model):
 
 @pytest.mark.slow
 def test_crf_in_worker_processes(images, tmp_path, model):
-    pytest.importorskip('pydensecrf')
     crf = dict(iterations=2)
     here, there = (
         generate(images, tmp_path / f'out{workers}', model, crf=crf, workers=workers, limit=2)
@@ -190,7 +189,6 @@ def test_output_may_not_be_where_the_images_are(images, tmp_path):
 
 
 def test_crf_options_are_all_in_the_recipe(images, tmp_path, model):
-    pytest.importorskip('pydensecrf')
     generate(images, tmp_path / 'out', model, crf=dict(iterations=2), workers=0, limit=1)
     recipe = json.loads((tmp_path / 'out/saliency.json').read_text())['recipe']
     assert recipe['crf'] == dict(

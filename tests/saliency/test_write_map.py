@@ -28,7 +28,6 @@ def test_map_is_8_bit_grey():
 
 
 def test_writes_without_and_with_crf(tmp_path):
-    pytest.importorskip('pydensecrf')
     saliency = np.full((24, 40), 0.2, np.float32)
     saliency[2:11, 2:17] = 0.9  # most of one quarter
     image = mmcv.rgb2bgr(QUARTERS)

@@ -7,22 +7,15 @@ from PIL import Image
 
 from mmws.seeds.crf import CRFOptions, crf_probabilities, refine_with_crf
 
-densecrf = pytest.importorskip('pydensecrf.densecrf', reason='pydensecrf is not installed')
-
 PHOTO = (
     Path(__file__).resolve().parents[2].parent / 'shared/photos_voc20/JPEGImages/000000000036.jpg'
 )
 
 
-def separate_call(image, scores, iterations=10):
-    """One stack through pydensecrf as everybody calls it: (L, H, W) -> (L, H, W)."""
-    height, width = image.shape[:2]
-    crf = densecrf.DenseCRF2D(width, height, len(scores))
-    energies = -np.log(np.clip(scores, 1e-5, 1)).astype(np.float32)
-    crf.setUnaryEnergy(np.ascontiguousarray(energies.reshape(len(scores), -1)))
-    crf.addPairwiseGaussian(sxy=3, compat=3)
-    crf.addPairwiseBilateral(sxy=80, srgb=13, rgbim=image.copy(), compat=10)
-    return np.asarray(crf.inference(iterations)).reshape(scores.shape)
+def reference(image, scores, **options):
+    """Probabilities by pydensecrf, one call a stack as everybody calls it."""
+    pytest.importorskip('pydensecrf.densecrf', reason='pydensecrf is not installed')
+    return crf_probabilities(image, scores, backend='pydensecrf', **options)
 
 
 def assert_close(found, expected):
@@ -39,27 +32,58 @@ def random_case(stacks, labels, size=(41, 57), seed=0):
     return image, rng.random((stacks, labels, *size), np.float32)
 
 
-@pytest.mark.parametrize(
-    'stacks, labels', [(1, 2), (1, 5), (3, 2), (4, 3), (6, 7), (2, 21), (40, 3)]
-)
-def test_grouped_equals_separate_calls(stacks, labels):
-    image, scores = random_case(stacks, labels)
-    expected = np.stack([separate_call(image, stack) for stack in scores])
-    found = crf_probabilities(image, scores)
+def assert_like_pydensecrf(image, scores, **options):
+    expected = reference(image, scores, **options)
+    found = crf_probabilities(image, scores, **options)
     assert found.shape == scores.shape and found.dtype == np.float32
     assert_close(found, expected)
-    winner = refine_with_crf(image, scores)
-    assert winner.shape == (stacks, *image.shape[:2]) and winner.dtype == np.uint8
+    winner = refine_with_crf(image, scores, **options)
+    assert winner.shape == (len(scores), *image.shape[:2]) and winner.dtype == np.uint8
     assert (winner == expected.argmax(1)).mean() >= 0.9995
     np.testing.assert_array_equal(winner, found.argmax(1))
 
 
-def test_confident_scores_equal_separate_calls():
+@pytest.mark.parametrize(
+    'stacks, labels', [(1, 2), (1, 5), (3, 2), (4, 3), (6, 7), (2, 21), (40, 3), (1, 81)]
+)
+def test_like_pydensecrf(stacks, labels):
+    assert_like_pydensecrf(*random_case(stacks, labels))
+
+
+@pytest.mark.parametrize('size', [(1, 1), (1, 2), (1, 57), (39, 1), (2, 2), (41, 43), (40, 44)])
+def test_sizes_like_pydensecrf(size):
+    assert_like_pydensecrf(*random_case(2, 3, size))
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        dict(iterations=1),
+        dict(bilateral_sxy=0.1, bilateral_srgb=0.1, gaussian_sxy=0.1),
+        dict(bilateral_sxy=1, bilateral_srgb=200),
+        dict(bilateral_sxy=5000, bilateral_srgb=1, gaussian_sxy=300),
+        dict(bilateral_compat=0),
+        dict(gaussian_compat=0, bilateral_compat=0),
+        dict(bilateral_compat=0.5, gaussian_compat=60),
+    ],
+    ids=str,
+)
+def test_numbers_like_pydensecrf(options):
+    assert_like_pydensecrf(*random_case(3, 4), **options)
+
+
+def test_confident_scores_like_pydensecrf():
     # Zeros and ones, as saliency and class maps are: the widest range of energies there is.
     image, scores = random_case(5, 4)
     scores = np.where(scores > 0.8, 1, np.where(scores < 0.5, 0, scores)).astype(np.float32)
-    expected = np.stack([separate_call(image, stack) for stack in scores])
-    assert_close(crf_probabilities(image, scores), expected)
+    assert_like_pydensecrf(image, scores)
+
+
+@pytest.mark.parametrize('colour', [0, 255])
+def test_a_flat_image_like_pydensecrf(colour):
+    image, scores = random_case(2, 3)
+    image[:] = colour
+    assert_like_pydensecrf(image, scores)
 
 
 def test_a_stack_does_not_depend_on_its_company():
@@ -76,19 +100,17 @@ def test_the_order_of_the_labels_does_not_matter():
     assert_close(permuted, crf_probabilities(image, scores))
 
 
-def test_stacks_far_apart_fall_back_to_single_calls():
-    # Compatibilities so strong that one stack's energies push another's out of float32.
-    image, scores = random_case(3, 2)
-    image[:] = 128
-    scores[0, 0], scores[0, 1] = 1, 0
-    scores[1, 0], scores[1, 1] = 0, 1
-    options = dict(bilateral_compat=300, gaussian_compat=100)
+def test_compatibilities_far_above_the_usual():
+    # exp of these log-odds does not fit into float32.
+    image, scores = random_case(3, 3)
+    scores[0], scores[0, 0] = 0, 1
+    scores[1], scores[1, 2] = 0, 1
+    options = dict(bilateral_compat=3000, gaussian_compat=1000)
     found = crf_probabilities(image, scores, **options)
     assert np.isfinite(found).all()
-    for stack, probabilities in zip(scores, found, strict=True):
-        alone = crf_probabilities(image, stack[None], **options)[0]
-        assert_close(probabilities, alone)
-    assert (found[0].argmax(0) == 0).all() and (found[1].argmax(0) == 1).all()
+    np.testing.assert_allclose(found.sum(1), 1, atol=1e-5)
+    assert (found[0].argmax(0) == 0).all() and (found[1].argmax(0) == 2).all()
+    assert (found.argmax(1) == reference(image, scores, **options).argmax(1)).mean() > 0.999
 
 
 def test_without_iterations_the_scores_decide():
@@ -117,7 +139,7 @@ def test_smooths_along_the_edges_of_the_image():
 
 
 @pytest.mark.skipif(not PHOTO.is_file(), reason=f'no photos at {PHOTO.parent}')
-def test_a_photo_s_stacks_equal_separate_calls():
+def test_a_photo_like_pydensecrf():
     image = np.asarray(Image.open(PHOTO).convert('RGB').reduce(2))
     height, width = image.shape[:2]
     y, x = np.mgrid[:height, :width]
@@ -126,7 +148,7 @@ def test_a_photo_s_stacks_equal_separate_calls():
         for cy, cx, s in ((0.5, 0.5, 0.3), (0.3, 0.6, 0.2), (0.6, 0.3, 0.25))
     ]
     scores = np.stack([np.stack([1 - blob, blob, np.roll(blob, 40, 1)]) for blob in blobs])
-    expected = np.stack([separate_call(image, stack) for stack in scores]).argmax(1)
+    expected = reference(image, scores).argmax(1)
     assert (refine_with_crf(image, scores) == expected).mean() >= 0.9999
 
 
@@ -140,6 +162,7 @@ def test_a_photo_s_stacks_equal_separate_calls():
         (dict(scores=np.full((1, 2, 4, 5), np.nan)), r'\[0, 1\]; found \[nan'),
         (dict(scores=np.full((1, 2, 4, 5), -3.0)), 'softmax first'),
         (dict(scores=np.zeros((1, 257, 4, 5))), 'at most 256'),
+        (dict(backend='numpy'), r"backend must be one of \('torch', 'pydensecrf'\); got 'numpy'"),
         (dict(iterations=-1), 'CRF option iterations is a whole number of at least 0; got -1'),
     ],
 )
@@ -166,5 +189,6 @@ def test_numbers_that_make_no_sense(name):
 def test_says_how_to_get_pydensecrf(monkeypatch):
     monkeypatch.setitem(sys.modules, 'pydensecrf.densecrf', None)
     image, scores = random_case(1, 2)
-    with pytest.raises(ImportError, match='pip install pydensecrf2.*3.13'):
-        refine_with_crf(image, scores)
+    with pytest.raises(ImportError, match='leave out `backend`.*pip install pydensecrf2.*3.13'):
+        refine_with_crf(image, scores, backend='pydensecrf')
+    assert refine_with_crf(image, scores).shape == (1, *image.shape[:2])

@@ -126,7 +126,6 @@ def test_bad_class_ids(ids):
 
 
 def test_crf_seeds_hold_background_and_the_present_classes():
-    pytest.importorskip('pydensecrf.densecrf', reason='pydensecrf is not installed')
     image = np.zeros((30, 40, 3), np.uint8)
     image[:, 20:] = (0, 200, 0)
     image[15:, 20:] = (0, 0, 200)

@@ -90,7 +90,6 @@ def test_background_from_the_cams(case):
 
 
 def test_a_crf_seed_does_not_depend_on_which_ones_are_asked_for(case):
-    pytest.importorskip('pydensecrf.densecrf', reason='pydensecrf is not installed')
     image, cams, saliency = case
     recipe = SeedRecipe.from_dict(dict(prefix='a'))
     everything = recipe.make(image, cams, saliency)

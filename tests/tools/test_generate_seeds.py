@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip('mmpretrain')
-pytest.importorskip('pydensecrf')
 
 OPTIONS = [
     'model.backbone.base_channels=2',
