@@ -14,8 +14,8 @@ def right_weight_curves(panels: Mapping[str, Mapping[str, Sequence[Mapping]]]) -
     """Draws the share of weight that right labels get, one panel a group of trainings.
 
     Args:
-        trainings: Title -> what :func:`mmws.experiments.training_run.training_log` found: records
-            with ``loss`` and ``step``, and records with ``mIoU`` and ``step``.
+        panels: Title -> label of a training -> what
+            :func:`mmws.experiments.training_run.training_log` found, of which the records of
             :class:`RightWeightHook` are drawn. The plain average, which never changes, is drawn
             once a panel.
 
