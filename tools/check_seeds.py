@@ -9,23 +9,19 @@ their path inside the folder: IMAGES/a/b.jpg with SEEDS_A/a/b.png.
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import sys
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from mmws.datasets.named_classes import named_classes
-from mmws.evaluation.check import MapsOfImage, SeedStatistics, check_images, verdict
-from mmws.evaluation.check_report import as_json, as_text
-from mmws.files.atomic_write import write_atomically
+from mmws.evaluation.check import MapsOfImage, SeedCheck
+from mmws.evaluation.check_report import as_json, as_text, write_json
+from mmws.files.find_images import find_images
 from mmws.files.id_list import read_ids
 from mmws.files.progress_bar import ProgressBar
+from mmws.files.seed_source import SeedSource, seed_sources
 from mmws.files.worker_pool import available_cores, map_unordered
 
-_IMAGE_ENDINGS = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
 _IMAGES_PER_JOB = 16
 
 
@@ -45,7 +41,13 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help='0 is unknown and the other labels move down by one, as in mmseg for ADE20K',
     )
     parser.add_argument('--image-suffix', help='ending of the image files, such as .jpg')
-    parser.add_argument('--seed-suffix', default='.png', help='ending of the label maps')
+    parser.add_argument(
+        '--seed-suffix',
+        nargs='+',
+        default=['.png'],
+        help='ending of the label maps; one a seed where several lie in one folder, such as '
+        '_1stHO.png _2ndHO.png, or /mask-0.png /mask-1.png for a folder an image',
+    )
     parser.add_argument(
         '--allow-missing', action='store_true', help='an image may lack some maps, but not all'
     )
@@ -67,108 +69,95 @@ def class_names(text: str | None, *, reduced: bool) -> list[str] | None:
         names, _ = named_classes(text)
     except ValueError as error:
         sys.exit(f'--classes: {error}')
+    if len(names) > 255:
+        sys.exit(f'--classes: {len(names)} classes; label maps of 8 bits hold 255 at most.')
     if reduced and text.isdigit():
         names[0] = 'class 0'  # there is no background
     return names
 
 
-def files_below(folder: Path, endings: str | tuple[str, ...]) -> dict[str, str]:
-    """Path inside the folder without its ending -> path."""
-    if not folder.is_dir():
-        sys.exit(f'{folder} is no folder.')
-    endings = (endings,) if isinstance(endings, str) else endings
-    found = {}
-    for parent, folders, files in os.walk(folder, followlinks=True):
-        folders.sort()
-        inside = os.path.relpath(parent, folder)
-        for name in sorted(files):
-            ending = next((e for e in endings if name.lower().endswith(e.lower())), None)
-            if ending is not None:
-                key = os.path.normpath(os.path.join(inside, name[: -len(ending)]))
-                found.setdefault(key, os.path.join(parent, name))
-    return found
-
-
-def pair(args: argparse.Namespace) -> tuple[list[MapsOfImage], list[int]]:
-    """The images with their maps, and how many maps of each folder belong to none."""
-    maps = [files_below(folder, args.seed_suffix) for folder in args.folders]
-    for folder, files in zip(args.folders, maps, strict=True):
-        if not files:
-            sys.exit(f'{folder} holds no {args.seed_suffix} file. Is --seed-suffix right?')
-    images = {}
+def pair(args: argparse.Namespace) -> tuple[list[str], list[MapsOfImage], list[int]]:
+    """Names of the seeds, the images with their maps, and how many maps belong to no image."""
+    sources = seed_sources([str(folder) for folder in args.folders], args.seed_suffix)
+    maps = [source.image_ids() for source in sources]
+    for source, found in zip(sources, maps, strict=True):
+        if not found:
+            sys.exit(f'{source.folder} holds no {source.suffix} file. Is --seed-suffix right?')
+    images, anywhere = None, set().union(*maps)
     if args.images is not None:
-        images = files_below(args.images, args.image_suffix or _IMAGE_ENDINGS)
+        if args.image_suffix is None:
+            images = find_images(args.images).images
+        else:
+            place = SeedSource(str(args.images), args.image_suffix, 'images')
+            images = {image_id: place.path(image_id) for image_id in place.image_ids()}
         if not images:
             sys.exit(f'{args.images} holds no image. Is --image-suffix right?')
+    known = anywhere if images is None else images.keys()
+    # A dataset's image folder holds more than the images of one list.
+    ids = sorted(anywhere & known)
     if args.list is not None:
-        there = images.keys() | set().union(*maps)
-        try:
-            ids = read_ids(args.list, there.__contains__)
-        except (FileNotFoundError, ValueError) as error:
-            sys.exit(f'--list: {error}')
-        missing = [i for i in ids if args.images is not None and i not in images]
-        if missing:
+        ids = read_ids(args.list, (known | anywhere).__contains__)
+        missing = [image_id for image_id in ids if image_id not in known]
+        if missing and images is not None:
             sys.exit(
                 f'{len(missing)} of {len(ids)} images of {args.list} are not in {args.images}, the '
                 f'first: {missing[0]}.'
             )
-    else:
-        # A dataset's image folder holds more than the images of one list.
-        ids = sorted(set().union(*maps))
-    known = set(images) if images else set(ids)
-    stray = [len(set(files) - known) for files in maps]
-    ids = [i for i in ids if i in known]
-    if not ids:
+    if not anywhere.intersection(ids):
         sys.exit(
-            f'no label map belongs to an image: the maps are named like {next(iter(maps[0]))!r}, '
-            f'the images like {next(iter(images), None)!r}. Endings are cut off by --seed-suffix '
+            f'no label map belongs to an image: the maps are named like {min(maps[0])!r}, '
+            f'the images like {min(images or ids)!r}. Endings are cut off by --seed-suffix '
             'and --image-suffix.'
         )
-    jobs = [MapsOfImage(i, images.get(i), [files.get(i) for files in maps]) for i in ids]
-    return jobs[: args.limit], stray
+    jobs = [
+        MapsOfImage(i, images and images.get(i), [source.path(i) for source in sources])
+        for i in ids[: args.limit]
+    ]
+    stray = [0 if images is None else len(found - images.keys()) for found in maps]
+    return [source.name for source in sources], jobs, stray
+
+
+def check_images(
+    jobs: list[MapsOfImage], *, num_classes: int | None, reduce_zero_label: bool, pairs: bool
+) -> SeedCheck:
+    """Check some images; runs in worker processes."""
+    check = SeedCheck(len(jobs[0].maps), num_classes)
+    for job in jobs:
+        check.check_image(job, reduce_zero_label=reduce_zero_label, pairs=pairs)
+    return check
 
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     classes = class_names(args.classes, reduced=args.reduce_zero_label)
-    names = [folder.resolve().name for folder in args.folders]
-    if len(set(names)) < len(names):
-        names = [str(folder) for folder in args.folders]
-    jobs, stray = pair(args)
-    chunks = [jobs[i : i + _IMAGES_PER_JOB] for i in range(0, len(jobs), _IMAGES_PER_JOB)]
+    try:
+        names, jobs, stray = pair(args)
+    except (OSError, ValueError) as error:
+        sys.exit(str(error))
     work = partial(
         check_images,
         num_classes=None if classes is None else len(classes),
         reduce_zero_label=args.reduce_zero_label,
-        compare=not args.no_agreement,
+        pairs=not args.no_agreement,
     )
-    total = SeedStatistics.empty(len(names))
+    total = work(jobs[:1])
+    chunks = [jobs[i : i + _IMAGES_PER_JOB] for i in range(1, len(jobs), _IMAGES_PER_JOB)]
     bar = ProgressBar(len(jobs))
-    for statistics in map_unordered(work, chunks, workers=min(args.workers, len(chunks))):
-        total.add(statistics)
-        bar.advance(statistics.images)
+    bar.advance()
+    for check in map_unordered(work, chunks, workers=min(args.workers, len(chunks))):
+        total.add(check)
+        bar.advance(check.counts.images)
     bar.close()
-    for k, folder in enumerate(args.folders):
-        missing = [job.image_id for job in jobs if job.maps[k] is None]
-        if missing and not args.allow_missing:
-            first = folder / f'{missing[0]}{args.seed_suffix}'
-            total.report(k, 'missing', str(first), len(missing))
-    errors, warnings = verdict(total, names, num_classes=None if classes is None else len(classes))
-    bare = [job.image_id for job in jobs if not any(job.maps)]
-    if bare and args.allow_missing:  # else each folder has said so
-        errors.append(f'{len(bare)} images have no map at all, the first: {bare[0]}.')
+    errors, warnings = total.verdict(names, allow_missing=args.allow_missing)
     warnings += [
         f'{name}: {count} maps belong to no image.'
         for name, count in zip(names, stray, strict=True)
-        if count and args.images is not None
+        if count
     ]
-    missing = np.array([sum(job.maps[k] is None for job in jobs) for k in range(len(names))])
-    print(as_text(total, names, missing=missing, classes=classes, errors=errors, warnings=warnings))
+    told = dict(classes=classes, errors=errors, warnings=warnings)
+    print(as_text(total, names, **told))
     if args.json is not None:
-        content = as_json(
-            total, names, missing=missing, classes=classes, errors=errors, warnings=warnings
-        )
-        write_atomically(args.json, (json.dumps(content, indent=1) + '\n').encode())
+        write_json(args.json, as_json(total, names, **told))
     return 1 if errors else 0
 
 

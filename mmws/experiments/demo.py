@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmws.evaluation.seed_scores import Rates, confusion, rates
+from mmws.evaluation.seed_counts import Rates, confusion, rates
 from mmws.files.atomic_write import write_atomically
 from mmws.files.image_file import read_image
 from mmws.files.label_map import read_label_map
@@ -118,7 +118,7 @@ class Demo:
     def rates(self, training: Training) -> Rates:
         """How good the predictions of a network are on the held-out images."""
         classes = len(self.data.classes)
-        counts = np.zeros((classes, classes + 1), np.int64)
+        counts = np.zeros((classes + 1, classes + 1), np.int64)
         for image_id in self._ids('val'):
             predicted = read_label_map(self.run(training).predictions / f'{image_id}.png')
             counts += confusion(self._truth(image_id), predicted, classes)

@@ -54,7 +54,8 @@ def find_images(
         if image_id in images:
             raise ValueError(
                 f'{images[image_id]} and {path} have the same name without suffix, {image_id}, '
-                'by which the saliency map is called. Rename one of them.'
+                'by which their label and saliency maps are called. Rename one of them, or tell '
+                'the suffix of the images where that is possible.'
             )
         images[image_id] = path
     return FoundImages(images, skipped)

@@ -7,15 +7,21 @@ import os
 import cv2
 import mmcv
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
+
+from .file_kind import file_fault, pixel_kind
+
+# EXIF orientations under which a decoder turns the image by 90 degrees, as OpenCV does.
+_TURNED = (5, 6, 7, 8)
+_ORIENTATION = 0x0112
 
 
-class BadInputError(Exception):
+class BadInputError(ValueError):
     """What belongs to one image is missing or bad; others can go on."""
 
 
 def read_image(path: str | os.PathLike) -> np.ndarray:
-    """Reads an image.
+    """Read an image.
 
     Whatever is in the file becomes three channels of 8 bits: grey images are repeated, CMYK and
     palettes converted, 16 bits cut to the upper 8, an alpha channel is dropped. An image that its
@@ -32,34 +38,68 @@ def read_image(path: str | os.PathLike) -> np.ndarray:
     """
     try:
         image = mmcv.imread(os.fspath(path), channel_order='rgb')
-    except cv2.error as error:
-        # OpenCV says where in its own code it stopped, not what is wrong with the file.
-        raise BadInputError(f'image {path} {_fault(path)}') from error
-    except Exception as error:  # cv2 and file backends raise many kinds
-        reason = ' '.join(str(error).split())[:200] or type(error).__name__
-        raise BadInputError(f'image {path} cannot be read ({reason})') from error
+    except cv2.error:
+        image = None  # OpenCV says where in its own code it stopped, not what is wrong
+    except OSError as error:
+        raise BadInputError(f'image {path} cannot be read ({error})') from error
     if image is None:
+        raise BadInputError(f'image {path} {_fault(path)}')
+    return image
+
+
+def image_size(path: str | os.PathLike) -> tuple[int, int]:
+    """Read the (height, width) of an image, turned by its EXIF data as :func:`read_image` does.
+
+    Only the header is read where pillow knows the kind of file; OpenCV knows more, such as TIFF
+    files of many bands.
+
+    Raises:
+        BadInputError: It is missing, empty, damaged or no image.
+    """
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            turned = image.getexif().get(_ORIENTATION) in _TURNED
+            return (width, height) if turned else (height, width)
+    except FileNotFoundError as error:
+        raise BadInputError(f'image {path} is missing') from error
+    except (OSError, SyntaxError, ValueError):
+        bands = read_bands(path)
+        return bands.shape[:2]
+
+
+def read_bands(path: str | os.PathLike) -> np.ndarray:
+    """Read an image as it is stored: any number of bands, of 8, 16 or 32 bits.
+
+    Returns:
+        (H, W) or (H, W, bands), three or four bands in the order BGR(A).
+
+    Raises:
+        BadInputError: It is missing, empty, damaged or no image.
+    """
+    try:
+        image = cv2.imread(os.fspath(path), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        image = None
+    if image is None:
+        if not os.path.isfile(path):
+            raise BadInputError(f'image {path} is missing')
         raise BadInputError(f'image {path} {_fault(path)}')
     return image
 
 
 def _fault(path: str | os.PathLike) -> str:
     """Why OpenCV cannot decode a file, as far as pillow knows."""
-    if not os.path.getsize(path):
-        return 'is an empty file'
-    try:
-        with Image.open(path) as image:
-            if image.mode in ('I', 'F'):
-                return 'has 32 bits a channel: save it with 8 or 16'
-            image.load()
-            return (
-                f'cannot be decoded by OpenCV ({image.format}, mode {image.mode}): save it as JPEG '
-                'or PNG'
-            )
-    except UnidentifiedImageError:
-        return 'is no image, or damaged at its start'
-    except (OSError, SyntaxError, ValueError) as error:
-        return f'is damaged or cut off ({error})'
+    fault = file_fault(path)
+    if fault is not None:
+        return fault
+    with Image.open(path) as image:
+        if image.mode in ('I', 'F'):
+            return f'holds {pixel_kind(image)}: save it with 8 or 16 bits a channel'
+        return (
+            f'cannot be decoded by OpenCV ({image.format}, mode {image.mode}): save it as JPEG or '
+            'PNG'
+        )
 
 
 def check_jpeg_is_whole(path: str) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from .file_kind import file_fault, pixel_kind
+
 _PNG_SIGNATURE = b'\x89PNG\r\n\x1a\n'
 _GREY, _PALETTE = 0, 3
 
@@ -112,13 +114,10 @@ def _decode_with_pillow(content: bytes, path: str | Path) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(content)) as image:
             image.load()
-            kind, mode = image.format, image.mode
-            pixels = np.asarray(image)
     except (OSError, SyntaxError, ValueError, zlib.error) as error:
-        raise ValueError(
-            f'label map {path} cannot be decoded ({error}; {len(content)} bytes). It is probably '
-            'truncated: write it again.'
-        ) from error
+        fault = file_fault(path) or f'cannot be decoded ({error})'
+        raise ValueError(f'label map {path} {fault}.') from error
+    kind, mode = image.format, image.mode
     if kind == 'JPEG':
         raise ValueError(
             f'label map {path} is a JPEG, whose compression changes class ids. Store label maps '
@@ -129,17 +128,18 @@ def _decode_with_pillow(content: bytes, path: str | Path) -> np.ndarray:
             f'label map {path} is a greyscale PNG of fewer than 8 bits, whose values a decoder '
             'stretches to 0-255. Store it as an 8-bit greyscale or a palette PNG.'
         )
+    pixels = np.asarray(image)
     if mode in ('P', 'L'):
         return np.asarray(pixels, np.uint8)
     if mode.startswith('I'):
         lowest, highest = int(pixels.min()), int(pixels.max())
-        if lowest < 0 or highest > 255:
-            raise ValueError(
-                f'label map {path} is a 16-bit image with values {lowest}..{highest}; class ids '
-                'are 0..254, and 255 is unknown. Map the ids first.'
-            )
-        return pixels.astype(np.uint8)
+        if lowest >= 0 and highest <= 255:
+            return pixels.astype(np.uint8)
+        raise ValueError(
+            f'label map {path} holds {pixel_kind(image)}, {lowest}..{highest}; class ids are '
+            '0..254, and 255 is unknown. Map the ids first.'
+        )
     raise ValueError(
-        f'label map {path} has mode {mode}: colours, not class ids. Store the ids as a palette or '
+        f'label map {path} holds {pixel_kind(image)}, not class ids. Store the ids as a palette or '
         '8-bit greyscale PNG (index i for class i, 255 for unknown).'
     )

@@ -87,6 +87,55 @@ def seed_sources(
     return list(map(SeedSource, folders, suffixes, _names(folders, suffixes)))
 
 
+def seeds_below(
+    root: str | os.PathLike, names: Sequence[str] | None = None, *, suffix: str = '.png'
+) -> list[SeedSource]:
+    """Find the seeds of SEED_ROOT, one a folder.
+
+    Args:
+        root: SEED_ROOT.
+        names: Of the folders; by default all that hold a file of the suffix.
+        suffix: Of the files.
+
+    Raises:
+        FileNotFoundError: A folder does not exist.
+        ValueError: There is no folder of seeds.
+    """
+    if not osp.isdir(root):
+        raise FileNotFoundError(f'{root} is no folder.')
+    if names is None:
+        folders = sorted(entry.name for entry in os.scandir(root) if entry.is_dir())
+        names = [f for f in folders if any(n.endswith(suffix) for n in files_below(f'{root}/{f}'))]
+    if not names:
+        raise ValueError(f'{root} holds no folder of seeds.')
+    return seed_sources(names, suffix, root=os.fspath(root))
+
+
+def common_ids(sources: Sequence[SeedSource], wanted: Sequence[str] | None = None) -> list[str]:
+    """List the images that all folders have a label map of.
+
+    Args:
+        sources: The folders.
+        wanted: Images that must be there; by default all common ones are listed, sorted.
+
+    Raises:
+        ValueError: There is none, or a folder lacks some of those that are wanted.
+    """
+    there = [source.image_ids() for source in sources]
+    if wanted is None:
+        wanted = sorted(set.intersection(*there))
+        if not wanted:
+            names = ', '.join(source.folder for source in sources)
+            raise ValueError(f'no image has a label map in each of {names}.')
+    for source, found in zip(sources, there, strict=True):
+        if missing := [image_id for image_id in wanted if image_id not in found]:
+            raise ValueError(
+                f'{len(missing)} of {len(wanted)} images have no label map in {source.folder}, '
+                f'the first: {source.path(missing[0])}.'
+            )
+    return list(wanted)
+
+
 def files_below(folder: str, _above: tuple[str, ...] = ()) -> Iterator[str]:
     """The paths of all files below a folder, relative to it, with ``/``.
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmws.files.file_kind import known_fault
+
 CAM_MANIFEST = 'cam.json'
 CAM_SUFFIX = '.npz'
 
@@ -48,8 +50,11 @@ def read_cams(path: str | os.PathLike) -> ImageCAMs:
             class_ids = tuple(int(c) for c in file['class_ids'])
             maps = {float(name[1:]): file[name] for name in file.files if name != 'class_ids'}
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        zipped = isinstance(error, (KeyError, zipfile.BadZipFile))
+        fault = None if zipped else known_fault(path)
         raise ValueError(
-            f'{path} is not a file of CAMs, or is damaged ({error}). Remove it and make it again.'
+            f'{path} {fault or f"is not a file of CAMs, or is damaged ({error})"}. Remove it and '
+            'make it again.'
         ) from error
     for scale, cam in maps.items():
         if cam.ndim != 3 or len(cam) != len(class_ids):

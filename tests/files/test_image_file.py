@@ -4,7 +4,7 @@ import pytest
 from mmcv.transforms import LoadImageFromFile
 from PIL import Image
 
-from mmws.files.image_file import BadInputError, read_image
+from mmws.files.image_file import BadInputError, image_size, read_image
 
 # A picture whose four quarters differ, 24 x 40.
 QUARTERS = np.zeros((24, 40, 3), np.uint8)
@@ -106,10 +106,19 @@ def test_says_that_a_file_is_cut_off(tmp_path, suffix):
 @pytest.mark.parametrize('dtype', [np.float32, np.int32])
 def test_refuses_32_bits_and_says_so(tmp_path, dtype):
     Image.fromarray(QUARTERS[..., 0].astype(dtype)).save(tmp_path / 'a.tif')
-    with pytest.raises(BadInputError, match='has 32 bits a channel: save it with 8 or 16'):
+    with pytest.raises(BadInputError, match='holds .* numbers: save it with 8 or 16 bits'):
         read_image(tmp_path / 'a.tif')
 
 
 def test_refuses_what_is_not_there(tmp_path):
     with pytest.raises(BadInputError, match=r'none\.jpg cannot be read'):
         read_image(tmp_path / 'none.jpg')
+
+
+def test_image_size_is_that_of_opencv(tmp_path):
+    image, exif = Image.new('RGB', (8, 5)), Image.Exif()
+    for orientation in range(1, 9):
+        exif[0x0112] = orientation
+        image.save(tmp_path / 'x.jpg', exif=exif)
+        expected = cv2.imread(str(tmp_path / 'x.jpg')).shape[:2]
+        assert image_size(tmp_path / 'x.jpg') == expected

@@ -1,0 +1,79 @@
+"""Tells what a file really is, for the messages about files that cannot be read."""
+
+from __future__ import annotations
+
+import os
+
+from PIL import Image, UnidentifiedImageError
+
+# Aerial and microscope images have more pixels than pillow takes for an attack.
+Image.MAX_IMAGE_PIXELS = None
+
+_STARTS = {
+    b'version https://git-lfs': 'is the pointer that git-lfs leaves for a file that it has not '
+    'fetched: run "git lfs pull"',
+    b'\x93NUMPY': 'is a NumPy array (.npy), no image',
+    b'PK\x03\x04': 'is a zip archive, as .npz files are, and no image',
+    b'%PDF': 'is a PDF document, no image',
+    b'\x1f\x8b': 'is compressed by gzip: unpack it first',
+    b'\x89HDF': 'is an HDF5 file (.h5, .mat), no image',
+    b'MATLAB': 'is a MATLAB file (.mat), no image',
+}
+
+
+def known_fault(path: str | os.PathLike) -> str | None:
+    """Tell from its first bytes that a file is something else than data; None where it may be.
+
+    Raises:
+        OSError: The file is not there, or may not be read.
+    """
+    with open(path, 'rb') as file:
+        start = file.read(512)
+    if not start:
+        return 'is an empty file, as an interrupted copy leaves it'
+    for known, fault in _STARTS.items():
+        if start.startswith(known):
+            return fault
+    text = start.lstrip(b'\xef\xbb\xbf \t\r\n').lower()
+    if text.startswith((b'<!doctype html', b'<html')):
+        return 'is an HTML page, such as the message of a failed download'
+    if not start.strip(b'\0'):
+        return 'begins with zeros only, as an interrupted copy leaves it'
+    return None
+
+
+def file_fault(path: str | os.PathLike) -> str | None:
+    """Tell why a file is no image that can be read.
+
+    Returns:
+        The end of a sentence that begins with the file, such as "is an empty file"; None for an
+        image that pillow can decode.
+
+    Raises:
+        OSError: The file is not there, or may not be read.
+    """
+    fault = known_fault(path)
+    if fault is not None:
+        return fault
+    try:
+        with Image.open(path) as image:
+            image.load()
+    except UnidentifiedImageError:
+        return 'is no image, or damaged at its start'
+    except (OSError, SyntaxError, ValueError) as error:
+        return f'is damaged or cut off ({error}): write it again'
+    return None
+
+
+def pixel_kind(image: Image.Image) -> str:
+    """Name what the pixels of an image are, where they are no class ids."""
+    mode = image.mode
+    if mode in ('LA', 'La'):
+        return 'grey with an alpha channel'
+    if mode == 'F':
+        return 'floating-point numbers'
+    if mode in ('RGBA', 'RGBa', 'PA'):
+        return 'colours with an alpha channel'
+    if mode.startswith('I'):
+        return '16-bit numbers' if ';16' in mode else '32-bit numbers'
+    return f'colours (mode {mode})'
