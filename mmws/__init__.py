@@ -24,6 +24,7 @@ from .datasets import (
 )
 from .engine import (
     CheckpointCheckHook,
+    FolderVisualizationHook,
     NumClassesCheckHook,
     RightWeightHook,
     SeedTrustHook,
@@ -76,6 +77,7 @@ __all__ = [
     'DSSVGG16',
     'DeepLabV2Head',
     'EfficientNetLite',
+    'FolderVisualizationHook',
     'LargeFOVHead',
     'LoadMultiSeedAnnotations',
     'LoadSaliencyMask',

@@ -16,10 +16,10 @@ from pathlib import Path
 from mmws.datasets.named_classes import named_classes
 from mmws.evaluation.check import MapsOfImage, SeedCheck
 from mmws.evaluation.check_report import as_json, as_text, write_json
-from mmws.files.find_images import find_images
+from mmws.files.find_images import images_by_id
 from mmws.files.id_list import read_ids
 from mmws.files.progress_bar import ProgressBar
-from mmws.files.seed_source import SeedSource, seed_sources
+from mmws.files.seed_source import seed_sources
 from mmws.files.worker_pool import available_cores, map_unordered
 
 _IMAGES_PER_JOB = 16
@@ -85,13 +85,7 @@ def pair(args: argparse.Namespace) -> tuple[list[str], list[MapsOfImage], list[i
             sys.exit(f'{source.folder} holds no {source.suffix} file. Is --seed-suffix right?')
     images, anywhere = None, set().union(*maps)
     if args.images is not None:
-        if args.image_suffix is None:
-            images = find_images(args.images).images
-        else:
-            place = SeedSource(str(args.images), args.image_suffix, 'images')
-            images = {image_id: place.path(image_id) for image_id in place.image_ids()}
-        if not images:
-            sys.exit(f'{args.images} holds no image. Is --image-suffix right?')
+        images = images_by_id(args.images, args.image_suffix)
     known = anywhere if images is None else images.keys()
     # A dataset's image folder holds more than the images of one list.
     ids = sorted(anywhere & known)

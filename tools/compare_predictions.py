@@ -16,9 +16,11 @@ import numpy as np
 from PIL import Image
 
 from mmws.datasets.named_classes import named_classes
-from mmws.files.image_file import read_image
+from mmws.files.find_images import images_by_id
 from mmws.files.label_map import read_label_map
+from mmws.files.seed_source import SeedSource, common_ids
 from mmws.visualization.prediction_sheet import prediction_sheet
+from mmws.visualization.read_picture import read_picture
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -33,7 +35,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--limit', type=int, default=6, metavar='N', help='N images, evenly apart among the ids'
     )
-    parser.add_argument('--image-suffix', default='.jpg')
+    parser.add_argument('--image-suffix', help='ending of the image files, such as .jpg')
     parser.add_argument(
         '--classes',
         default='voc',
@@ -51,50 +53,46 @@ def split_source(source: str) -> tuple[str, Path]:
     return Path(source).name, Path(source)
 
 
-def folders_of(args: argparse.Namespace) -> dict[str, Path]:
-    """Title -> folder, the ground truth first."""
-    folders = {} if args.gt is None else {'ground truth': args.gt}
-    for title, folder in map(split_source, args.sources):
-        if title in folders:
-            sys.exit(f'Two folders are called {title!r}. Name them: "one title={folder}".')
-        folders[title] = folder
-    for folder in folders.values():
+def sources_of(args: argparse.Namespace) -> list[SeedSource]:
+    """The folders of maps by title, the ground truth first."""
+    found = [] if args.gt is None else [('ground truth', args.gt)]
+    found += map(split_source, args.sources)
+    titles = [title for title, _ in found]
+    if twice := [title for title in titles if titles.count(title) > 1]:
+        sys.exit(f'Two folders are called {twice[0]!r}. Name them: "one title={found[-1][1]}".')
+    for _, folder in found:
         if not folder.is_dir():
             sys.exit(f'{folder} is no folder.')
-    return folders
-
-
-def choose_ids(folders: dict[str, Path], ids: list[str] | None, limit: int) -> list[str]:
-    """The images to show: those asked for, or some of those that all folders have."""
-    if limit < 1:
-        sys.exit(f'--limit is a number of images and must be >= 1; got {limit}.')
-    if ids is None:
-        maps = (
-            {path.relative_to(folder).with_suffix('').as_posix() for path in folder.rglob('*.png')}
-            for folder in folders.values()
-        )
-        ids = sorted(set.intersection(*maps))
-        if not ids:
-            sys.exit(f'No image has a label map in all of {", ".join(map(str, folders.values()))}.')
-    for image_id in ids:
-        for folder in folders.values():
-            if not (folder / f'{image_id}.png').is_file():
-                sys.exit(f'{folder} has no label map of {image_id}.')
-    chosen = np.linspace(0, len(ids) - 1, min(limit, len(ids))).round().astype(int)
-    return [ids[index] for index in chosen]
+    return [SeedSource(str(folder), '.png', title) for title, folder in found]
 
 
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
+    if args.limit < 1:
+        sys.exit(f'--limit is a number of images and must be >= 1; got {args.limit}.')
+    sources = sources_of(args)
     try:
         classes, palette = named_classes(args.classes)
     except ValueError as error:
         sys.exit(f'--classes: {error}')
-    folders = folders_of(args)
-    ids = choose_ids(folders, args.ids, args.limit)
-    columns = {'image': [read_image(args.images / f'{i}{args.image_suffix}') for i in ids]}
-    for title, folder in folders.items():
-        columns[title] = [read_label_map(folder / f'{i}.png') for i in ids]
+    try:
+        images = images_by_id(args.images, args.image_suffix)
+        ids = common_ids(sources, args.ids)
+        if args.ids is None:
+            ids = [image_id for image_id in ids if image_id in images]
+        missing = [image_id for image_id in ids if image_id not in images]
+        if missing or not ids:
+            sys.exit(
+                f'{args.images} has no image of {missing[0] if missing else "any label map"}. Is '
+                '--image-suffix right?'
+            )
+        chosen = np.linspace(0, len(ids) - 1, min(args.limit, len(ids))).round().astype(int)
+        ids = [ids[index] for index in chosen]
+        columns = {'image': [read_picture(images[image_id]) for image_id in ids]}
+        for source in sources:
+            columns[source.name] = [read_label_map(source.path(image_id)) for image_id in ids]
+    except (OSError, ValueError) as error:
+        sys.exit(str(error))
     sheet = prediction_sheet(columns, classes, palette)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(sheet).save(args.out)

@@ -1,6 +1,7 @@
 """Hooks; they register in mmengine's root registry, so both stages find them by name."""
 
 from .checkpoint_check_hook import CheckpointCheckHook
+from .folder_visualization_hook import FolderVisualizationHook
 from .num_classes_check_hook import NumClassesCheckHook
 from .right_weight_hook import RightWeightHook
 from .seed_trust_hook import SeedTrustHook
@@ -8,6 +9,7 @@ from .wst_visualization_hook import WSTVisualizationHook
 
 __all__ = [
     'CheckpointCheckHook',
+    'FolderVisualizationHook',
     'NumClassesCheckHook',
     'RightWeightHook',
     'SeedTrustHook',

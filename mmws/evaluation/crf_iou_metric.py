@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from dataclasses import asdict
 from typing import NamedTuple
 
@@ -15,11 +12,11 @@ import mmcv
 import numpy as np
 import torch
 from mmengine import fileio
-from mmengine.dist import get_world_size
 from mmengine.logging import print_log
 from mmseg.registry import METRICS
 from torch import Tensor
 
+from mmws.files.worker_pool import WorkerPool, worker_cores
 from mmws.seeds.crf import CRFOptions, refine_with_crf
 
 from .palette_iou_metric import PaletteIoUMetric, label_of
@@ -70,7 +67,7 @@ class CRFIoUMetric(PaletteIoUMetric):
         super().__init__(**kwargs)
         if workers is not None and workers < 0:
             raise ValueError(f'workers must be >= 0, or None for all cores; got {workers}.')
-        self.workers = _default_workers() if workers is None else workers
+        self.workers = min(16, worker_cores()) if workers is None else workers
         self.crf = CRFOptions(
             iterations=iterations,
             bilateral_sxy=bilateral_sxy,
@@ -80,7 +77,7 @@ class CRFIoUMetric(PaletteIoUMetric):
             gaussian_compat=gaussian_compat,
         )
         self.backend_args = backend_args
-        self._pool: ProcessPoolExecutor | None = None
+        self._pool: WorkerPool | None = None
         self._pending: deque[_Pending] = deque()
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
@@ -97,7 +94,7 @@ class CRFIoUMetric(PaletteIoUMetric):
                 # A sample's scores are ~16 MB: few may wait.
                 self._finish(leave=2 * self.workers)
         except BaseException:
-            self._close(cancel=True)
+            self._close()
             raise
 
     def evaluate(self, size: int) -> dict:
@@ -109,7 +106,7 @@ class CRFIoUMetric(PaletteIoUMetric):
         try:
             self._finish(leave=0)
         finally:
-            self._close(cancel=True)
+            self._close()
         return super().evaluate(size)
 
     def compute_metrics(self, results: list) -> dict[str, float]:
@@ -125,18 +122,9 @@ class CRFIoUMetric(PaletteIoUMetric):
     def _begin(self, sample: dict) -> _Pending:
         scores = self._scores(sample)
         image = self._image(sample, scores.shape[1:])
-        if self.workers:
-            if self._pool is None:
-                # A forked process would share the parent's CUDA context and thread locks.
-                self._pool = ProcessPoolExecutor(
-                    self.workers,
-                    mp_context=multiprocessing.get_context('spawn'),
-                    initializer=_start_worker,
-                )
-            refined = self._pool.submit(_refine, image, scores, self.crf)
-        else:
-            refined = Future()
-            refined.set_result(_refine(image, scores, self.crf))
+        if self._pool is None:
+            self._pool = WorkerPool(self.workers, preload='mmws.seeds.crf')
+        refined = self._pool.submit(_refine, image, scores, self.crf)
         path = dict(
             img_path=sample['img_path'], reduce_zero_label=sample.get('reduce_zero_label', False)
         )
@@ -150,16 +138,16 @@ class CRFIoUMetric(PaletteIoUMetric):
         """Takes results in, in the order in which they were given out."""
         while len(self._pending) > leave:
             pending = self._pending.popleft()
-            refined = pending.refined.result()
+            refined = self._pool.result(pending.refined)
             if pending.label is not None:
                 areas = self._areas(torch.from_numpy(refined).long(), pending.label)
                 self.results.append((pending.plain, areas))
             self._write(refined, pending.path)
 
-    def _close(self, *, cancel: bool) -> None:
+    def _close(self) -> None:
         self._pending.clear()
         if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=cancel)
+            self._pool.close()
             self._pool = None
 
     @staticmethod
@@ -203,18 +191,3 @@ class _Pending(NamedTuple):
 def _refine(image: np.ndarray, scores: np.ndarray, crf: CRFOptions) -> np.ndarray:
     """(H, W) uint8; runs in a worker."""
     return refine_with_crf(image, scores[None], **asdict(crf))[0]
-
-
-def _start_worker() -> None:
-    # Ctrl-C reaches every process of the terminal; the parent ends the workers.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(1)  # as many processes as cores are running already
-
-
-def _default_workers() -> int:
-    if hasattr(os, 'sched_getaffinity'):
-        cores = len(os.sched_getaffinity(0))
-    else:
-        cores = os.cpu_count() or 1
-    shared_by = int(os.environ.get('LOCAL_WORLD_SIZE', get_world_size()))
-    return max(1, min(16, cores // shared_by))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
@@ -50,7 +50,9 @@ def set_test_outputs(
         if out is not None:
             metric['output_dir'] = str(out)
         if format_only:
-            metric['format_only'] = True
+            metric['format_only'] = True  # the server wants all files in one folder
+        elif out is not None:
+            metric['image_dirs'] = _image_dirs(cfg.test_dataloader.dataset)
     if format_only:
         cfg.test_evaluator = metrics
         dataset = cfg.test_dataloader.dataset
@@ -109,6 +111,11 @@ def set_visualization(
     hook.update(draw=True, show=show, wait_time=wait_time)
     if show_dir is not None:
         cfg.visualizer['save_dir'] = show_dir
+        hook.update(
+            type='mmseg.FolderVisualizationHook',
+            out_dir=str(show_dir),
+            image_dirs=_image_dirs(cfg.test_dataloader.dataset),
+        )
 
 
 def submission_dir(out: str | Path, competition: str = 'comp5') -> Path:
@@ -149,8 +156,8 @@ def pack_submission(folder: str | Path, expected: int) -> Path:
     predictions = sorted(folder.glob('*.png'))
     if len(predictions) != expected:
         raise ValueError(
-            f'{folder} holds {len(predictions)} predictions of {expected} images: images of the '
-            'same name in different folders overwrite each other.'
+            f'{folder} holds {len(predictions)} predictions of {expected} images. Was the test '
+            'stopped?'
         )
     root = folder.parents[3]
     archive = root / 'results.tar.gz'
@@ -160,6 +167,17 @@ def pack_submission(folder: str | Path, expected: int) -> Path:
             tar.add(prediction, arcname=str(prediction.relative_to(root)))
     os.replace(unfinished, archive)
     return archive
+
+
+def _image_dirs(dataset: Mapping) -> list[str]:
+    """The folders of a dataset's images, as configs of mmseg name them, also inside wrappers."""
+    if 'datasets' in dataset:
+        return [folder for part in dataset['datasets'] for folder in _image_dirs(part)]
+    if 'dataset' in dataset:
+        return _image_dirs(dataset['dataset'])
+    folder = (dataset.get('data_prefix') or {}).get('img_path') or ''
+    folder = os.path.join(dataset.get('data_root') or '', folder)
+    return [folder] if folder else []
 
 
 def _without_annotations(pipeline: Sequence) -> list:

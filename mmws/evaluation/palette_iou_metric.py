@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import io
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +13,9 @@ from mmseg.evaluation import IoUMetric
 from mmseg.registry import METRICS
 from PIL import Image
 from torch import Tensor
+
+from mmws.files.atomic_write import write_atomically
+from mmws.files.find_images import name_of_image
 
 # The colour in which VOC draws pixels without a class.
 _VOID_COLOUR = (224, 224, 192)
@@ -26,8 +29,18 @@ class PaletteIoUMetric(IoUMetric):
     The pixels hold the class ids either way, the palette gives them the dataset's colours.
 
     Args:
+        image_dirs: Folders of the images; the predictions of images in folders below them lie in
+            the same folders below ``output_dir``. Without them all lie in one.
         **kwargs: As in mmseg's ``IoUMetric``.
+
+    Raises:
+        ValueError: The predictions of two images would be one file.
     """
+
+    def __init__(self, *, image_dirs: Sequence[str] = (), **kwargs):
+        super().__init__(**kwargs)
+        self.image_dirs = list(image_dirs)
+        self._written: dict[str, str] = {}
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Takes a batch of predictions in.
@@ -65,15 +78,23 @@ class PaletteIoUMetric(IoUMetric):
         if sample.get('reduce_zero_label', False):
             # The dataset's files count from 1; 0 is what they leave out.
             prediction = prediction + 1
-        path = Path(self.output_dir, f'{Path(sample["img_path"]).stem}.png')
+        name = name_of_image(sample['img_path'], self.image_dirs)
+        # The same image may come twice, to fill up the last batch.
+        first = self._written.setdefault(name, sample['img_path'])
+        if first != sample['img_path']:
+            raise ValueError(
+                f'the predictions of {first} and {sample["img_path"]} would both be {name}.png in '
+                f'{self.output_dir}. Set image_dirs of {type(self).__name__} to the folder of the '
+                'images, so that predictions keep the folders below it.'
+            )
         image = Image.fromarray(prediction)
         palette = self.dataset_meta.get('palette')
         if palette is not None:
             image.putpalette(_png_palette(palette, bool(sample.get('reduce_zero_label', False))))
+        stream = io.BytesIO()
+        image.save(stream, format='PNG')
         # Several processes may have been given the same image to fill up the last batch.
-        unfinished = path.with_name(f'.{path.name}.{os.getpid()}')
-        image.save(unfinished, format='PNG')
-        os.replace(unfinished, path)
+        write_atomically(Path(self.output_dir, f'{name}.png'), stream.getvalue())
 
 
 def label_of(sample: dict, key: str) -> Tensor:

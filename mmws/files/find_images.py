@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from .id_list import IMAGE_SUFFIXES
+from .seed_source import SeedSource
 
 
 class FoundImages(NamedTuple):
@@ -59,6 +60,45 @@ def find_images(
             )
         images[image_id] = path
     return FoundImages(images, skipped)
+
+
+def images_by_id(folder: str | os.PathLike, suffix: str | None = None) -> dict[str, str]:
+    """Find the images of a folder, by id.
+
+    Args:
+        folder: Where to look.
+        suffix: What their names end with, as ``_leftImg8bit.png``; the rest of a name is its id.
+            By default all images are found, and ids are names without the ending of the file.
+
+    Raises:
+        FileNotFoundError: There is no such folder.
+        ValueError: There is no image in it, or two have one id.
+    """
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(f'there is no folder {folder}. Name the folder of the images.')
+    if suffix is None:
+        images = find_images(folder).images
+    else:
+        place = SeedSource(os.fspath(folder), suffix, 'images')
+        images = {image_id: place.path(image_id) for image_id in place.image_ids()}
+    if not images:
+        raise ValueError(f'{folder} holds no image. Is --image-suffix right?')
+    return images
+
+
+def name_of_image(path: str | os.PathLike, folders: Sequence[str] = ()) -> str:
+    """Name the files that are made of an image: its path in its folder, without the suffix.
+
+    Args:
+        path: Of the image.
+        folders: Where images lie. The name of one that lies in none of them is its file's.
+    """
+    stem = os.path.splitext(os.fspath(path))[0]
+    for folder in folders:
+        name = os.path.relpath(stem, folder).replace(os.sep, '/')
+        if not name.startswith('../'):
+            return name
+    return os.path.basename(stem)
 
 
 def _files(folder: str, closed: frozenset[str]) -> Iterator[str]:

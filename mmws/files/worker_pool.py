@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
 
@@ -18,15 +18,72 @@ from multiprocessing.connection import wait
 _JOBS_PER_WORKER = 4
 
 
+class WorkerPool:
+    """Processes that apply functions, or this one if there are to be none.
+
+    The workers are forked from a clean server process and not from this one, whose threads and CUDA
+    context would not survive that; they end when this process ends, even if it is killed.
+
+    Args:
+        workers: Number of processes; 0 runs everything here.
+        preload: Module that the server process imports once for all workers.
+    """
+
+    def __init__(self, workers: int, *, preload: str | None = None):
+        self.workers = workers
+        self._pool = None
+        if workers:
+            methods = multiprocessing.get_all_start_methods()
+            context = multiprocessing.get_context(
+                'forkserver' if 'forkserver' in methods else 'spawn'
+            )
+            if preload and context.get_start_method() == 'forkserver':
+                context.set_forkserver_preload([preload])
+            self._pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+
+    def submit(self, function: Callable, *arguments) -> Future:
+        """Apply a function, which must be importable, to arguments, which must be picklable."""
+        if self._pool is not None:
+            return self._pool.submit(function, *arguments)
+        future = Future()
+        future.set_result(function(*arguments))
+        return future
+
+    def result(self, future: Future):
+        """Wait for what a function returns.
+
+        Raises:
+            RuntimeError: A worker died.
+            Exception: What the function raised.
+        """
+        try:
+            return future.result()
+        except BrokenProcessPool as error:
+            raise RuntimeError(
+                f'A worker process died (of {self.workers}): killed from outside, most often '
+                'because memory ran out, or crashed. What is finished is kept; run the same '
+                'command again, with fewer workers if memory was short.'
+            ) from error
+
+    def close(self) -> None:
+        """End the workers; what has not begun is dropped."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def __enter__(self) -> WorkerPool:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+
 def map_unordered(
     function: Callable, jobs: Iterable, *, workers: int, preload: str | None = None
 ) -> Iterator:
-    """Applies a function to jobs in worker processes and yields results as they are ready.
+    """Apply a function to jobs in worker processes and yield results as they are ready.
 
     Jobs are taken from the iterable only as fast as workers finish them, so it may compute them on
-    the way (a GPU that feeds the workers). The workers are forked from a clean server process and
-    not from this one, whose threads and CUDA context would not survive that; they end when this
-    process ends, even if it is killed.
+    the way (a GPU that feeds the workers).
 
     Args:
         function: Importable, takes one job.
@@ -38,43 +95,26 @@ def map_unordered(
         RuntimeError: A worker died.
         Exception: What ``function`` raised in a worker.
     """
-    if not workers:
-        yield from map(function, jobs)
-        return
-    methods = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context('forkserver' if 'forkserver' in methods else 'spawn')
-    if preload and context.get_start_method() == 'forkserver':
-        context.set_forkserver_preload([preload])
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
     pending = set()
-    try:
+    at_once = max(1, workers * _JOBS_PER_WORKER)
+    with WorkerPool(workers, preload=preload) as pool:
         for job in jobs:
             pending.add(pool.submit(function, job))
-            while len(pending) >= workers * _JOBS_PER_WORKER:
+            while len(pending) >= at_once:
                 done, pending = concurrent.futures.wait(pending, return_when=FIRST_COMPLETED)
-                for future in done:
-                    yield future.result()
-        for future in concurrent.futures.as_completed(pending):
-            yield future.result()
-    except BrokenProcessPool as error:
-        raise RuntimeError(
-            f'A worker process died (of {workers}): killed from outside, most often because '
-            'memory ran out, or crashed. What is finished is kept; run the same command again, '
-            'with fewer --workers if memory was short.'
-        ) from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+                yield from map(pool.result, done)
+        yield from map(pool.result, concurrent.futures.as_completed(pending))
 
 
 def available_cores() -> int:
-    """Number of cores that this process may use."""
+    """Count the cores that this process may use."""
     if hasattr(os, 'sched_getaffinity'):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def worker_cores(environment: Mapping[str, str] = os.environ) -> int:
-    """Number of cores for this process's workers: its share, where several run on the machine.
+    """Count the cores for this process's workers: its share, where several run on the machine.
 
     Args:
         environment: Tells of the others, by the variables of torchrun, of srun or of Open MPI.
@@ -108,7 +148,7 @@ def share_of_work(environment: Mapping[str, str] = os.environ) -> tuple[int, int
 
 
 def _tasks_per_node(text: str) -> list[int]:
-    """Number of tasks of each node, of Slurm's short form such as ``4(x2),3``."""
+    """Count the tasks of each node, of Slurm's short form such as ``4(x2),3``."""
     tasks = []
     for part in text.split(','):
         count, _, repeated = part.partition('(x')

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import urllib.parse
 from collections.abc import Sequence
 
 import numpy as np
@@ -24,7 +25,7 @@ p { max-width: 48em; }
 
 
 class HTMLPage:
-    """Collects sections; the page needs no other file and no network.
+    """Collects sections; the page needs no network, and no other file but those that it names.
 
     Args:
         title: Of the page, and its heading.
@@ -60,19 +61,21 @@ class HTMLPage:
             lines.append(f'<tr{attribute}>{cells}</tr>')
         self._parts.append('<table>\n' + '\n'.join(lines) + '\n</table>')
 
-    def picture(self, image: np.ndarray, description: str) -> None:
+    def picture(self, image: np.ndarray | str, description: str) -> None:
         """Adds a picture.
 
         Args:
-            image: (H, W, 3) uint8, RGB.
+            image: (H, W, 3) uint8, RGB, which becomes part of the page; or the name of a file
+                beside it.
             description: For those who do not see it.
         """
-        png = io.BytesIO()
-        Image.fromarray(image).save(png, format='PNG', optimize=True)
-        data = base64.b64encode(png.getvalue()).decode()
-        self._parts.append(
-            f'<img alt="{html.escape(description)}" src="data:image/png;base64,{data}">'
-        )
+        if isinstance(image, str):
+            source = urllib.parse.quote(image)
+        else:
+            png = io.BytesIO()
+            Image.fromarray(image).save(png, format='PNG', optimize=True)
+            source = f'data:image/png;base64,{base64.b64encode(png.getvalue()).decode()}'
+        self._parts.append(f'<img loading="lazy" alt="{html.escape(description)}" src="{source}">')
 
     def render(self) -> str:
         """The page."""

@@ -16,6 +16,7 @@ _DPI = 100
 _TITLE_POINTS, _SMALL_POINTS = 10, 8
 # Parts of a picture's cell that it fills; the rest keeps neighbours apart.
 _FILLED = 0.97
+_LONGEST = 2000
 
 
 def picture_grid(
@@ -83,6 +84,9 @@ def grid_figure(
                     row_height * _FILLED / height,
                 )
             )
+            # Of huge images the sheet shows every n-th pixel.
+            step = max(1, max(picture.shape[:2]) // _LONGEST)
+            picture = picture[::step, ::step]
             if picture.ndim == 2:
                 picture = colour_labels(picture, palette)
             axes.imshow(picture, interpolation='nearest')

@@ -43,7 +43,7 @@ def divide(number):
 
 
 def test_a_dead_worker_is_named():
-    with pytest.raises(RuntimeError, match='A worker process died.*fewer --workers'):
+    with pytest.raises(RuntimeError, match='A worker process died.*fewer workers'):
         list(map_unordered(die, range(3), workers=1, preload='mmws.classification.seed_job'))
 
 

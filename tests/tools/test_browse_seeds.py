@@ -24,7 +24,7 @@ def test_a_sheet_an_image(tool, tmp_path):
     assert Image.open(tmp_path / 'sheets/x.png').height > 400
     assert 'src="x.png"' in (tmp_path / 'sheets/index.html').read_text()
     wrong = tool('browse_seeds.py', 'seeds', *options, '--ids', 'y', cwd=tmp_path)
-    assert wrong.returncode and 'not every folder has a seed of y' in wrong.stderr
+    assert wrong.returncode and '1 of 1 images have no label map in ' in wrong.stderr
 
 
 def make_seed(root, name, classes):

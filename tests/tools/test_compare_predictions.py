@@ -48,7 +48,7 @@ def test_ids_and_limit(tool, folders):
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (['a', 'b', '--ids', 'y'], 'b has no label map of y'),
+        (['a', 'b', '--ids', 'y'], '1 of 1 images have no label map in b'),
         (['a', 'a'], "Two folders are called 'a'"),
         (['missing'], 'missing is no folder'),
         (['a', '--classes', 'Nothing'], "no classes are known as 'Nothing'"),
