@@ -11,7 +11,11 @@ def _config(**options):
     return Config(
         dict(
             model=dict(type='EncoderDecoder'),
-            test_dataloader=dict(dataset=dict(pipeline=pipeline)),
+            test_dataloader=dict(
+                dataset=dict(
+                    data_root='root', data_prefix=dict(img_path='images'), pipeline=pipeline
+                )
+            ),
             test_evaluator=dict(type='IoUMetric', iou_metrics=['mIoU']),
             **options,
         )
@@ -29,11 +33,21 @@ def test_out_and_crf():
     outputs.set_test_outputs(cfg, out='there')
     assert cfg.test_evaluator.type == 'mmseg.PaletteIoUMetric'
     assert cfg.test_evaluator.output_dir == 'there'
+    assert cfg.test_evaluator.image_dirs == ['root/images']
     outputs.set_test_outputs(cfg, crf=True)
     assert cfg.test_evaluator.type == 'mmseg.CRFIoUMetric'
     assert cfg.test_evaluator.iou_metrics == ['mIoU']
     outputs.set_test_outputs(cfg, out='there')
     assert cfg.test_evaluator.type == 'mmseg.CRFIoUMetric'
+
+
+def test_folders_of_the_images_inside_wrappers():
+    cfg = _config()
+    one = cfg.test_dataloader.dataset
+    two = dict(dataset=dict(data_prefix=dict(img_path='/else')))
+    cfg.test_dataloader.dataset = dict(datasets=[one, two])
+    outputs.set_test_outputs(cfg, out='there')
+    assert cfg.test_evaluator.image_dirs == ['root/images', '/else']
 
 
 def test_format_only_reads_no_ground_truth():
@@ -42,6 +56,7 @@ def test_format_only_reads_no_ground_truth():
     outputs.set_test_outputs(cfg, out='there', format_only=True)
     assert [metric.type for metric in cfg.test_evaluator] == ['mmseg.PaletteIoUMetric']
     assert cfg.test_evaluator[0].format_only is True
+    assert 'image_dirs' not in cfg.test_evaluator[0]  # the server wants one folder
     steps = cfg.test_dataloader.dataset.pipeline
     assert [step.type for step in steps] == ['LoadImageFromFile', 'Pack']
 
@@ -92,6 +107,7 @@ def test_visualization_in_both_hosts_words():
     assert cfg.default_hooks.visualization.draw is True
     assert cfg.default_hooks.visualization.interval == 1
     assert cfg.visualizer.save_dir == 'painted'
+    assert cfg.default_hooks.visualization.image_dirs == ['root/images']
     cfg = _config(default_hooks=dict(visualization=dict(type='VisualizationHook')))
     outputs.set_visualization(cfg, show_dir='painted')
     assert cfg.default_hooks.visualization.enable is True

@@ -64,6 +64,29 @@ def test_writes_palette_png(tmp_path):
     assert colours[255].tolist() == [224, 224, 192]
 
 
+def test_folders_of_the_images_are_kept(tmp_path):
+    prediction = dict(data=torch.zeros(1, 2, 4))
+    samples = [
+        dict(img_path=path, pred_sem_seg=prediction)
+        for path in ('data/one/a/1.jpg', 'data/one/b/1.jpg', 'data/two/c/1.jpg', 'other/2.jpg')
+    ]
+    metric = _build(
+        output_dir=str(tmp_path), format_only=True, image_dirs=['data/one', 'data/two/']
+    )
+    metric.process({}, [*samples, samples[0]])  # once more, to fill up the last batch
+    written = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob('*.png'))
+    assert written == ['2.png', 'a/1.png', 'b/1.png', 'c/1.png']
+
+
+def test_two_predictions_are_not_written_to_one_file(tmp_path):
+    metric = _build(output_dir=str(tmp_path), format_only=True)
+    samples = [
+        dict(img_path=f'{f}/1.jpg', pred_sem_seg=dict(data=torch.zeros(1, 2, 4))) for f in 'ab'
+    ]
+    with pytest.raises(ValueError, match='of a/1.jpg and b/1.jpg would both be 1.png .*image_dirs'):
+        metric.process({}, samples)
+
+
 def test_reduce_zero_label_shifts_ids_and_colours(tmp_path):
     metric = _build(output_dir=str(tmp_path))
     (sample,) = _samples(1)

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmws.files.find_images import find_images
 from mmws.saliency import SaliencyDataset
 
 
@@ -85,25 +84,3 @@ def test_what_is_missing_is_named(tmp_path):
     (tmp_path / 'empty').mkdir()
     with pytest.raises(ValueError, match='empty holds no image'):
         build(tmp_path, image='empty', mask=None)
-
-
-def test_find_images_looks_below_and_names_clashes(tmp_path):
-    save(tmp_path / 'one/a.jpg')
-    save(tmp_path / 'one/.hidden.jpg')
-    save(tmp_path / '.git/b.jpg')
-    (tmp_path / 'notes.txt').write_text('')
-    found = find_images(tmp_path, ('.jpg',))
-    assert found.images == {'one/a': str(tmp_path / 'one/a.jpg')}
-    assert found.skipped == [str(tmp_path / 'notes.txt')]
-    save(tmp_path / 'one/a.png')
-    with pytest.raises(ValueError, match='have the same name without suffix, one/a'):
-        find_images(tmp_path, ('.jpg', '.png'))
-
-
-def test_linked_folders_count_and_circles_end(tmp_path):
-    save(tmp_path / 'elsewhere/b.jpg')
-    save(tmp_path / 'images/a.jpg')
-    (tmp_path / 'images/link').symlink_to(tmp_path / 'elsewhere')
-    (tmp_path / 'images/up').symlink_to(tmp_path / 'images')
-    (tmp_path / 'elsewhere/back').symlink_to(tmp_path / 'images')
-    assert find_images(tmp_path / 'images').images.keys() == {'a', 'link/b'}
