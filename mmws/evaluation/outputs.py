@@ -111,11 +111,12 @@ def set_visualization(
     hook.update(draw=True, show=show, wait_time=wait_time)
     if show_dir is not None:
         cfg.visualizer['save_dir'] = show_dir
-        hook.update(
-            type='mmseg.FolderVisualizationHook',
-            out_dir=str(show_dir),
-            image_dirs=_image_dirs(cfg.test_dataloader.dataset),
-        )
+        if type_name(hook) == 'SegVisualizationHook':  # a user's own has other arguments
+            hook.update(
+                type='mmseg.FolderVisualizationHook',
+                out_dir=str(show_dir),
+                image_dirs=_image_dirs(cfg.test_dataloader.dataset),
+            )
 
 
 def submission_dir(out: str | Path, competition: str = 'comp5') -> Path:

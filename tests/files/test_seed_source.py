@@ -1,6 +1,6 @@
 import pytest
 
-from mmws.files.seed_source import files_below, seed_sources
+from mmws.files.seed_source import common_ids, files_below, seed_sources, seeds_below
 
 
 @pytest.fixture
@@ -77,3 +77,20 @@ def test_bad_folders(maps, folders, suffix, error, message):
     (maps / 'same').symlink_to(maps / 'a')
     with pytest.raises(error, match=message):
         seed_sources(folders, suffix, root=str(maps))
+
+
+def test_the_seeds_of_a_root_and_the_images_that_all_have(maps):
+    (maps / 'empty').mkdir()
+    assert [s.name for s in seeds_below(maps)] == ['a', 'b', 'cases', 'together']
+    seeds = seeds_below(maps, ['a', 'b'])
+    assert common_ids(seeds) == ['x', 'y/z'] and common_ids(seeds, ['y/z']) == ['y/z']
+    (maps / 'b/x.png').unlink()
+    assert common_ids(seeds) == ['y/z']
+    with pytest.raises(ValueError, match='1 of 2 images have no label map in .*b, the .*b/x.png'):
+        common_ids(seeds, ['x', 'y/z'])
+    with pytest.raises(ValueError, match='no image has a label map in each of .*a, .*cases'):
+        common_ids(seeds_below(maps, ['a', 'cases']))
+    with pytest.raises(ValueError, match='empty holds no folder of seeds'):
+        seeds_below(maps / 'empty')
+    with pytest.raises(FileNotFoundError, match='nowhere is no folder'):
+        seeds_below(maps / 'nowhere')
