@@ -1,11 +1,9 @@
-import importlib.util
 import json
 import shutil
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from mmws.files.label_map import encode_label_map
 
@@ -78,21 +76,34 @@ def test_an_image_may_lack_some_maps_but_not_all(tool, folders, voc_tree, tmp_pa
 @pytest.mark.parametrize(
     'arguments, message',
     [
-        (['nowhere'], 'nowhere is no folder'),
+        (['nowhere'], 'seed folder nowhere does not exist'),
         (['seed0', '--seed-suffix', '.tif'], 'seed0 holds no .tif file'),
         (['seed0', '--images', 'seed1', '--image-suffix', '0.png'], 'no label map belongs'),
         (['seed0', '--classes', 'flowers'], "no classes are known as 'flowers'"),
+        (['seed0', '--classes', '300'], 'label maps of 8 bits hold 255 at most'),
         (['seed0', '--limit', '0'], '--limit is a number of images'),
     ],
 )
-def test_mistakes_on_the_command_line(folders, monkeypatch, capsys, arguments, message):
-    path = Path(__file__).resolve().parents[2] / 'tools/check_seeds.py'
-    spec = importlib.util.spec_from_file_location('check_seeds', path)
-    check_seeds = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(check_seeds)
-    monkeypatch.chdir(folders[0].parent)
-    monkeypatch.setattr(sys, 'argv', ['check_seeds.py', *arguments])
-    with pytest.raises(SystemExit) as stop:
-        check_seeds.main()
-    assert stop.value.code not in (0, None)
-    assert message in f'{stop.value.code}{capsys.readouterr().err}'
+def test_mistakes_on_the_command_line(tool, folders, arguments, message):
+    done = tool('check_seeds.py', *arguments, cwd=folders[0].parent)
+    assert done.returncode and message in done.stderr
+
+
+@pytest.mark.parametrize(
+    ('folder', 'suffixes'),
+    [('maps', ['_1stHO.png', '_2ndHO.png']), ('cases', ['/mask-0.png', '/mask-1.png'])],
+)
+def test_annotators_in_one_folder_or_in_a_folder_an_image(tool, tmp_path, folder, suffixes):
+    rng = np.random.default_rng(0)
+    for image_id in ('Image 1', 'ü/Image_2'):
+        image = tmp_path / f'images/{image_id}.jpg'
+        image.parent.mkdir(parents=True, exist_ok=True)
+        Image.new('RGB', (9, 7)).save(image)
+        for suffix in suffixes:
+            path = tmp_path / f'{folder}/{image_id}{suffix}'
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(encode_label_map(rng.integers(0, 2, (7, 9), np.uint8)))
+    arguments = ['--images', 'images', '--seed-suffix', *suffixes, '--workers', 0]
+    done = tool('check_seeds.py', folder, *arguments, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert '2 images, 2 seeds' in done.stdout and f'*{suffixes[1]}' in done.stdout
