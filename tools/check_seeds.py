@@ -15,7 +15,7 @@ from pathlib import Path
 
 from mmws.datasets.named_classes import named_classes
 from mmws.evaluation.check import MapsOfImage, SeedCheck
-from mmws.evaluation.check_report import as_json, as_text, write_json
+from mmws.evaluation.check_report import as_dict, as_text, write_json
 from mmws.files.find_images import images_by_id
 from mmws.files.id_list import read_ids
 from mmws.files.progress_bar import ProgressBar
@@ -148,10 +148,10 @@ def main(argv: list[str] | None = None) -> int:
         for name, count in zip(names, stray, strict=True)
         if count
     ]
-    told = dict(classes=classes, errors=errors, warnings=warnings)
-    print(as_text(total, names, **told))
+    report = as_dict(total, names, classes=classes, errors=errors, warnings=warnings)
+    print(as_text(report))
     if args.json is not None:
-        write_json(args.json, as_json(total, names, **told))
+        write_json(args.json, report)
     return 1 if errors else 0
 
 

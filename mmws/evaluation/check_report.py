@@ -1,4 +1,4 @@
-"""What a check of label maps found, for people and for programs."""
+"""What a check of label maps found, for programs and for people."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _CLASSES_SHOWN = 30
 _NAMED = 5
 
 
-def as_text(
+def as_dict(
     check: SeedCheck,
     names: Sequence[str],
     *,
     classes: Sequence[str] | None = None,
     errors: Sequence[str] = (),
     warnings: Sequence[str] = (),
-) -> str:
-    """Write the report that one reads at a glance.
+) -> dict:
+    """Collect all numbers, NaN for what is not defined.
 
     Args:
         check: Of all images.
@@ -37,32 +37,7 @@ def as_text(
         errors: From :meth:`SeedCheck.verdict`.
         warnings: From the same.
     """
-    parts = [f'{check.counts.images} images, {len(names)} seeds', _overview(check, names)]
-    if len(names) > 1 and check.counts.known.any():
-        numbers = [str(k + 1) for k in range(len(names))]
-        rows = [['', *numbers]]
-        for k, row in enumerate(check.counts.agreement):
-            rows.append([numbers[k], *('-' if j == k else percent(v) for j, v in enumerate(row))])
-        parts.append('Agreement: % of the pixels that both seeds know\n' + text_table(rows))
-    parts.append(_classes(check, classes))
-    for title, lines in (('Warnings', warnings), ('Errors', errors)):
-        if lines:
-            parts.append(f'{title} ({len(lines)})\n' + '\n'.join(f'- {line}' for line in lines))
-    if not errors:
-        parts.append('Nothing is wrong.' if not warnings else 'Nothing is wrong, see the warnings.')
-    return '\n\n'.join(parts)
-
-
-def as_json(
-    check: SeedCheck,
-    names: Sequence[str],
-    *,
-    classes: Sequence[str] | None = None,
-    errors: Sequence[str] = (),
-    warnings: Sequence[str] = (),
-) -> dict:
-    """Give all numbers, NaN for what is not defined. Arguments as in :func:`as_text`."""
-    labels = _labels(check)
+    labels = np.flatnonzero(check.in_maps[:, :UNKNOWN].any(0)).tolist()
     seeds = []
     for k, name in enumerate(names):
         found = rates(check.counts.confusion[k])
@@ -94,18 +69,39 @@ def as_json(
     )
 
 
+def as_text(report: dict) -> str:
+    """Write the report of :func:`as_dict` so that one reads it at a glance."""
+    seeds, agreement = report['seeds'], np.array(report['agreement'])
+    numbers = [str(k + 1) for k in range(len(seeds))]
+    rows = [['', 'seed', 'maps', 'missing', 'bad', 'labels', 'unknown %', 'IoU with vote %', 'PNG']]
+    for number, seed in zip(numbers, seeds, strict=True):
+        labels = [label for label, n in seed['maps_with'].items() if n and label != str(UNKNOWN)]
+        bad = sum(p['count'] for kind, p in seed['problems'].items() if kind != MISSING)
+        span = f'{labels[0]}..{labels[-1]} ({len(labels)})' if labels else '-'
+        with_vote = percent(seed['miou_with_vote']) if len(seeds) > 1 else '-'
+        counts = map(str, (seed['maps'], seed['missing'], bad))
+        unknown = percent(seed['unknown'])
+        rows.append([number, seed['name'], *counts, span, unknown, with_vote, seed['palette']])
+    parts = [f'{report["images"]} images, {len(seeds)} seeds', text_table(rows, left=(1, 8))]
+    if len(seeds) > 1 and not np.isnan(agreement).all():
+        rows = [['', *numbers]]
+        for k, row in enumerate(agreement):
+            rows.append([numbers[k], *('-' if j == k else percent(v) for j, v in enumerate(row))])
+        parts.append('Agreement: % of the pixels that both seeds know\n' + text_table(rows))
+    parts.append(_classes(seeds, report['classes'] or []))
+    for title, lines in (('Warnings', report['warnings']), ('Errors', report['errors'])):
+        if lines:
+            parts.append(f'{title} ({len(lines)})\n' + '\n'.join(f'- {line}' for line in lines))
+    if not report['errors']:
+        see = ', see the warnings' if report['warnings'] else ''
+        parts.append(f'Nothing is wrong{see}.')
+    return '\n\n'.join(parts)
+
+
 def write_json(path: str | os.PathLike, content: dict) -> None:
     """Write a JSON file, with null for NaN."""
     text = json.dumps(_without_nan(content), indent=1, allow_nan=False)
     write_atomically(path, (text + '\n').encode())
-
-
-def _without_nan(value):
-    if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_without_nan(item) for item in value]
-    return None if isinstance(value, float) and np.isnan(value) else value
 
 
 def text_table(rows: Sequence[Sequence[str]], left: Sequence[int] = ()) -> str:
@@ -125,40 +121,24 @@ def percent(value: float) -> str:
     return '-' if np.isnan(value) else f'{100 * value:.1f}'
 
 
-def _overview(check: SeedCheck, names: Sequence[str]) -> str:
-    rows = [['', 'seed', 'maps', 'missing', 'bad', 'labels', 'unknown %', 'IoU with vote %', 'PNG']]
-    for k, name in enumerate(names):
-        labels = np.flatnonzero(check.in_maps[k, :UNKNOWN])
-        counts = {kind: len(texts) for kind, texts in check.problems_of(k).items()}
-        missing = counts.pop(MISSING, 0)
-        span = f'{labels[0]}..{labels[-1]} ({len(labels)})' if len(labels) else '-'
-        with_vote = rates(check.counts.confusion[k]).miou_labelled
-        rows.append(
-            [
-                *(str(k + 1), name, str(check.maps[k]), str(missing), str(sum(counts.values()))),
-                *(span, percent(check.unknown[k]), percent(with_vote) if len(names) > 1 else '-'),
-                describe_palettes(check.palettes[k]),
-            ]
-        )
-    return text_table(rows, left=(1, 8))
-
-
-def _classes(check: SeedCheck, classes: Sequence[str] | None) -> str:
-    labels = _labels(check)
-    known = check.pixels[:, :UNKNOWN].sum(1, keepdims=True)
-    shares = check.pixels / np.maximum(known, 1)
-    title = 'Labels: % of the known pixels'
-    shown = labels
+def _classes(seeds: Sequence[dict], classes: Sequence[str]) -> str:
+    pixels = np.array([list(seed['pixels'].values())[:-1] for seed in seeds])
+    shares = pixels / np.maximum(pixels.sum(1, keepdims=True), 1)
+    labels = [int(label) for label in seeds[0]['iou_with_vote']]
+    title, shown = 'Labels: % of the known pixels', np.arange(len(labels))
     if len(labels) > _CLASSES_SHOWN:
-        spread = np.ptp(shares[:, labels], axis=0)
-        shown = sorted(labels[i] for i in np.argsort(-spread, kind='stable')[:_CLASSES_SHOWN])
+        shown = np.sort(np.argsort(-np.ptp(shares, axis=0), kind='stable')[:_CLASSES_SHOWN])
         title += f', the {_CLASSES_SHOWN} of {len(labels)} on which the seeds differ most'
-    rows = [['', '', *(str(k + 1) for k in range(len(shares)))]]
-    for label in shown:
-        name = classes[label] if classes is not None and label < len(classes) else ''
-        rows.append([str(label), name, *(f'{100 * value:.2f}' for value in shares[:, label])])
+    rows = [['', '', *(str(k + 1) for k in range(len(seeds)))]]
+    for i in shown:
+        name = classes[labels[i]] if labels[i] < len(classes) else ''
+        rows.append([str(labels[i]), name, *(f'{100 * value:.2f}' for value in shares[:, i])])
     return f'{title}\n' + text_table(rows, left=(1,))
 
 
-def _labels(check: SeedCheck) -> list[int]:
-    return np.flatnonzero(check.in_maps[:, :UNKNOWN].any(0)).tolist()
+def _without_nan(value):
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and np.isnan(value) else value

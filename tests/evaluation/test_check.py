@@ -12,7 +12,7 @@ from mmws.evaluation.check import (
     distinct_palettes,
     palette_of,
 )
-from mmws.evaluation.check_report import as_json, as_text
+from mmws.evaluation.check_report import as_dict, as_text
 from mmws.files.label_map import encode_label_map, voc_palette
 
 
@@ -161,7 +161,7 @@ def test_clean_folders_have_no_complaint(save):
     other = np.where(rng.random((20, 20)) < 0.1, 255, labels)
     found = check(save(labels, 'a.png'), save(other, 'b.png'), num_classes=3)
     assert found.verdict(['a', 'b']) == ([], [])
-    text = as_text(found, ['a', 'b'], classes=['x', 'y', 'z'])
+    text = as_text(as_dict(found, ['a', 'b'], classes=['x', 'y', 'z']))
     assert text.endswith('Nothing is wrong.')
 
 
@@ -169,11 +169,11 @@ def test_report_and_json_hold_the_numbers(save):
     found = check(save([[0, 1, 1, 255]], 'a.png'), save([[0, 1, 0, 0]], 'b.png'))
     found.note(1, 'missing', 'x.png', 'y.png')
     options = dict(classes=['background', 'cat'])
-    text = as_text(found, ['first', 'second'], errors=['Too bad.'], **options)
+    text = as_text(as_dict(found, ['first', 'second'], errors=['Too bad.'], **options))
     row = next(line for line in text.splitlines() if ' second ' in line).split()
     assert row[:6] == ['2', 'second', '1', '2', '0', '0..1']
     assert '66.7' in text and '- Too bad.' in text and 'Nothing is wrong' not in text
-    content = as_json(found, ['first', 'second'], **options)
+    content = as_dict(found, ['first', 'second'], **options)
     assert content['agreement'][0][1] == pytest.approx(2 / 3, abs=1e-6)
     assert content['seeds'][0]['pixels'] == {'0': 1, '1': 2, '255': 1}
     assert content['seeds'][1]['missing'] == 2
@@ -185,7 +185,7 @@ def test_many_classes_show_those_that_differ(save):
     other = many.copy()
     other[0, :] = 59
     found = check(save(many, 'a.png'), save(other, 'b.png'))
-    text = as_text(found, ['a', 'b'])
+    text = as_text(as_dict(found, ['a', 'b']))
     table = text.split('differ most\n')[1].splitlines()
     assert len(table[: table.index('')]) == 31
     assert table[1].split()[0] == '0' and table[30].split()[0] == '59'
