@@ -79,9 +79,9 @@ def test_reads_any_mode_as_the_training_pipeline_does(tmp_path, kind):
 @pytest.mark.parametrize(
     ('content', 'fault'),
     [
-        (b'', 'is an empty file'),
+        (b'', 'is an empty file, as an interrupted copy leaves it'),
         (b'not an image', 'is no image, or damaged at its start'),
-        (b'\xff\xd8\xff\xe0broken', r'is damaged or cut off \(.+\)'),
+        (b'\xff\xd8\xff\xe0broken', r'is damaged or cut off \(.+\): write it again'),
     ],
 )
 def test_refuses_what_is_no_image(tmp_path, content, fault):
