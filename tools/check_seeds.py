@@ -69,8 +69,6 @@ def class_names(text: str | None, *, reduced: bool) -> list[str] | None:
         names, _ = named_classes(text)
     except ValueError as error:
         sys.exit(f'--classes: {error}')
-    if len(names) > 255:
-        sys.exit(f'--classes: {len(names)} classes; label maps of 8 bits hold 255 at most.')
     if reduced and text.isdigit():
         names[0] = 'class 0'  # there is no background
     return names

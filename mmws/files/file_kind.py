@@ -59,7 +59,7 @@ def file_fault(path: str | os.PathLike) -> str | None:
         with Image.open(path) as image:
             image.load()
     except UnidentifiedImageError:
-        return 'is no image, or damaged at its start'
+        return 'is no image, or is damaged or cut off near its start'
     except (OSError, SyntaxError, ValueError) as error:
         return f'is damaged or cut off ({error}): write it again'
     return None

@@ -39,4 +39,4 @@ def read_picture(path: str | os.PathLike) -> np.ndarray:
     if bands.dtype != np.uint8:
         low, high = np.percentile(picture, _CUT)
         picture = (picture - low) * (255 / max(high - low, 1e-9))
-    return picture.clip(0, 255).astype(np.uint8)
+    return picture.clip(0, 255).round().astype(np.uint8)

@@ -35,7 +35,7 @@ def run(tmp_path):
     'name, content, message',
     [
         ('nowhere.jpg', None, 'nowhere.jpg cannot be read'),
-        ('cut.jpg', b'\xff\xd8\xff', 'cut.jpg is no image, or damaged'),
+        ('cut.jpg', b'\xff\xd8\xff', 'cut.jpg is no image, or is damaged'),
     ],
 )
 def test_bad_images_write_nothing(run, tmp_path, name, content, message):

@@ -24,7 +24,7 @@ FAULTS = {
     saved(np.savez, np.zeros(3)): r'is a zip archive',
     b'MATLAB 5.0 MAT-file': 'is a MATLAB file',
     bytes(600): 'begins with zeros only',
-    b'anything': 'is no image, or damaged at its start',
+    b'anything': 'is no image, or is damaged or cut off near its start',
     PICTURE[:900]: r'is damaged or cut off \(.+\)',
 }
 

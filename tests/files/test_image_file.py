@@ -80,7 +80,7 @@ def test_reads_any_mode_as_the_training_pipeline_does(tmp_path, kind):
     ('content', 'fault'),
     [
         (b'', 'is an empty file, as an interrupted copy leaves it'),
-        (b'not an image', 'is no image, or damaged at its start'),
+        (b'not an image', 'is no image, or is damaged or cut off near its start'),
         (b'\xff\xd8\xff\xe0broken', r'is damaged or cut off \(.+\): write it again'),
     ],
 )
