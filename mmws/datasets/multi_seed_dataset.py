@@ -9,7 +9,7 @@ import numpy as np
 from mmengine.dataset import BaseDataset, force_full_init
 from mmseg.registry import DATASETS
 
-from mmws.files.image_file import check_jpeg_is_whole
+from mmws.files.image_file import check_is_whole
 from mmws.files.label_map import read_label_map
 from mmws.files.seed_source import seed_sources
 from mmws.seeds.vote import UNKNOWN
@@ -221,7 +221,7 @@ class MultiSeedDataset(BaseDataset):
         """
         info = self.get_data_info(idx)
         path = info['img_path']
-        check_jpeg_is_whole(path)
+        check_is_whole(path)
         if (sample := self.pipeline(info)) is None:
             raise RuntimeError(f'a transform of the pipeline returned None for {path}.')
         return sample

@@ -9,7 +9,8 @@ import mmcv
 import numpy as np
 from PIL import Image
 
-from .file_kind import file_fault, pixel_kind
+from .file_kind import file_fault, known_fault, pixel_kind
+from .find_images import IMAGE_SUFFIXES
 
 # EXIF orientations under which a decoder turns the image by 90 degrees, as OpenCV does.
 _TURNED = (5, 6, 7, 8)
@@ -102,12 +103,16 @@ def _fault(path: str | os.PathLike) -> str:
         )
 
 
-def check_jpeg_is_whole(path: str) -> None:
-    """Refuse a truncated JPEG: OpenCV fills what is missing with grey and says nothing.
+def check_is_whole(path: str) -> None:
+    """Refuse what OpenCV stops at without naming the file, or reads without a word.
+
+    It fills what is missing of a truncated JPEG with grey.
 
     Raises:
-        ValueError: The file ends early.
+        ValueError: The file is empty, something else than an image, or a JPEG that ends early.
     """
+    if path.lower().endswith(IMAGE_SUFFIXES) and (fault := known_fault(path)) is not None:
+        raise ValueError(f'image {path} {fault}.')
     if not path.lower().endswith(('.jpg', '.jpeg')):
         return
     with open(path, 'rb') as file:

@@ -331,7 +331,7 @@ def test_bad_lists(tree):
 def test_a_folder_of_colours_is_refused_at_start(tree):
     path = tree.seed_path(1, 'im0')
     Image.fromarray(np.zeros((48, 64, 3), np.uint8)).save(path)
-    with pytest.raises(ValueError, match='im0.png has mode RGB: colours, not class ids'):
+    with pytest.raises(ValueError, match='im0.png holds colours .mode RGB., not class ids'):
         DATASETS.build(tree.config(STOCK))
 
 
@@ -360,6 +360,9 @@ def test_a_truncated_jpeg_is_refused_instead_of_filled_with_grey(tree):
     with pytest.raises(ValueError, match='im1.jpg is truncated'):
         dataset[1]
     dataset[0]
+    path.write_bytes(b'')
+    with pytest.raises(ValueError, match='im1.jpg is an empty file'):
+        dataset[1]
 
 
 def test_a_transform_that_returns_none_is_an_error_not_another_sample(tree):
