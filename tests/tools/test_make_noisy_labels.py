@@ -64,4 +64,4 @@ def test_bad_input_is_named(run, masks, tmp_path):
     Image.new('RGB', (9, 9)).save(masks / 'im0.png')
     done = run(masks, '--out', tmp_path / 'p')
     assert done.returncode == 1 and '2 images made' in done.stdout
-    assert 'im0.png has mode RGB' in done.stdout
+    assert 'im0.png holds colours (mode RGB)' in done.stdout
