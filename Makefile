@@ -13,7 +13,7 @@ UV := $(shell command -v uv 2>/dev/null)
 UNDER := -c requirements/constraints.txt
 install = $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python $(UNDER) -e '.[$(1)]' ||) \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(UNDER) -e '.[$(1)]'
-# CI runs the slow ones too, in random order.
+# .ci/run shuffles them; SLOW=1 .ci/run runs the slow ones too.
 PYTEST := -m "not slow"
 
 .PHONY: demo test docs lint clean

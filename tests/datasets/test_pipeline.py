@@ -360,7 +360,7 @@ def test_bad_seed_files(tree):
         dataset[2]
     path = tree.seed_path(2, 'im0')
     path.write_bytes(path.read_bytes()[:-60])
-    with pytest.raises(ValueError, match='s2/im0.png cannot be decoded'):
+    with pytest.raises(ValueError, match='s2/im0.png is damaged or cut off'):
         dataset[0]
     path.unlink()
     with pytest.raises(FileNotFoundError, match='s2/im0.png'):

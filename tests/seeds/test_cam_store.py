@@ -26,7 +26,7 @@ def test_damaged_files_are_named(tmp_path):
     with pytest.raises(ValueError, match='a.npz is not a file of CAMs'):
         read_cams(path)
     path.write_bytes(b'')
-    with pytest.raises(ValueError, match='a.npz is not a file of CAMs'):
+    with pytest.raises(ValueError, match='a.npz is an empty file'):
         read_cams(path)
     path.write_bytes(ImageCAMs((3, 4), {1.0: np.ones((1, 2, 2), np.float16)}).encode())
     with pytest.raises(ValueError, match='2 classes are present'):
