@@ -197,7 +197,7 @@ def test_no_thread_of_gloo_outlives_the_run(tiny_config_file, tmp_path):
         'from pathlib import Path\n'
         'from mmengine.config import Config\n'
         'import mmws\n'
-        'from mmws.engine import run_config\n'
+        'from mmws import run_config\n'
         'def gloo(when):\n'
         "    names = [p.read_text() for p in Path('/proc/self/task').glob('*/comm')]\n"
         "    print(when, sum('gloo' in name for name in names))\n"
