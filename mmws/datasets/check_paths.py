@@ -17,6 +17,17 @@ def path_below(path: str, prefix: str | None) -> str:
     return (path if inside.startswith('..') else inside).replace(os.sep, '/')
 
 
+def without_mark(info: dict) -> dict:
+    """Remove the byte order mark of a list of ids from the paths of its first image, in place.
+
+    mmseg takes it for a part of the first id.
+    """
+    for key in ('img_path', 'seg_map_path'):
+        if isinstance(info.get(key), str):
+            info[key] = info[key].replace('\ufeff', '')
+    return info
+
+
 def check_images(dataset: BaseSegDataset, infos: Sequence[dict]) -> None:
     """Check that a dataset's images exist.
 

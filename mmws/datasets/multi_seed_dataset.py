@@ -14,7 +14,7 @@ from mmws.files.label_map import read_label_map
 from mmws.files.seed_source import seed_sources
 from mmws.seeds.vote import UNKNOWN
 
-from .check_paths import check_images, missing_seeds, path_below
+from .check_paths import check_images, missing_seeds, path_below, without_mark
 from .load_multi_seed_annotations import label_lookup
 from .seed_pipeline import carry_mixed_seeds, carry_seeds
 
@@ -145,7 +145,7 @@ class MultiSeedDataset(BaseDataset):
                 f'{self.dataset.img_suffix!r}.'
             )
         self.dataset.full_init()
-        infos = [self.dataset.get_data_info(i) for i in range(len(self.dataset))]
+        infos = [without_mark(self.dataset.get_data_info(i)) for i in range(len(self.dataset))]
         check_images(self.dataset, infos)
         self._missing = missing_seeds(
             self._sources, list(map(self._seed_id, infos)), allowed=self.allow_missing
@@ -170,7 +170,7 @@ class MultiSeedDataset(BaseDataset):
         Added are ``seed_paths`` (K paths, None where the image lacks the seed), ``num_classes`` and
         ``ignore_index``.
         """
-        info = self.dataset.get_data_info(idx)
+        info = without_mark(self.dataset.get_data_info(idx))
         classes = self._metainfo.get('classes')
         info['num_classes'] = None if classes is None else len(classes)
         info['ignore_index'] = getattr(self.dataset, 'ignore_index', UNKNOWN)

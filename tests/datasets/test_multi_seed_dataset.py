@@ -30,6 +30,13 @@ def test_stock_and_own_pipelines_carry_the_seeds_in_the_given_order(tree, pipeli
     assert len(dataset) == 3 and dataset.metainfo['classes'][0] == 'background'
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_id(tree):
+    (tree.root / 'list.txt').write_text('\ufeffim1\nim0\n', encoding='utf-8')
+    dataset = DATASETS.build(tree.config(STOCK))
+    np.testing.assert_array_equal(seeds_of(dataset[0]), tree.seeds('im1'))
+    assert '\ufeff' not in dataset.get_data_info(0)['seg_map_path']
+
+
 def test_the_label_folder_of_the_wrapped_dataset_need_not_exist(tree):
     assert not (tree.root / 'labels').exists()
     DATASETS.build(tree.config(STOCK))[0]
