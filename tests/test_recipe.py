@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.registry import DefaultScope
+from mmengine.registry import PARAM_SCHEDULERS, DefaultScope
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import nn
@@ -94,6 +94,25 @@ def test_numbers_of_the_configs(name):
     # The pipeline that is named at the top is the one that is used.
     dataset = cfg.train_dataloader.dataset
     assert dataset.get('dataset', dataset).pipeline == cfg.train_pipeline
+
+
+@pytest.mark.parametrize(
+    'name',
+    ['cam/vgg16_cam_voc12aug', 'msws/deeplabv2_vgg16_12seeds', 'msws/deeplabv2_r101_12seeds'],
+)
+def test_learning_rate_of_every_epoch(name):
+    """ICD and CIAN: lr * (1 - e / 20) ** 0.9 in epoch e of 0 to 19."""
+    cfg = load(name)
+    lr = cfg.optim_wrapper.optimizer.lr
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=lr)
+    schedules = (
+        cfg.param_scheduler if isinstance(cfg.param_scheduler, list) else [cfg.param_scheduler]
+    )
+    (scheduler,) = [PARAM_SCHEDULERS.build({**one, 'optimizer': optimizer}) for one in schedules]
+    for epoch in range(20):
+        assert optimizer.param_groups[0]['lr'] == pytest.approx(lr * (1 - epoch / 20) ** 0.9)
+        optimizer.step()
+        scheduler.step()
 
 
 # The normalisation that a weight file was trained with, and whether its channels are RGB. Images
