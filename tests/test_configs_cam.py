@@ -67,7 +67,7 @@ NORMALISATIONS = {
     'name',
     [
         *(f'cam/vgg16{kind}_cam_voc12aug' for kind in ('', '-caffe', '-caffe-rgb')),
-        *(f'msws/deeplabv2_vgg16{kind}_12seeds' for kind in ('', '-caffe')),
+        *(f'msws/deeplabv2_vgg16{kind}_12seeds' for kind in ('', '-caffe', '-caffe-rgb')),
         *(f'saliency/dss_vgg16{kind}_msra-b' for kind in ('', '-caffe')),
     ],
 )

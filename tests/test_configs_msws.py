@@ -59,6 +59,7 @@ def test_the_configs_that_the_readme_names_are_there():
         'deeplabv2_vgg16_12seeds_20k',
         'deeplabv2_vgg16_12seeds_plain',
         'deeplabv2_vgg16-caffe_12seeds',
+        'deeplabv2_vgg16-caffe-rgb_12seeds',
         'deeplabv2_vgg16_1seed',
         'deeplabv2_vgg16_gt',
         'deeplabv2-aspp_vgg16_12seeds',

@@ -23,6 +23,7 @@ CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 PAPER = 'Fan, Zhang, Tan, ECCV 2020'
 TORCHVISION = ([123.675, 116.28, 103.53], [58.395, 57.12, 57.375])
 CAFFE_BGR = ([104.008, 116.669, 122.675], [1.0, 1.0, 1.0])
+CAFFE_RGB = ([122.675, 116.669, 104.008], [1.0, 1.0, 1.0])
 
 # Config, key, value, source.
 STAGE_ONE = [
@@ -127,6 +128,7 @@ def test_learning_rate_of_every_epoch(name):
         ('msws/deeplabv2_vgg16_12seeds', TORCHVISION, True),
         ('msws/deeplabv2_r101_12seeds', TORCHVISION, True),
         ('msws/deeplabv2_vgg16-caffe_12seeds', CAFFE_BGR, False),
+        ('msws/deeplabv2_vgg16-caffe-rgb_12seeds', CAFFE_RGB, True),
     ],
 )
 def test_normalisation_and_channel_order(name, mean_std, rgb):
