@@ -7,6 +7,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmseg.datasets.transforms import RandomFlip, RandomRotFlip
 
+from mmws.files.label_map import UNKNOWN
 from mmws.seeds.vote import vote
 
 from .load_multi_seed_annotations import LITERALS, look_up, set_seeds
@@ -25,7 +26,7 @@ class RotateFlipLabels(RandomRotFlip):
         results['img'] = mmcv.imrotate(results['img'], angle=angle)
         for key in results.get('seg_fields', []):
             results[key] = mmcv.imrotate(
-                results[key], angle=angle, border_value=255, interpolation='nearest'
+                results[key], angle=angle, border_value=UNKNOWN, interpolation='nearest'
             )
         return results
 

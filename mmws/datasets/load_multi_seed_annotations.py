@@ -6,8 +6,8 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
 
-from mmws.files.label_map import read_label_map
-from mmws.seeds.vote import UNKNOWN, vote
+from mmws.files.label_map import UNKNOWN, read_label_map
+from mmws.seeds.vote import vote
 
 # Values of an index map below this are labels (what a transform filled in), from it on they are
 # places in the source maps.

@@ -10,9 +10,8 @@ from mmengine.dataset import BaseDataset, force_full_init
 from mmseg.registry import DATASETS
 
 from mmws.files.image_file import check_is_whole
-from mmws.files.label_map import read_label_map
+from mmws.files.label_map import UNKNOWN, read_label_map
 from mmws.files.seed_source import seed_sources
-from mmws.seeds.vote import UNKNOWN
 
 from .check_paths import check_images, missing_seeds, path_below, without_mark
 from .load_multi_seed_annotations import label_lookup

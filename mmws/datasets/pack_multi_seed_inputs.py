@@ -8,7 +8,8 @@ from mmengine.structures import PixelData
 from mmseg.datasets.transforms import PackSegInputs
 from mmseg.registry import TRANSFORMS
 
-from mmws.seeds.vote import UNKNOWN, vote
+from mmws.files.label_map import UNKNOWN
+from mmws.seeds.vote import vote
 
 from .load_multi_seed_annotations import LITERALS, look_up
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from mmws.files.label_map import BACKGROUND, UNKNOWN
+
 SHAPES_CLASSES = ('background', 'stripe', 'dot', 'check', 'ring', 'wave')
 # Fewer visible pixels than this are no object.
 _SMALLEST = 24
@@ -91,7 +93,7 @@ def render_masks(rng: np.random.Generator, labels: np.ndarray) -> Scene:
     """
     instances, parts = np.zeros(labels.shape, np.int32), np.zeros(labels.shape, bool)
     count = 0
-    for label in np.unique(labels[(labels != 0) & (labels != 255)]):
+    for label in np.unique(labels[(labels != BACKGROUND) & (labels != UNKNOWN)]):
         number, regions, stats, _ = cv2.connectedComponentsWithStats(
             (labels == label).astype(np.uint8), connectivity=8
         )

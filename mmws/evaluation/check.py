@@ -14,8 +14,7 @@ import numpy as np
 from PIL import Image
 
 from mmws.files.image_file import BadInputError, image_size
-from mmws.files.label_map import read_label_map, voc_palette
-from mmws.seeds.vote import UNKNOWN
+from mmws.files.label_map import UNKNOWN, read_label_map, voc_palette
 
 from .seed_counts import SeedCounts, count_image, foreign_labels, label_histogram, share
 

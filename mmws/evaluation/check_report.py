@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mmws.files.atomic_write import write_atomically
-from mmws.seeds.vote import UNKNOWN
+from mmws.files.label_map import UNKNOWN
 
 from .check import MISSING, SeedCheck, describe_palettes
 from .seed_counts import rates

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-UNKNOWN = 255
+from mmws.files.label_map import UNKNOWN
 
 
 def right_weight_sums(

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmws.seeds.vote import UNKNOWN, vote
+from mmws.files.label_map import UNKNOWN
+from mmws.seeds.vote import vote
 
 # What is compared with the ground truth beside the seeds.
 REFERENCES = ('majority vote', 'per-pixel oracle', 'all background')

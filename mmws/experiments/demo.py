@@ -13,7 +13,7 @@ import numpy as np
 from mmws.evaluation.seed_counts import Rates, confusion, rates
 from mmws.files.atomic_write import write_atomically
 from mmws.files.image_file import read_image
-from mmws.files.label_map import read_label_map
+from mmws.files.label_map import UNKNOWN, read_label_map
 from mmws.run_config import checkpoint_file
 from mmws.seeds.cam import upsample_cam
 from mmws.seeds.cam_store import read_cams
@@ -180,7 +180,7 @@ class Demo:
         several = []
         for image_id in self._ids('train'):
             labels = np.unique(self._truth(image_id))
-            if np.count_nonzero((labels > 0) & (labels < 255)) >= 2:
+            if np.count_nonzero((labels > 0) & (labels < UNKNOWN)) >= 2:
                 several.append(image_id)
             if len(several) == count:
                 return several

@@ -12,6 +12,9 @@ from PIL import Image
 
 from .file_kind import file_fault, pixel_kind
 
+# In all label maps and seeds. Heads may give the unknown another number, their ignore_index.
+BACKGROUND, UNKNOWN = 0, 255
+
 _PNG_SIGNATURE = b'\x89PNG\r\n\x1a\n'
 _GREY, _PALETTE = 0, 3
 

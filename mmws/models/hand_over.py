@@ -15,8 +15,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-# What a seed holds where it does not know, in the data and here; heads may use another number.
-UNKNOWN_LABEL = 255
+from mmws.files.label_map import UNKNOWN
 
 
 @dataclass
@@ -47,7 +46,7 @@ def handed_seeds() -> SeedBatch | None:
     return _HANDED.get()
 
 
-def seeds_behind(label: Tensor, ignore_index: int = UNKNOWN_LABEL) -> SeedBatch | None:
+def seeds_behind(label: Tensor, ignore_index: int = UNKNOWN) -> SeedBatch | None:
     """Return the handed-over seeds that a loss is to see in place of a label; None for none.
 
     Args:
@@ -63,10 +62,10 @@ def seeds_behind(label: Tensor, ignore_index: int = UNKNOWN_LABEL) -> SeedBatch 
     if label.shape != handed.seeds[:, 0].shape:
         return None
     handed.uses.append(tuple(label.shape))
-    masked = ((label == ignore_index) | (label == UNKNOWN_LABEL)).unsqueeze(1)
-    if 0 <= ignore_index < UNKNOWN_LABEL:
+    masked = ((label == ignore_index) | (label == UNKNOWN)).unsqueeze(1)
+    if 0 <= ignore_index < UNKNOWN:
         masked = masked | (handed.seeds == ignore_index)
-    return handed.resampled(handed.seeds.masked_fill(masked, UNKNOWN_LABEL))
+    return handed.resampled(handed.seeds.masked_fill(masked, UNKNOWN))
 
 
 @contextlib.contextmanager

@@ -20,7 +20,9 @@ from mmseg.registry import MODELS
 from mmseg.utils import SampleList
 from torch import Tensor, nn
 
-from .hand_over import UNKNOWN_LABEL, SeedBatch, hand_over
+from mmws.files.label_map import UNKNOWN
+
+from .hand_over import SeedBatch, hand_over
 from .multi_seed_point_head import SeedsAtPoints
 from .multi_seed_query_head import SeedsOnSemanticMap
 from .reclass import reclass
@@ -241,8 +243,8 @@ def _only_the_vote(model: nn.Module, data_samples: SampleList) -> Iterator[None]
         label = args[1] if len(args) > 1 else None
         if not isinstance(label, Tensor) or label.shape != vote.shape:
             return
-        ignored = kwargs.get('ignore_index', UNKNOWN_LABEL)
-        if not ((label == vote) | (label == ignored) | (label == UNKNOWN_LABEL)).all():
+        ignored = kwargs.get('ignore_index', UNKNOWN)
+        if not ((label == vote) | (label == ignored) | (label == UNKNOWN)).all():
             raise RuntimeError(
                 f"{name} was given a label map that is not the seeds' majority vote: its head "
                 'makes labels of its own, for which the seeds mean nothing. Leave this loss the '
@@ -270,7 +272,7 @@ def _stack_seeds(inputs: Tensor, data_samples: SampleList) -> SeedBatch:
             )
     maps = [sample.gt_seeds.data for sample in data_samples]
     num_seeds = max(len(seeds) for seeds in maps)
-    stacked = maps[0].new_full((len(maps), num_seeds, height, width), UNKNOWN_LABEL)
+    stacked = maps[0].new_full((len(maps), num_seeds, height, width), UNKNOWN)
     present = []
     for place, seeds, sample in zip(stacked, maps, data_samples, strict=True):
         # The data preprocessor pads below and to the right; what it padded is unknown.

@@ -6,7 +6,9 @@ import torch
 from mmseg.models.losses import CrossEntropyLoss, OhemCrossEntropy
 from torch import Tensor, nn
 
-from .hand_over import UNKNOWN_LABEL, seeds_behind
+from mmws.files.label_map import UNKNOWN
+
+from .hand_over import seeds_behind
 from .wst_loss import WSTLoss
 
 
@@ -57,7 +59,7 @@ class SeedCrossEntropyLoss(nn.Module):
             loss = self.wst
             # Some heads (DDRNet's, PIDNet's) name no ignored label, and then -100 reaches a stock
             # loss, which fails on the 255 of unknown pixels.
-            ignore_index = UNKNOWN_LABEL if ignore_index < 0 else ignore_index
+            ignore_index = UNKNOWN if ignore_index < 0 else ignore_index
         return loss(
             cls_score,
             label,

@@ -12,9 +12,11 @@ from mmseg.models.losses.utils import get_class_weight
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from .hand_over import UNKNOWN_LABEL, seeds_behind
+from mmws.files.label_map import UNKNOWN
 
-UNKNOWN = ('keep', 'drop')
+from .hand_over import seeds_behind
+
+_OF_UNKNOWN = ('keep', 'drop')
 AVERAGE = ('labelled', 'all')
 REDUCTION = ('mean', 'sum', 'none')
 
@@ -193,7 +195,7 @@ class WSTLoss(nn.Module):
             raise ValueError(f'scale is the factor s of Eq. 6 and must be >= 0; got {scale}.')
         if not balance >= 0:
             raise ValueError(f'balance must be >= 0, and 0 is the paper; got {balance}.')
-        _check_choice('unknown', unknown, UNKNOWN)
+        _check_choice('unknown', unknown, _OF_UNKNOWN)
         _check_choice('average', average, AVERAGE)
         _check_choice('reduction', reduction, REDUCTION)
         if use_sigmoid and class_weight is not None:
@@ -237,7 +239,7 @@ class WSTLoss(nn.Module):
             if handed is None:
                 seeds = seeds.unsqueeze(1)
             else:
-                seeds, present, ignore_index = handed.seeds, handed.present, UNKNOWN_LABEL
+                seeds, present, ignore_index = handed.seeds, handed.present, UNKNOWN
         return view_seeds(
             _images(_two_classes(seg_logits)),
             _images(seeds),

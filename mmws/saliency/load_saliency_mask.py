@@ -7,7 +7,7 @@ from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
 from PIL import Image
 
-from mmws.files.label_map import read_label_map
+from mmws.files.label_map import UNKNOWN, read_label_map
 
 
 @TRANSFORMS.register_module()
@@ -53,7 +53,7 @@ class LoadSaliencyMask(BaseTransform):
         path = results['seg_map_path']
         if self.source == 'labels':
             labels = read_label_map(path)
-            mask = np.where(labels == 255, np.uint8(255), (labels > 0).astype(np.uint8))
+            mask = np.where(labels == UNKNOWN, np.uint8(UNKNOWN), (labels > 0).astype(np.uint8))
         else:
             mask = read_grey_mask(path)
         size = results.get('ori_shape', mask.shape)[:2]

@@ -12,6 +12,7 @@ import numpy as np
 
 from mmws.files.file_kind import known_fault
 from mmws.files.image_file import BadInputError, image_size
+from mmws.files.label_map import UNKNOWN
 
 # What dictionaries of arrays, numbers and strings need, under the names of all versions of NumPy.
 _ARRAY, _SCALAR = np.zeros(0).__reduce__()[0], np.float32(0).__reduce__()[0]
@@ -36,7 +37,6 @@ _HEADERS = {
 }
 # Maps at image size, first of all: IRN, CLIP-ES.
 _MAPS = ('high_res', 'attn_highres', 'cam')
-_MOST_LABELS = 255
 
 
 class ClassMaps(NamedTuple):
@@ -106,7 +106,7 @@ def read_class_maps(path: str | os.PathLike) -> ClassMaps:
     # After a CRF they are probabilities, of the background too.
     with_background = 0 in indices and np.abs(scores.sum(0) - 1).max() < 0.02
     labels = indices + (0 if with_background and len(indices) > 1 else 1)
-    if labels.max() >= _MOST_LABELS:
+    if labels.max() >= UNKNOWN:
         raise ValueError(f'the class maps {path} name the class {indices.max()}; 253 is the last.')
     return ClassMaps(labels, scores)
 

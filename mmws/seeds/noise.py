@@ -6,7 +6,8 @@ import hashlib
 
 import numpy as np
 
-BACKGROUND, UNKNOWN = 0, 255
+from mmws.files.label_map import BACKGROUND, UNKNOWN
+
 # The paper says "random sizes". These give the look of its Fig. 2 on images of 500 pixels.
 SIZE_RANGE = (8, 64)
 # Draws that hit a pixel which is background by now before the list of foreground is made anew.

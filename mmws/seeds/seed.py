@@ -11,10 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .crf import refine_with_crf
+from mmws.files.label_map import BACKGROUND, UNKNOWN
 
-BACKGROUND = 0
-UNKNOWN = 255
+from .crf import refine_with_crf
 
 _MOST_CLASSES = UNKNOWN - 1  # labels 1..254
 

@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
+from mmws.files.label_map import BACKGROUND
+
 from .cam import MERGES, merge_cams, upsample_cam
 from .cam_store import ImageCAMs
 from .crf import CRFOptions
 from .seed import (
-    BACKGROUND,
     ThresholdOptions,
     check_share,
     crf_seeds,

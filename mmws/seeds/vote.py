@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-UNKNOWN = 255
+from mmws.files.label_map import UNKNOWN
 
 
 def vote(seeds: np.ndarray) -> np.ndarray:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from matplotlib.patches import Patch
 
-_UNKNOWN = 255
+from mmws.files.label_map import UNKNOWN
+
 _UNKNOWN_COLOUR = (224, 224, 192)
 
 
@@ -23,7 +24,7 @@ def colour_labels(labels: np.ndarray, palette: Sequence[Sequence[int]]) -> np.nd
     """
     table = np.zeros((256, 3), np.uint8)
     table[: len(palette)] = palette
-    table[_UNKNOWN] = _UNKNOWN_COLOUR
+    table[UNKNOWN] = _UNKNOWN_COLOUR
     return table[labels]
 
 
@@ -41,7 +42,7 @@ def legend_patches(
     for picture in pictures:
         if picture.ndim == 2:
             occurring |= set(np.unique(picture).tolist())
-    names = {**dict(enumerate(classes)), _UNKNOWN: 'unknown'}
+    names = {**dict(enumerate(classes)), UNKNOWN: 'unknown'}
     return [
         Patch(
             facecolor=colour_labels(np.uint8([[label]]), palette)[0, 0] / 255,

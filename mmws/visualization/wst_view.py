@@ -17,7 +17,7 @@ from torch import nn
 from mmws.checkpoint import load_weights, read_checkpoint, unwrap_model
 from mmws.datasets import LoadMultiSeedAnnotations, MultiSeedDataset, PackMultiSeedInputs
 from mmws.datasets.multi_seed_dataset import seed_datasets
-from mmws.models.hand_over import UNKNOWN_LABEL
+from mmws.files.label_map import UNKNOWN
 from mmws.models.seed_losses import find_wst_losses
 from mmws.seeds.vote import vote
 from mmws.visualization.wst_sheet import wst_sheet
@@ -117,7 +117,7 @@ class WSTView:
         view = losses[0].view(
             logits[None],
             maps[None],
-            UNKNOWN_LABEL,
+            UNKNOWN,
             present=torch.tensor([present]),
             shares=self._shares if losses[0].balance else None,
         )

@@ -9,11 +9,9 @@ import numpy as np
 from mmpretrain.registry import DATASETS
 
 from mmws.files.atomic_write import write_atomically
-from mmws.files.label_map import read_label_map
+from mmws.files.label_map import BACKGROUND, UNKNOWN, read_label_map
 
 from .image_level_dataset import ImageLevelDataset, check_files
-
-_BACKGROUND, _IGNORE = 0, 255
 
 
 @DATASETS.register_module()
@@ -64,13 +62,13 @@ class LabelMapImageLevelDataset(ImageLevelDataset):
     def _classes_of(self, path: str) -> list[int]:
         labels = read_label_map(path)
         present = np.flatnonzero(np.bincount(labels.ravel(), minlength=256)).tolist()
-        unknown = [v for v in present if len(self.CLASSES) < v != _IGNORE]
+        unknown = [v for v in present if len(self.CLASSES) < v != UNKNOWN]
         if unknown:
             raise ValueError(
                 f'{path} holds the label {unknown[0]}; expected 0 for background, 1 to '
                 f'{len(self.CLASSES)} for the classes, or 255.'
             )
-        return [value - 1 for value in present if value not in (_BACKGROUND, _IGNORE)]
+        return [value - 1 for value in present if value not in (BACKGROUND, UNKNOWN)]
 
     def write_list(self, path: str | os.PathLike) -> None:
         """Write the labels as a list for :class:`ListImageLevelDataset`.
