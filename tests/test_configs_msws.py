@@ -49,7 +49,11 @@ def mmseg_scope():
 
 
 def expected(name, table):
-    (value,) = [v for k, v in table.items() if name.replace('-caffe', '').replace('-rgb', '').startswith(f'{k}_')]
+    (value,) = [
+        v
+        for k, v in table.items()
+        if name.replace('-caffe', '').replace('-rgb', '').startswith(f'{k}_')
+    ]
     return value
 
 

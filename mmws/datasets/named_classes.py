@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 from mmseg.registry import DATASETS
 from mmseg.utils import get_classes, get_palette
 
+from mmws.files.id_list import read_lines
 from mmws.files.label_map import voc_palette
 
 
@@ -13,7 +16,8 @@ def named_classes(name: str) -> tuple[list[str], list[list[int]]]:
 
     Args:
         name: What mmseg calls it (``voc``, ``ade``, ``cityscapes``, ...), the name of a registered
-            dataset class (``ShapesDataset``), or a number of classes, the background included.
+            dataset class (``ShapesDataset``), a number of classes, the background included, or
+            all names, with commas between them or in a file, one a line.
 
     Returns:
         The names, and the RGB of each.
@@ -27,6 +31,9 @@ def named_classes(name: str) -> tuple[list[str], list[list[int]]]:
             raise ValueError(f'there are 1 to 255 classes; got {count}.')
         names = ['background', *(f'class {i}' for i in range(1, count))]
         return names, voc_palette()[:count].tolist()
+    if ',' in name or os.path.isfile(name):
+        names = read_lines(name) if os.path.isfile(name) else name.split(',')
+        return names, voc_palette()[: len(names)].tolist()
     dataset = DATASETS.get(name)
     if dataset is not None:
         return list(dataset.METAINFO['classes']), list(dataset.METAINFO['palette'])
@@ -35,5 +42,5 @@ def named_classes(name: str) -> tuple[list[str], list[list[int]]]:
     except ValueError:
         raise ValueError(
             f'no classes are known as {name!r}. Give what mmseg calls the dataset (voc, ade, '
-            'cityscapes), the name of a dataset class (ShapesDataset), or a number of classes.'
+            'cityscapes), a dataset class (ShapesDataset), a number of classes, or a,b,c.'
         ) from None
