@@ -2,10 +2,10 @@
 
 from .efficientnet_lite import EfficientNetLite
 from .efficientnet_lite_weights import PretrainedEfficientNetLite
-from .pretrained import PretrainedVGG16
 from .resnet38 import ResNet38
 from .resnet38_weights import PretrainedResNet38
 from .vgg16 import VGG16LargeFOV
+from .vgg16_weights import PretrainedVGG16
 
 __all__ = [
     'EfficientNetLite',

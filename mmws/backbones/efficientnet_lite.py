@@ -21,7 +21,7 @@ _STAGES = (
     (1, 3, 1, 6, 320),
 )
 # Width and depth as multiples of Lite0's.
-ARCHS = {
+_ARCHS = {
     'lite0': (1.0, 1.0),
     'lite1': (1.0, 1.1),
     'lite2': (1.1, 1.2),
@@ -66,11 +66,10 @@ class EfficientNetLite(BaseModule):
     Load weights with ``init_cfg=dict(type='PretrainedEfficientNetLite')``. Input is RGB,
     (x - 127) / 128.
 
-    It is written here, and not taken from timm, because a user then installs a weight file and
-    nothing else, and because of the padding. TensorFlow pads a strided convolution by the parity
-    of its input, and timm follows; where a cell of the output lies then depends on the size of the
-    image. Here the padding is symmetric: cell i is centred on pixel ``output_stride * i`` always.
-    On sizes 32 n + 1 both are the same, and the features equal timm's ``tf_efficientnet_lite*``.
+    timm has it too, but TensorFlow's padding, which it follows, depends on the parity of the input,
+    so that the place of an output cell depends on the size of the image. Here cell i is centred on
+    pixel ``output_stride * i`` always. On sizes 32 n + 1 both are the same, and the features equal
+    timm's ``tf_efficientnet_lite*``.
 
     Args:
         arch: One of 'lite0' ... 'lite4'.
@@ -96,63 +95,50 @@ class EfficientNetLite(BaseModule):
         init_cfg: dict | list[dict] | None = None,
     ):
         super().__init__(init_cfg or dict(type='Kaiming', layer='Conv2d'))
-        if arch not in ARCHS:
-            raise ValueError(
-                f'EfficientNetLite: arch must be one of {", ".join(ARCHS)}; got {arch!r}.'
-            )
+        if arch not in _ARCHS:
+            raise ValueError(f'arch must be one of {", ".join(_ARCHS)}; got {arch!r}.')
         if output_stride not in (8, 16, 32):
-            raise ValueError(
-                f'EfficientNetLite: output_stride must be 8, 16 or 32; got {output_stride!r}.'
-            )
+            raise ValueError(f'output_stride must be 8, 16 or 32; got {output_stride!r}.')
         self.arch = arch
         self.norm_eval = norm_eval
         self.conv_stem = nn.Conv2d(3, _STEM, 3, 2, 1, bias=False)
         self.bn0 = _norm(_STEM)
         self.blocks = nn.ModuleList()
+        width, depth = _ARCHS[arch]
         in_channels, reached, dilation = _STEM, 2, 1
         for index, (repeats, kernel, stride, expansion, channels) in enumerate(_STAGES):
-            width, depth = ARCHS[arch]
             out_channels = _round_channels(channels * width)
             if 0 < index < len(_STAGES) - 1:
                 repeats = math.ceil(repeats * depth)
+            step = stride if reached * stride <= output_stride else 1
             for repeat in range(repeats):
-                # In place of a stride, what follows it is dilated, not its own convolution.
-                step = stride if repeat == 0 and reached * stride <= output_stride else 1
-                self.blocks.append(
-                    _Block(
-                        in_channels,
-                        out_channels,
-                        kernel=kernel,
-                        stride=step,
-                        dilation=dilation,
-                        expansion=expansion,
-                    )
+                block = _Block(
+                    in_channels,
+                    out_channels,
+                    kernel=kernel,
+                    stride=step if repeat == 0 else 1,
+                    dilation=dilation,
+                    expansion=expansion,
                 )
-                if repeat == 0 and stride > 1:
+                self.blocks.append(block)
+                in_channels = out_channels
+                if repeat == 0:
+                    # In place of a stride, what follows it is dilated, not its own convolution.
                     reached *= step
                     dilation *= stride // step
-                in_channels = out_channels
         self.conv_head = nn.Conv2d(in_channels, _HEAD, 1, bias=False)
         self.bn1 = _norm(_HEAD)
         if not 0 <= frozen_blocks <= len(self.blocks):
             raise ValueError(
-                f'EfficientNetLite: frozen_blocks must be 0 to {len(self.blocks)}, the blocks of '
-                f'{arch}; got {frozen_blocks!r}.'
+                f'frozen_blocks must be 0 to {len(self.blocks)}, the blocks of {arch}; got '
+                f'{frozen_blocks!r}.'
             )
         if frozen_blocks:
             for module in (self.conv_stem, self.bn0, *self.blocks[:frozen_blocks]):
                 module.requires_grad_(False)
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor]:
-        """Compute the features.
-
-        Args:
-            x: Normalised images (N, 3, H, W).
-
-        Returns:
-            One map (N, 1280, h, w) >= 0 in a tuple, as mmseg's and mmpretrain's heads take it;
-            h = ceil(H / output_stride).
-        """
+        """Compute one map (N, 1280, h, w) >= 0 of (N, 3, H, W); h = ceil(H / output_stride)."""
         x = F.relu6(self.bn0(self.conv_stem(x)))
         for block in self.blocks:
             x = block(x)

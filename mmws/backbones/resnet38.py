@@ -9,24 +9,24 @@ from mmengine.registry import MODELS
 from torch import nn
 
 # Wu et al., "Wider or Deeper", model A1, with the dilations of PSA (output stride 8). One row a
-# unit: name, kind, width factors of `base_channels` (in, middle, out), stride, dilations of its
-# 3x3 convolutions. The names are those of the released checkpoints.
-_BASIC, _BOTTLENECK = 'basic', 'bottleneck'
+# unit: name, width factors of `base_channels` (in, middle, out), stride, dilations of its 3x3
+# convolutions, of which the last two units, bottlenecks, have one. The names are those of the
+# released checkpoints.
 _UNITS = (
-    ('b2', _BASIC, (1, 2, 2), 2, (1, 1)),
-    ('b2_1', _BASIC, (2, 2, 2), 1, (1, 1)),
-    ('b2_2', _BASIC, (2, 2, 2), 1, (1, 1)),
-    ('b3', _BASIC, (2, 4, 4), 2, (1, 1)),
-    ('b3_1', _BASIC, (4, 4, 4), 1, (1, 1)),
-    ('b3_2', _BASIC, (4, 4, 4), 1, (1, 1)),
-    ('b4', _BASIC, (4, 8, 8), 2, (1, 1)),
-    *((f'b4_{i}', _BASIC, (8, 8, 8), 1, (1, 1)) for i in range(1, 6)),
+    ('b2', (1, 2, 2), 2, (1, 1)),
+    ('b2_1', (2, 2, 2), 1, (1, 1)),
+    ('b2_2', (2, 2, 2), 1, (1, 1)),
+    ('b3', (2, 4, 4), 2, (1, 1)),
+    ('b3_1', (4, 4, 4), 1, (1, 1)),
+    ('b3_2', (4, 4, 4), 1, (1, 1)),
+    ('b4', (4, 8, 8), 2, (1, 1)),
+    *((f'b4_{i}', (8, 8, 8), 1, (1, 1)) for i in range(1, 6)),
     # b5 and b6 have stride 2 in the ImageNet model; dilation stands in for it from here on.
-    ('b5', _BASIC, (8, 8, 16), 1, (1, 2)),
-    ('b5_1', _BASIC, (16, 8, 16), 1, (2, 2)),
-    ('b5_2', _BASIC, (16, 8, 16), 1, (2, 2)),
-    ('b6', _BOTTLENECK, (16, 16, 32), 1, (4,)),
-    ('b7', _BOTTLENECK, (32, 32, 64), 1, (4,)),
+    ('b5', (8, 8, 16), 1, (1, 2)),
+    ('b5_1', (16, 8, 16), 1, (2, 2)),
+    ('b5_2', (16, 8, 16), 1, (2, 2)),
+    ('b6', (16, 16, 32), 1, (4,)),
+    ('b7', (32, 32, 64), 1, (4,)),
 )
 _STEM = ('conv1a', 'b2', 'b2_1', 'b2_2')
 
@@ -43,9 +43,8 @@ class _BasicUnit(nn.Module):
     ``init_cfg`` of the backbone has loaded a file.
     """
 
-    def __init__(self, in_channels, middle, out_channels, stride, dilations):
+    def __init__(self, in_channels, middle, out_channels, stride, first, second):
         super().__init__()
-        first, second = dilations
         self.bn_branch2a = nn.BatchNorm2d(in_channels)
         self.conv_branch2a = _conv(in_channels, middle, 3, stride, first)
         self.bn_branch2b1 = nn.BatchNorm2d(middle)
@@ -120,58 +119,40 @@ class ResNet38(BaseModule):
         init_cfg: dict | list[dict] | None = None,
     ):
         super().__init__(init_cfg)
-        if base_channels < 1:
-            raise ValueError(f'ResNet38: base_channels must be at least 1; got {base_channels}.')
         self.norm_frozen = norm_frozen
         self.stem_frozen = stem_frozen
         self.out_channels = 64 * base_channels
         self.conv1a = _conv(3, base_channels, 3)
-        self._unit_names = tuple(name for name, *_ in _UNITS)
         rates = dict(zip(('b6', 'b7'), dropout, strict=True))
-        for name, kind, widths, stride, dilations in _UNITS:
+        for name, widths, stride, dilations in _UNITS:
             channels = [factor * base_channels for factor in widths]
-            if kind == _BASIC:
-                unit = _BasicUnit(*channels, stride, dilations)
+            if name in rates:
+                unit = _BottleneckUnit(*channels, stride, *dilations, rates[name])
             else:
-                unit = _BottleneckUnit(*channels, stride, dilations[0], rates[name])
+                unit = _BasicUnit(*channels, stride, *dilations)
             self.add_module(name, unit)
         self.bn7 = nn.BatchNorm2d(self.out_channels)
-        self._freeze()
-
-    def _norms(self):
-        return (module for module in self.modules() if isinstance(module, nn.BatchNorm2d))
-
-    def _freeze(self) -> None:
-        frozen = []
-        if self.stem_frozen:
-            frozen += [getattr(self, name) for name in _STEM]
-        if self.norm_frozen:
-            frozen += self._norms()
-        for module in frozen:
+        for module in self._frozen():
             module.requires_grad_(False)
+
+    def _frozen(self) -> list[nn.Module]:
+        stem = [getattr(self, name) for name in _STEM] if self.stem_frozen else []
+        norms = [module for module in self.modules() if isinstance(module, nn.BatchNorm2d)]
+        return stem + (norms if self.norm_frozen else [])
 
     def train(self, mode: bool = True) -> ResNet38:
         super().train(mode)
-        if self.norm_frozen:
-            for norm in self._norms():
-                norm.eval()
-        if self.stem_frozen:
-            # Also the running statistics of a trainable norm stand still in a frozen unit.
-            for name in _STEM:
-                getattr(self, name).eval()
+        # Also the running statistics of a trainable norm stand still in a frozen stem.
+        for module in self._frozen():
+            module.eval()
         return self
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor]:
-        """Compute the feature map.
+        """Compute one map (N, 64 * base_channels, h, w), not negative, of (N, 3, H, W).
 
-        Args:
-            x: Normalised images (N, 3, H, W).
-
-        Returns:
-            One map (N, 64 * base_channels, h, w), not negative; h and w are H and W halved three
-            times, rounded up each time (375 x 500 gives 47 x 63).
+        h and w are H and W halved three times, rounded up each time (375 x 500 gives 47 x 63).
         """
         x = self.conv1a(x)
-        for name in self._unit_names:
+        for name, *_ in _UNITS:
             x = getattr(self, name)(x)
         return (F.relu(self.bn7(x)),)

@@ -55,10 +55,6 @@ class VGG16LargeFOV(BaseModule):
         init_cfg: dict | list[dict] | None = None,
     ):
         super().__init__(init_cfg or dict(type='Kaiming', layer='Conv2d'))
-        if base_channels < 1:
-            raise ValueError(
-                f'{type(self).__name__}: base_channels must be at least 1; got {base_channels}.'
-            )
         in_channels = 3
         for stage, (depth, factor) in enumerate(_STAGES, 1):
             dilation = self.dilations[stage - 1]
@@ -75,15 +71,7 @@ class VGG16LargeFOV(BaseModule):
         self.batch_norm = batch_norm
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor]:
-        """Compute the features.
-
-        Args:
-            x: Normalised images (N, 3, H, W).
-
-        Returns:
-            One map (N, 8 * base_channels, h, w) in a tuple, as mmseg's and mmpretrain's heads take
-            it; h = ceil(H / 8).
-        """
+        """Compute one map (N, 8 * base_channels, h, w) of (N, 3, H, W); h = ceil(H / 8)."""
         for stage, stride in enumerate((2, 2, 2, 1, 1), 1):
             x = F.max_pool2d(self.convolve(x, stage), 3, stride, padding=1)
         # pool5a counts its padding, as Caffe and MXNet do: the border is drawn towards 0.

@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
+from mmws.backbones import PretrainedVGG16, VGG16LargeFOV
 from mmws.backbones.caffemodel import read_caffemodel
-from mmws.backbones.pretrained import read_vgg16_weights
 
 
 def varint(number):
@@ -68,11 +67,19 @@ def test_message_by_hand(tmp_path):
 
 
 def test_vgg16_of_caffe_is_known_to_take_bgr(tmp_path):
-    conv = nn.Conv2d(3, 64, 3)
+    model = VGG16LargeFOV()
     path = tmp_path / 'vgg16_20M.caffemodel'
-    path.write_bytes(new_layer('conv1_1', *(v.detach().numpy() for v in conv.parameters())))
-    file = read_vgg16_weights(str(path))
-    assert file.images == 'bgr255' and torch.equal(file.entries['conv1_1.weight'], conv.weight)
+    path.write_bytes(
+        b''.join(
+            new_layer(name, *(v.detach().numpy() for v in conv.parameters()))
+            for name, conv in model.named_children()
+        )
+    )
+    other = VGG16LargeFOV()
+    with pytest.raises(ValueError, match='trained on BGR'):
+        PretrainedVGG16(str(path), images='imagenet')(other)
+    PretrainedVGG16(str(path), images='bgr255')(other)
+    assert torch.equal(other.conv5_3.weight, model.conv5_3.weight)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +96,3 @@ def test_other_bytes(tmp_path, content, message):
     path.write_bytes(content)
     with pytest.raises(ValueError, match=message):
         read_caffemodel(path)
-    with pytest.raises(ValueError, match='net.caffemodel is not a weight file'):
-        read_vgg16_weights(str(path))
-    with pytest.raises(FileNotFoundError, match='there is no file'):
-        read_vgg16_weights(str(tmp_path / 'none.caffemodel'))

@@ -59,15 +59,10 @@ def test_a_package_that_is_missing_is_named(monkeypatch):
 
 def test_weights_of_another_size_are_refused(package):
     model = EfficientNetLite('lite2', init_cfg=dict(INIT, checkpoint=str(package)))
-    with pytest.raises(ValueError, match=r'(?s)does not hold .* EfficientNet-lite2.*shape'):
-        model.init_weights()
-
-
-def test_weights_of_another_network_are_refused(tmp_path):
-    path = tmp_path / 'vgg16.pth'
-    torch.save({'features.0.weight': torch.zeros(64, 3, 3, 3)}, path)
-    model = EfficientNetLite('lite0', init_cfg=dict(INIT, checkpoint=str(path)))
-    with pytest.raises(ValueError, match=r'vgg16.pth does not hold .*features.0.weight'):
+    with pytest.raises(
+        ValueError,
+        match='not fit EfficientNetLite: .* shape .*net-lite2-pytorch-',
+    ):
         model.init_weights()
 
 

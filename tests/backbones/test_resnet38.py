@@ -158,8 +158,3 @@ def test_everything_trains_from_scratch_when_nothing_is_frozen():
     optimizer.step()
     same = [name for name, value in model.state_dict().items() if value.equal(before[name])]
     assert not same
-
-
-def test_impossible_width():
-    with pytest.raises(ValueError, match='base_channels must be at least 1; got 0'):
-        ResNet38(0)

@@ -54,8 +54,3 @@ def test_forward_is_the_table_of_layers():
 
     assert x.std() > 0
     torch.testing.assert_close(model(image)[0], x)
-
-
-def test_refuses_no_channels():
-    with pytest.raises(ValueError, match='base_channels must be at least 1; got 0'):
-        VGG16LargeFOV(0)
