@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from mmseg.datasets import BaseSegDataset
 
-from mmws.files.seed_source import SeedSource, files_below
+from mmws.files.find_images import files_below
+from mmws.files.seed_source import SeedSource
 
 
 def path_below(path: str, prefix: str | None) -> str:

@@ -30,7 +30,8 @@ def write_atomically(path: str | os.PathLike, content: bytes, *, replace: bool =
         for attempt in range(_ATTEMPTS):
             try:
                 temporary.write_bytes(content)
-                _rename(temporary, path, replace=replace)
+                if replace or not _linked(temporary, path):
+                    os.replace(temporary, path)
                 return
             except FileNotFoundError:
                 # No folder yet, or another process that has finished it tidied up.
@@ -38,7 +39,6 @@ def write_atomically(path: str | os.PathLike, content: bytes, *, replace: bool =
                     raise
                 path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise OSError(
                 error.errno,
@@ -46,18 +46,16 @@ def write_atomically(path: str | os.PathLike, content: bytes, *, replace: bool =
                 'what is finished is kept',
             ) from error
         raise
-
-
-def _rename(temporary: Path, path: Path, *, replace: bool) -> None:
-    if not replace:
-        try:
-            os.link(temporary, path)  # fails where the file is there, unlike a rename
-        except FileExistsError:
-            pass
-        except FileNotFoundError:
-            raise
-        except OSError:  # a file system without hard links
-            os.replace(temporary, path)
+    finally:
         temporary.unlink(missing_ok=True)
-    else:
-        os.replace(temporary, path)
+
+
+def _linked(temporary: Path, path: Path) -> bool:
+    """Give a file its name unless that is taken; False on a file system without hard links."""
+    try:
+        os.link(temporary, path)  # fails where the file is there, unlike a rename
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        return isinstance(error, FileExistsError)
+    return True

@@ -19,6 +19,11 @@ _STARTS = {
     b'\x89HDF': 'is an HDF5 file (.h5, .mat), no image',
     b'MATLAB': 'is a MATLAB file (.mat), no image',
 }
+_PIXELS = {
+    'F': 'floating-point numbers',
+    **dict.fromkeys(('LA', 'La'), 'grey with an alpha channel'),
+    **dict.fromkeys(('RGBA', 'RGBa', 'PA'), 'colours with an alpha channel'),
+}
 
 
 def known_fault(path: str | os.PathLike) -> str | None:
@@ -68,12 +73,6 @@ def file_fault(path: str | os.PathLike) -> str | None:
 def pixel_kind(image: Image.Image) -> str:
     """Name what the pixels of an image are, where they are no class ids."""
     mode = image.mode
-    if mode in ('LA', 'La'):
-        return 'grey with an alpha channel'
-    if mode == 'F':
-        return 'floating-point numbers'
-    if mode in ('RGBA', 'RGBa', 'PA'):
-        return 'colours with an alpha channel'
     if mode.startswith('I'):
         return '16-bit numbers' if ';16' in mode else '32-bit numbers'
-    return f'colours (mode {mode})'
+    return _PIXELS.get(mode, f'colours (mode {mode})')

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from .id_list import IMAGE_SUFFIXES
-from .seed_source import SeedSource
 
 
 class FoundImages(NamedTuple):
@@ -22,36 +21,61 @@ class FoundImages(NamedTuple):
     skipped: list[str]
 
 
+def files_below(
+    folder: str | os.PathLike, *, closed: frozenset[str] = frozenset()
+) -> Iterator[str]:
+    """Yield the paths of all files below a folder, relative to it, with ``/``.
+
+    Hidden ones are left out. Links are followed, but not in circles. One scan per directory: a
+    dataset of 12 x 10,582 files starts in a second.
+
+    Args:
+        folder: Where to look.
+        closed: Real paths of folders below which not to look.
+    """
+    place = os.path.realpath(folder)
+    if place in closed:
+        return
+    with os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            if entry.name.startswith('.'):
+                continue
+            if entry.is_dir():
+                for name in files_below(entry.path, closed=closed | {place}):
+                    yield f'{entry.name}/{name}'
+            else:
+                yield entry.name
+
+
 def find_images(
     folder: str | os.PathLike,
     suffixes: Sequence[str] = IMAGE_SUFFIXES,
     *,
     leave_out: str | os.PathLike | None = None,
 ) -> FoundImages:
-    """Find the images in a folder and the folders below it, symbolic links included.
-
-    Hidden files and folders are left out.
+    """Find the images in a folder and the folders below it.
 
     Args:
         folder: Where to look.
-        suffixes: Lower-case endings; files in upper case count too.
+        suffixes: What their names end with, in lower case; files in upper case count too. It may be
+            more than the ending of a file, such as ``_leftimg8bit.png``.
         leave_out: A folder below in which not to look.
 
     Raises:
         FileNotFoundError: There is no such folder.
         ValueError: Two files have one id.
     """
-    folder = os.fspath(folder)
     if not os.path.isdir(folder):
         raise FileNotFoundError(f'there is no folder {folder}. Name the folder of the images.')
     images, skipped = {}, []
     closed = frozenset() if leave_out is None else frozenset([os.path.realpath(leave_out)])
-    for path in _files(folder, closed):
-        stem, suffix = os.path.splitext(path)
-        if suffix.lower() not in suffixes:
+    for name in files_below(folder, closed=closed):
+        path = os.path.join(folder, name)
+        suffix = next((end for end in suffixes if name.lower().endswith(end)), None)
+        if suffix is None:
             skipped.append(path)
             continue
-        image_id = os.path.relpath(stem, folder).replace(os.sep, '/')
+        image_id = name[: len(name) - len(suffix)]
         if image_id in images:
             raise ValueError(
                 f'{images[image_id]} and {path} have the same name without suffix, {image_id}, '
@@ -63,24 +87,13 @@ def find_images(
 
 
 def images_by_id(folder: str | os.PathLike, suffix: str | None = None) -> dict[str, str]:
-    """Find the images of a folder, by id.
-
-    Args:
-        folder: Where to look.
-        suffix: What their names end with, as ``_leftImg8bit.png``; the rest of a name is its id.
-            By default all images are found, and ids are names without the ending of the file.
+    """Find the images of a folder, by id; those of one suffix, or all.
 
     Raises:
         FileNotFoundError: There is no such folder.
         ValueError: There is no image in it, or two have one id.
     """
-    if not os.path.isdir(folder):
-        raise FileNotFoundError(f'there is no folder {folder}. Name the folder of the images.')
-    if suffix is None:
-        images = find_images(folder).images
-    else:
-        place = SeedSource(os.fspath(folder), suffix, 'images')
-        images = {image_id: place.path(image_id) for image_id in place.image_ids()}
+    images = find_images(folder, IMAGE_SUFFIXES if suffix is None else [suffix.lower()]).images
     if not images:
         raise ValueError(f'{folder} holds no image. Is --image-suffix right?')
     return images
@@ -101,19 +114,10 @@ def name_of_image(path: str | os.PathLike, folders: Sequence[str] = ()) -> str:
     return os.path.basename(stem)
 
 
-def _files(folder: str, closed: frozenset[str]) -> Iterator[str]:
-    """Files in order of their names, folder by folder; ``closed`` ends links that go in circles."""
-    place = os.path.realpath(folder)
-    if place in closed:
-        return
-    below = []
-    with os.scandir(folder) as entries:
-        for entry in sorted(entries, key=lambda entry: entry.name):
-            if entry.name.startswith('.'):
-                continue
-            if entry.is_dir():
-                below.append(entry.path)
-            else:
-                yield entry.path
-    for path in below:
-        yield from _files(path, closed | {place})
+def missing_files(paths: Sequence[str | os.PathLike]) -> list[str]:
+    """List the files that are not there, with one scan of each folder."""
+    paths = [os.fspath(path) for path in paths]
+    there = {}
+    for folder in {os.path.dirname(path) for path in paths}:
+        there[folder] = set(os.listdir(folder or '.')) if os.path.isdir(folder or '.') else ()
+    return [path for path in paths if os.path.basename(path) not in there[os.path.dirname(path)]]

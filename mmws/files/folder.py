@@ -17,17 +17,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Iterable
+import reprlib
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from mmws.version import __version__
 
 from .atomic_write import TEMPORARY, write_atomically
+from .find_images import files_below
 
 SEED_MANIFEST = 'seed.json'
 SALIENCY_MANIFEST = 'saliency.json'
-# What marked an unfinished folder before the manifest did.
-_OLD_MARKER = 'unfinished.json'
 
 
 class SeedFolder:
@@ -68,11 +68,7 @@ class SeedFolder:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the manifest is there and says so.
-
-        Raises:
-            ValueError: The manifest is unreadable.
-        """
+        """Whether the manifest is there and says so."""
         content = self._read()
         # Once only complete folders had a manifest, without that key.
         return content is not None and bool(content.get('complete', True))
@@ -87,43 +83,25 @@ class SeedFolder:
             FileExistsError: Another recipe made the folder, or nobody knows what did.
             ValueError: The manifest is unreadable.
         """
-        found, foreign = self.stored_recipe(), 0
+        found = self.stored_recipe()
         if found is None:
-            foreign = sum(1 for _ in self._scan())
+            foreign = len(self.finished())
             # Another process may have begun to fill it meanwhile: that marks before it writes.
             found = self.stored_recipe()
-        if found == self.recipe or (overwrite and found is not None):
-            return
-        if found is not None:
+            if found is None and foreign:
+                raise FileExistsError(
+                    f'{self.path} holds {foreign} {self.suffix} files but no {self._manifest.name}'
+                    ': something else made it. Choose another output folder, or remove these files '
+                    'by hand.'
+                )
+        if found not in (None, self.recipe) and not overwrite:
             raise FileExistsError(
                 f'{self.path} was made by another recipe: {_differences(found, self.recipe)}. '
                 f'{self._remedy}'
             )
-        if (self.path / _OLD_MARKER).is_file():
-            raise FileExistsError(
-                f'{self.path / _OLD_MARKER}: an older version of mmws has begun to fill the '
-                'folder. Finish it with that version, remove it by hand, or choose another output '
-                'folder.'
-            )
-        if foreign:
-            raise FileExistsError(
-                f'{self.path} holds {foreign} {self.suffix} files but no {self._manifest.name}: '
-                'something else made it. Choose another output folder, or remove these files by '
-                'hand.'
-            )
-        for other in sorted(self.path.glob('*.json')):
-            if _is_manifest(other) and other != self._manifest:
-                raise FileExistsError(
-                    f'{other} says that the folder holds something else, without '
-                    f'{self._manifest.name}. Choose another output folder.'
-                )
 
     def stored_recipe(self) -> dict | None:
-        """The recipe of what is there, finished or not; None where nothing says so.
-
-        Raises:
-            ValueError: The manifest is unreadable.
-        """
+        """The recipe of what is there, finished or not; None where nothing says so."""
         content = self._read()
         return None if content is None else content['recipe']
 
@@ -135,14 +113,13 @@ class SeedFolder:
 
         Raises:
             FileExistsError: Nothing says that the files are of this kind; none is removed.
-            ValueError: The manifest is unreadable; no file is removed.
         """
         self.check(overwrite=True)
         found = self.stored_recipe()
         if found is None:
             return
         self._write(found, complete=False)
-        for image_id in list(self._scan()):
+        for image_id in self.finished():
             self.file(image_id).unlink(missing_ok=True)
         self._manifest.unlink(missing_ok=True)
 
@@ -152,7 +129,7 @@ class SeedFolder:
         Several processes may do so at once: the first one's recipe holds for all.
 
         Raises:
-            FileExistsError, ValueError: As :meth:`check`.
+            FileExistsError: As :meth:`check`.
         """
         self.check()
         self.path.mkdir(parents=True, exist_ok=True)
@@ -166,8 +143,13 @@ class SeedFolder:
             self._write(self.recipe, complete=False)
 
     def finished(self) -> set[str]:
-        """Ids of the images whose file is there, from one look at the folder."""
-        return set(self._scan())
+        """Ids of the images whose file is there; a power cut may leave an empty one."""
+        names = files_below(self.path) if self.path.is_dir() else ()
+        return {
+            name.removesuffix(self.suffix)
+            for name in names
+            if name.endswith(self.suffix) and os.path.getsize(f'{self.path}/{name}')
+        }
 
     def file(self, image_id: str) -> Path:
         """Where an image's file is; an id may hold folders."""
@@ -193,67 +175,35 @@ class SeedFolder:
 
     def _read(self) -> dict | None:
         """The content of the manifest, or None where there is none."""
-        path = self._manifest
         try:
-            content = json.loads(path.read_text(encoding='utf-8'))
+            content = json.loads(self._manifest.read_text(encoding='utf-8'))
+            if not isinstance(content['recipe'], dict):
+                raise TypeError('its recipe is no JSON object')
         except FileNotFoundError:
             return None
-        except (ValueError, OSError) as error:
+        except (KeyError, OSError, TypeError, ValueError) as error:
             raise ValueError(
-                f'{path} cannot be read ({error}). Choose another folder, or remove this one by '
-                'hand.'
+                f'{self._manifest} cannot be read as the manifest of a folder ({error}). Choose '
+                'another folder, or remove this one by hand.'
             ) from error
-        if not isinstance(content, dict) or not isinstance(content.get('recipe'), dict):
-            raise ValueError(
-                f'{path} is not the manifest of a folder: expected a JSON object with a recipe. '
-                'Choose another folder, or remove this one by hand.'
-            )
         return content
-
-    def _scan(self) -> Iterable[str]:
-        folders = [('', self.path)]
-        while folders:
-            prefix, folder = folders.pop()
-            try:
-                with os.scandir(folder) as entries:
-                    for entry in entries:
-                        if entry.is_dir():
-                            folders.append((f'{prefix}{entry.name}/', entry.path))
-                        elif (
-                            entry.name.endswith(self.suffix)
-                            and not entry.name.startswith('.')
-                            and entry.stat().st_size  # a power cut may leave an empty file
-                        ):
-                            yield prefix + entry.name[: -len(self.suffix)]
-            except FileNotFoundError:
-                continue
-
-
-def _is_manifest(path: Path) -> bool:
-    """Whether a JSON file is one of ours, of any kind."""
-    try:
-        content = json.loads(path.read_text(encoding='utf-8'))
-    except (ValueError, OSError):
-        return False
-    return isinstance(content, dict) and {'recipe', 'mmws_version'} <= content.keys()
 
 
 def _differences(found: dict, wanted: dict) -> str:
-    """The first few keys in which two recipes differ, nested ones as ``crf.iterations``."""
-    pairs = []
-
-    def walk(one, other, name):
-        if isinstance(one, dict) and isinstance(other, dict):
-            for key in sorted({*one, *other}):
-                walk(one.get(key), other.get(key), f'{name}.{key}' if name else key)
-        elif one != other:
-            pairs.append(f'{name} is {_shortened(one)} there and {_shortened(other)} here')
-
-    walk(found, wanted, '')
-    more = f', and {len(pairs) - 3} more' if len(pairs) > 3 else ''
-    return ', '.join(pairs[:3]) + more
+    """Name the first few keys in which two recipes differ, nested ones as ``crf.iterations``."""
+    found, wanted = dict(_flat(found)), dict(_flat(wanted))
+    texts = [
+        f'{key} is {reprlib.repr(found.get(key))} there and {reprlib.repr(wanted.get(key))} here'
+        for key in sorted({*found, *wanted})
+        if found.get(key) != wanted.get(key)
+    ]
+    more = f', and {len(texts) - 3} more' if len(texts) > 3 else ''
+    return ', '.join(texts[:3]) + more
 
 
-def _shortened(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else f'{text[:37]}...'
+def _flat(recipe: dict, prefix: str = '') -> Iterator[tuple[str, object]]:
+    for key, value in recipe.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f'{prefix}{key}.')
+        else:
+            yield f'{prefix}{key}', value

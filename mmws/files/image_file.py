@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import cv2
 import mmcv
@@ -28,24 +29,13 @@ def read_image(path: str | os.PathLike) -> np.ndarray:
     palettes converted, 16 bits cut to the upper 8, an alpha channel is dropped. An image that its
     EXIF data turns is turned.
 
-    Args:
-        path: The file.
-
     Returns:
         (H, W, 3) uint8, RGB.
 
     Raises:
         BadInputError: It is missing, empty, damaged, no image, or of 32 bits a channel.
     """
-    try:
-        image = mmcv.imread(os.fspath(path), channel_order='rgb')
-    except cv2.error:
-        image = None  # OpenCV says where in its own code it stopped, not what is wrong
-    except OSError as error:
-        raise BadInputError(f'image {path} cannot be read ({error})') from error
-    if image is None:
-        raise BadInputError(f'image {path} {_fault(path)}')
-    return image
+    return _decoded(path, lambda name: mmcv.imread(name, channel_order='rgb'))
 
 
 def image_size(path: str | os.PathLike) -> tuple[int, int]:
@@ -62,11 +52,8 @@ def image_size(path: str | os.PathLike) -> tuple[int, int]:
             width, height = image.size
             turned = image.getexif().get(_ORIENTATION) in _TURNED
             return (width, height) if turned else (height, width)
-    except FileNotFoundError as error:
-        raise BadInputError(f'image {path} is missing') from error
     except (OSError, SyntaxError, ValueError):
-        bands = read_bands(path)
-        return bands.shape[:2]
+        return read_bands(path).shape[:2]
 
 
 def read_bands(path: str | os.PathLike) -> np.ndarray:
@@ -78,14 +65,21 @@ def read_bands(path: str | os.PathLike) -> np.ndarray:
     Raises:
         BadInputError: It is missing, empty, damaged or no image.
     """
+    return _decoded(path, lambda name: cv2.imread(name, cv2.IMREAD_UNCHANGED))
+
+
+def _decoded(path: str | os.PathLike, decode: Callable[[str], np.ndarray | None]) -> np.ndarray:
     try:
-        image = cv2.imread(os.fspath(path), cv2.IMREAD_UNCHANGED)
-    except cv2.error:
-        image = None
-    if image is None:
-        if not os.path.isfile(path):
-            raise BadInputError(f'image {path} is missing')
-        raise BadInputError(f'image {path} {_fault(path)}')
+        open(path, 'rb').close()  # OpenCV does not say that a file is not there
+        try:
+            image = decode(os.fspath(path))
+        except cv2.error:  # says where in OpenCV's code it stopped, not what is wrong
+            image = None
+        fault = _fault(path) if image is None else None
+    except OSError as error:
+        fault = f'cannot be read ({error})'
+    if fault:
+        raise BadInputError(f'image {path} {fault}')
     return image
 
 

@@ -37,11 +37,6 @@ class MapReport:
     limited: bool = False
     shared: bool = False
 
-    @property
-    def complete(self) -> bool:
-        """Tell whether every image has its files."""
-        return not self.missing
-
     @classmethod
     def merge(cls, reports: Sequence[MapReport]) -> MapReport:
         """Add up the reports of the processes that shared the images."""
@@ -125,16 +120,12 @@ class MapRun:
         self.shared = count > 1
 
     def prepare(self, *, overwrite: bool = False) -> None:
-        """Check the folders and create them.
+        """Check the folders and create them, see :meth:`SeedFolder.prepare`.
 
         Args:
             overwrite: Empty them first, but for those that this recipe has begun and not finished,
                 so that a stopped run is continued. Of several processes only one may do so,
                 before the others start.
-
-        Raises:
-            FileExistsError: Another recipe made a folder, or, with ``overwrite`` too, nothing says
-                what did.
         """
         # All are checked before the first is emptied or made.
         for folder in self.folders.values():
@@ -155,11 +146,7 @@ class MapRun:
         return {image_id: names for image_id, names in plan.items() if names}
 
     def describe(self, *, overwrite: bool = False) -> str:
-        """Check the folders, write nothing, and tell what a run would do.
-
-        Raises:
-            FileExistsError: As :meth:`prepare`.
-        """
+        """Check the folders as :meth:`prepare`, write nothing, and tell what a run would do."""
         for folder in self.folders.values():
             folder.check(overwrite=overwrite)
         plan, emptied = self.plan(overwrite=overwrite), self._emptied(overwrite)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import os.path as osp
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
+
+from .find_images import files_below
 
 
 class SeedSource(NamedTuple):
@@ -38,7 +40,7 @@ class SeedSource(NamedTuple):
 def seed_sources(
     folders: str | Sequence[str], suffix: str | Sequence[str] = '.png', *, root: str = ''
 ) -> list[SeedSource]:
-    """Names the K seeds of a dataset.
+    """Name the K seeds of a dataset.
 
     =========================  =====================  ==============================
     files of image ``x``       ``folders``            ``suffix``
@@ -95,7 +97,7 @@ def seeds_below(
     Args:
         root: SEED_ROOT.
         names: Of the folders; by default all that hold a file of the suffix.
-        suffix: Of the files.
+        suffix: What the names of the files end with.
 
     Raises:
         FileNotFoundError: A folder does not exist.
@@ -134,24 +136,6 @@ def common_ids(sources: Sequence[SeedSource], wanted: Sequence[str] | None = Non
                 f'the first: {source.path(missing[0])}.'
             )
     return list(wanted)
-
-
-def files_below(folder: str, _above: tuple[str, ...] = ()) -> Iterator[str]:
-    """The paths of all files below a folder, relative to it, with ``/``.
-
-    Links are followed, but not in circles. One scan per directory: a dataset of 12 x 10,582 files
-    starts in a second.
-    """
-    place = osp.realpath(folder)
-    if place in _above:
-        return
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir():
-                for name in files_below(entry.path, (*_above, place)):
-                    yield f'{entry.name}/{name}'
-            else:
-                yield entry.name
 
 
 def _names(folders: Sequence[str], suffixes: Sequence[str]) -> list[str]:

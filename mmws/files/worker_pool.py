@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import multiprocessing
 import os
+import re
 import signal
 import sys
 import threading
@@ -50,12 +52,7 @@ class WorkerPool:
         return future
 
     def result(self, future: Future):
-        """Wait for what a function returns.
-
-        Raises:
-            RuntimeError: A worker died.
-            Exception: What the function raised.
-        """
+        """Wait for what a function returns; a worker that died is a RuntimeError."""
         try:
             return future.result()
         except BrokenProcessPool as error:
@@ -70,12 +67,6 @@ class WorkerPool:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def __enter__(self) -> WorkerPool:
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.close()
-
 
 def map_unordered(
     function: Callable, jobs: Iterable, *, workers: int, preload: str | None = None
@@ -86,18 +77,16 @@ def map_unordered(
     the way (a GPU that feeds the workers).
 
     Args:
-        function: Importable, takes one job.
+        function: Importable, takes one job. What it raises arrives here.
         jobs: Picklable things.
-        workers: Number of processes; 0 runs everything here.
-        preload: Module that the server process imports once for all workers.
+        workers, preload: As in :class:`WorkerPool`.
 
     Raises:
         RuntimeError: A worker died.
-        Exception: What ``function`` raised in a worker.
     """
     pending = set()
     at_once = max(1, workers * _JOBS_PER_WORKER)
-    with WorkerPool(workers, preload=preload) as pool:
+    with contextlib.closing(WorkerPool(workers, preload=preload)) as pool:
         for job in jobs:
             pending.add(pool.submit(function, job))
             while len(pending) >= at_once:
@@ -116,8 +105,7 @@ def available_cores() -> int:
 def worker_cores(environment: Mapping[str, str] = os.environ) -> int:
     """Count the cores for this process's workers: its share, where several run on the machine.
 
-    Args:
-        environment: Tells of the others, by the variables of torchrun, of srun or of Open MPI.
+    The variables of torchrun, of srun and of Open MPI tell of the others.
     """
     cores = available_cores()
     for name in ('LOCAL_WORLD_SIZE', 'OMPI_COMM_WORLD_LOCAL_SIZE'):
@@ -126,7 +114,9 @@ def worker_cores(environment: Mapping[str, str] = os.environ) -> int:
     if 'SLURM_STEP_TASKS_PER_NODE' in environment:
         if 'SLURM_CPUS_PER_TASK' in environment:
             return max(1, min(cores, int(environment['SLURM_CPUS_PER_TASK'])))
-        tasks = _tasks_per_node(environment['SLURM_STEP_TASKS_PER_NODE'])
+        # Of each node, in Slurm's short form such as 4(x2),3.
+        short = re.findall(r'(\d+)(?:\(x(\d+)\))?', environment['SLURM_STEP_TASKS_PER_NODE'])
+        tasks = [int(count) for count, repeated in short for _ in range(int(repeated or 1))]
         return max(1, cores // tasks[int(environment.get('SLURM_NODEID', 0)) % len(tasks)])
     return cores
 
@@ -147,15 +137,6 @@ def share_of_work(environment: Mapping[str, str] = os.environ) -> tuple[int, int
     return 0, 1, 0
 
 
-def _tasks_per_node(text: str) -> list[int]:
-    """Count the tasks of each node, of Slurm's short form such as ``4(x2),3``."""
-    tasks = []
-    for part in text.split(','):
-        count, _, repeated = part.partition('(x')
-        tasks += [int(count)] * int(repeated.rstrip(')') or 1)
-    return tasks
-
-
 def _start_worker() -> None:
     import cv2
 
@@ -170,6 +151,6 @@ def _start_worker() -> None:
 
 
 def _end_with(sentinel) -> None:
-    """Ends this process when its parent is gone, which a queue alone would never tell it."""
+    """End this process when its parent is gone, which a queue alone would never tell it."""
     wait([sentinel])
     os._exit(1)

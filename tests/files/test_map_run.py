@@ -41,7 +41,7 @@ def contents(root):
 @pytest.fixture
 def whole(tmp_path):
     report = make(tmp_path / 'whole')
-    assert (report.made, report.kept, report.noted, report.complete) == (3, 0, ['z'], True)
+    assert (report.made, report.kept, report.noted, report.missing) == (3, 0, ['z'], 0)
     return contents(tmp_path / 'whole')
 
 
@@ -99,7 +99,7 @@ def test_overwriting_that_was_stopped_is_continued(tmp_path):
     told = run_of(tmp_path, recipe='two').describe(overwrite=True)
     assert '2 of 3 images to do' in told and '2 to make, 1 are there' in told
     report = make(tmp_path, recipe='two', overwrite=True)
-    assert (report.kept, report.made, report.complete) == (1, 2, True)
+    assert (report.kept, report.made, report.missing) == (1, 2, 0)
     # Whoever asks for the same files once more gets them made once more.
     assert make(tmp_path, recipe='two', overwrite=True).made == 3
 
@@ -112,7 +112,7 @@ def test_images_that_fail_are_named_and_the_others_are_made(tmp_path):
 
     report = make(tmp_path, ['x', 'bad', 'no', 'z'], prepare_job=refuse)
     assert report.failed == {'no': 'no.jpg is missing', 'bad': 'bad is cut off'}
-    assert (report.made, report.missing, report.complete) == (2, 2, False)
+    assert (report.made, report.missing) == (2, 2)
     text = report.summary()
     assert '2 images failed:' in text and '\n  bad: bad is cut off\n' in text
     assert 'Mend them, or take them off the list of images, and run the' in text

@@ -1,6 +1,7 @@
 import pytest
 
-from mmws.files.seed_source import common_ids, files_below, seed_sources, seeds_below
+from mmws.files.find_images import files_below
+from mmws.files.seed_source import common_ids, seed_sources, seeds_below
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ def maps(out):
 
 def test_every_image_gets_a_map_of_its_size(images, tmp_path, model):
     report = generate(images, tmp_path / 'out', model)
-    assert (report.made, report.kept, report.failed, report.complete) == (5, 0, {}, True)
+    assert (report.made, report.kept, report.failed, report.missing) == (5, 0, {}, 0)
     written = maps(tmp_path / 'out')
     assert written.keys() == images.keys() == {'p0', 'p1', 'p2', 'p4', 'sub/p3'}
     for image_id, saliency in written.items():
@@ -84,7 +84,7 @@ def test_unreadable_images_do_not_stop_the_others(images, tmp_path, model):
     assert list(report.failed) == ['p1'] and 'p1.jpg' in report.failed['p1']
     Image.new('RGB', (9, 9)).save(images['p1'])
     report = generate(images, tmp_path / 'out', model)
-    assert (report.made, report.kept, report.complete) == (1, 4, True)
+    assert (report.made, report.kept, report.missing) == (1, 4, 0)
 
 
 def test_an_image_that_the_memory_of_the_gpu_is_too_small_for(images, tmp_path, model):

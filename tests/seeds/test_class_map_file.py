@@ -58,7 +58,7 @@ def test_small_maps_are_enlarged_and_other_proportions_refused(write):
         labels_of_class_maps(*write({14: OTHER.T}))
     path, image = write({14: OTHER})
     image.unlink()
-    with pytest.raises(ValueError, match='need the size of their image: image .*x.jpg is missing'):
+    with pytest.raises(ValueError, match='need the size of their image: image .*x.jpg cannot be'):
         labels_of_class_maps(path, image)
 
 
