@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +16,9 @@ from mmengine.dist import is_distributed
 from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
+
+from mmws.files.find_images import missing_files
+from mmws.files.worker_pool import share_of_work
 
 _CHECKS = ('CheckpointCheckHook', 'NumClassesCheckHook')
 
@@ -133,18 +135,12 @@ def check_label_maps(dataset: object, loader: str) -> None:
     infos = (dataset.get_data_info(i) for i in range(len(dataset)))
     paths = [Path(info['seg_map_path']) for info in infos if info.get('seg_map_path')]
     paths = [path for path in paths if ':' not in path.parts[0]]  # no address of a server
-    there = {folder: _names(folder) for folder in {path.parent for path in paths}}
-    missing = [path for path in paths if path.name not in there[path.parent]]
-    if missing:
+    if missing := missing_files(paths):
         raise FileNotFoundError(
             f'{len(missing)} of the {len(paths)} label maps of {loader} are missing, the first: '
             f'{missing[0]}. Put them there, correct data_prefix.seg_map_path, or train without a '
             'validation: --cfg-options val_cfg=None val_dataloader=None val_evaluator=None'
         )
-
-
-def _names(folder: Path) -> set[str]:
-    return set(os.listdir(folder)) if folder.is_dir() else set()
 
 
 def set_resume(cfg: Config, resume: str | None) -> None:
@@ -184,6 +180,12 @@ def newest_checkpoint(folder: str | Path) -> str | None:
         if (number := re.findall(r'^(?:epoch|iter)_(\d+)$', path.stem)) and is_zipfile(path)
     }
     return str(numbered[max(numbered)]) if numbered else None
+
+
+def own_device() -> str:
+    """Name the GPU of this process, which may be one of several on the machine, or the CPU."""
+    gpus = torch.cuda.device_count()
+    return f'cuda:{share_of_work()[2] % gpus}' if gpus else 'cpu'
 
 
 def limit_dataset(cfg: Config, loader: str, limit: int) -> None:

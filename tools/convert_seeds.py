@@ -203,12 +203,12 @@ class Conversion:
             {name: folder}, list(self.entries), workers=args.workers, limit=args.limit
         )
 
-    def job(self, image_id: str, files: dict[str, Path]) -> ConversionJob:
+    def job(self, image_id: str, files: dict[str, Path]) -> tuple[ConversionJob]:
         """Describe the work on one image."""
         (file,) = files.values()
         image = None if self.images is None else self.images[image_id]
         saliency = None if self.saliency is None else f'{self.saliency}/{image_id}.png'
-        return ConversionJob(self.entries[image_id], file, image, saliency)
+        return (ConversionJob(self.entries[image_id], file, image, saliency),)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -5,25 +5,24 @@
     python tools/generate_saliency.py --onnx u2net.onnx data/mine/JPEGImages \\
         --out data/mine/saliency
 
-A second run finishes what the first left. Several machines share the work with --shard 1/4 ... 4/4.
+A second run finishes what the first left. Under torchrun or srun each process makes its share.
 """
 
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from pathlib import Path
 
-import torch
 from mmengine.config import Config, DictAction
 
 from mmws.checkpoint import model_identity
 from mmws.files.id_list import IMAGE_SUFFIXES
-from mmws.files.worker_pool import available_cores
-from mmws.saliency.load_dss import load_dss
+from mmws.files.worker_pool import share_of_work, worker_cores
+from mmws.run_config import own_device
 from mmws.saliency.onnx_saliency import ONNXSaliency
-from mmws.saliency.saliency_generation import Predictor, SaliencyGeneration, find_all_images
+from mmws.saliency.predictor import Predictor, load_dss
+from mmws.saliency.saliency_generation import SaliencyGeneration, find_all_images
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -70,9 +69,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--max-size', type=int, metavar='N', help='shrink larger images to N pixels for the network'
     )
-    parser.add_argument('--shard', default='1/1', metavar='I/N', help='only part I of N')
     parser.add_argument('--limit', type=int, metavar='N', help='only the first N images')
-    parser.add_argument('--workers', type=int, default=available_cores())
+    parser.add_argument('--workers', type=int, default=worker_cores())
     parser.add_argument('--device', help='cpu, cuda:1, ... (a GPU where there is one)')
     parser.add_argument('--overwrite', action='store_true', help='replace maps made otherwise')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
@@ -83,10 +81,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         if getattr(args, name) is not None:
             used = 'is for --onnx' if args.onnx is None else 'is for DSS, not for --onnx'
             parser.error(f'--{name.replace("_", "-")} {used}')
-    shard = re.fullmatch(r'(\d+)/(\d+)', args.shard)
-    if shard is None or not 1 <= int(shard[1]) <= int(shard[2]):
-        parser.error(f'--shard is I/N with 1 <= I <= N, such as 2/4; got {args.shard}')
-    args.shard = int(shard[1]) - 1, int(shard[2])
+    if args.overwrite and share_of_work()[1] > 1:
+        parser.error("--overwrite: several processes would empty each other's folder")
     if args.crf_options and not args.crf:
         parser.error('--crf-options needs --crf')
     return args
@@ -102,8 +98,7 @@ def dss(args: argparse.Namespace) -> tuple[Predictor, dict]:
         cfg.merge_from_dict({'model.test_cfg.outputs': args.outputs})
     if args.no_min_max:
         cfg.merge_from_dict({'model.test_cfg.min_max': False})
-    device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
-    model = load_dss(cfg, checkpoint, device)
+    model = load_dss(cfg, checkpoint, args.device or own_device())
     network = {key: cfg.model[key] for key in cfg.model if key not in ('test_cfg', 'train_cfg')}
     predict = Predictor(model, cfg.test_dataloader.dataset.pipeline, longest=args.max_size)
     identity = model_identity(model, network)
@@ -133,7 +128,7 @@ def main(argv: list[str] | None = None) -> int:
         recipe=recipe,
         crf=(args.crf_options or {}) if args.crf else None,
         workers=args.workers,
-        share=args.shard,
+        share=share_of_work()[:2],
         limit=args.limit,
     )
     generation.prepare(overwrite=args.overwrite)

@@ -1,7 +1,6 @@
 """Make seeds: python tools/generate_seeds.py CONFIG CHECKPOINT --out SEED_ROOT ..."""
 
 import argparse
-import os
 import sys
 
 from mmengine.config import Config, DictAction
@@ -41,7 +40,10 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         metavar='KEY=VALUE',
         help='override settings of the config, such as seeds.crf.iterations=5',
     )
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.overwrite and share_of_work()[1] > 1:
+        parser.error("--overwrite: several processes would empty each other's folders")
+    return args
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -50,11 +52,6 @@ def main(argv: list[str] | None = None) -> int:
     cfg = Config.fromfile(args.config)
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)
-    if args.overwrite and share_of_work(os.environ)[1] > 1:
-        sys.exit(
-            "--overwrite: several processes would empty each other's folders. Remove the folders "
-            'first, then start all processes without --overwrite.'
-        )
     generation = build_generation(
         cfg,
         args.checkpoint,

@@ -39,9 +39,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def draw_image(job: tuple[str, str, dict[int, Path]], *, ratio, seed, sizes) -> None:
+def draw_image(mask: str, image_id: str, files: dict[int, Path], *, ratio, seed, sizes) -> None:
     """Write the missing draws of one image."""
-    mask, image_id, files = job
     try:
         labels = read_label_map(mask)
     except (OSError, ValueError) as error:

@@ -99,10 +99,8 @@ class ResNet38(BaseModule):
         dropout: Rates at which b6 and b7 drop whole channels in training; a narrow network learns
             better without.
         norm_frozen: Keep every batch normalisation in evaluation mode and its affine parameters
-            fixed, as PSA does. Turn off to train from scratch: a frozen one that was never
-            trained does nothing.
-        stem_frozen: Keep ``conv1a``, ``b2``, ``b2_1`` and ``b2_2`` fixed, as PSA does. Turn off
-            to train from scratch.
+            fixed, as PSA does. Turn off to train from scratch.
+        stem_frozen: Keep ``conv1a``, ``b2``, ``b2_1`` and ``b2_2`` fixed, likewise.
         init_cfg: mmengine's initialisation config.
 
     The source is model A1 of "Wider or Deeper" (arXiv 1611.10080); dilations and dropout

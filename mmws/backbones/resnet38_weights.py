@@ -32,12 +32,8 @@ _EXPECTED = (
 def rename_mxnet_key(name: str) -> str | None:
     """Give the ResNet38 key of an entry of the MXNet file.
 
-    Args:
-        name: For example ``arg:res5b1_branch2a_weight``, with or without ``arg:`` or ``aux:``.
-
-    Returns:
-        For example ``b5_1.conv_branch2a.weight``; ``None`` for what is not in the backbone, such
-        as the ImageNet classifier ``linear1000``.
+    ``b5_1.conv_branch2a.weight`` of ``arg:res5b1_branch2a_weight``; None of what is not in the
+    backbone, such as the ImageNet classifier ``linear1000``.
     """
     name = name.split(':', 1)[-1]
     if match := _UNIT.fullmatch(name):

@@ -67,9 +67,8 @@ def decimate(layer: str, value: Tensor) -> Tensor:
 def rename_vgg16_entries(entries: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
     """Give the entries of a weight file the names and shapes of DeepLab's VGG16.
 
-    Args:
-        entries: The state dict of torchvision's VGG16, or one with Caffe's layer names (of the
-            full network or with reduced fully connected layers).
+    They are the state dict of torchvision's VGG16, or one with Caffe's layer names (of the full
+    network or with reduced fully connected layers).
 
     Returns:
         The entries as ``conv1_1.weight`` ... ``fc7.bias``, and the names of those that belong to no
@@ -91,11 +90,7 @@ def rename_vgg16_entries(entries: Mapping[str, Tensor]) -> tuple[dict[str, Tenso
 def recognise_images(entries: Mapping[str, Tensor]) -> str | None:
     """Tell what a public weight file was trained on, by the first numbers in it.
 
-    Args:
-        entries: With DeepLab's names.
-
-    Returns:
-        A key of ``IMAGES``; None for other weights.
+    A key of ``IMAGES``; None for other weights.
     """
     weight, bias = entries.get('conv1_1.weight'), entries.get('conv1_1.bias')
     if weight is None or bias is None or weight.shape != (64, 3, 3, 3) or bias.shape != (64,):

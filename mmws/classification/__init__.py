@@ -9,7 +9,7 @@ from mmpretrain.registry import TRANSFORMS
 from mmws import backbones  # noqa: F401  (the classifiers' trunks, in mmengine's registry)
 from mmws.random_relative_resize import RandomRelativeResize
 
-from .class_maps import class_maps, scaled_size
+from .class_maps import class_maps
 from .datasets import (
     ImageLevelDataset,
     LabelMapImageLevelDataset,
@@ -35,5 +35,4 @@ __all__ = [
     'build_classifier',
     'class_maps',
     'load_classifier',
-    'scaled_size',
 ]

@@ -7,15 +7,9 @@ from collections.abc import Sequence
 import mmcv
 import numpy as np
 import torch
-from mmengine.model import is_model_wrapper
 from mmpretrain.models import ImageClassifier
 
 from mmws.seeds.cam import NotFiniteError
-
-
-def scaled_size(height: int, width: int, scale: float) -> tuple[int, int]:
-    """Compute the size (height, width) of a resized image: rounded, half upwards, at least 1."""
-    return max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5))
 
 
 @torch.no_grad()
@@ -29,13 +23,12 @@ def class_maps(
     """Compute the class maps of one image, before ReLU and normalisation.
 
     The image is resized (bilinear) and not padded, so a scale's map is what the network sees at
-    that size. The scales differ in size and run one after the other: in one padded batch the
-    padding would change the maps near it. An image and its mirror image run as one batch.
+    that size. The scales run one after the other: in one padded batch the padding would change the
+    maps near it. An image and its mirror image run as one batch.
 
     Args:
-        model: A classifier whose head has ``class_maps``, see :func:`load_classifier`. It runs in
-            evaluation mode and is left in the mode it was in. Its ``data_preprocessor``
-            normalises.
+        model: Of :func:`load_classifier`. It runs in evaluation mode and is left in the mode it was
+            in. Its ``data_preprocessor`` normalises.
         image: (H, W, 3) uint8, **RGB**.
         scales: Factors of the image's size; sections 4.1 and 4.3 of the paper: 1, 0.75, 0.5.
         flip: Average the map with that of the mirror image, mirrored back. The paper does not.
@@ -46,18 +39,13 @@ def class_maps(
 
     Raises:
         NotFiniteError: A map is not finite.
-        ValueError: The image is not such an array, a scale is not positive, or the preprocessor
-            pads.
+        ValueError: The image is no such array, a scale is not positive, or the preprocessor pads.
     """
-    if not (isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3):
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.shape[2:] != (3,):
         found = f'{image.dtype} {image.shape}' if isinstance(image, np.ndarray) else type(image)
         raise ValueError(f'class_maps: image must be an RGB array (H, W, 3) uint8; got {found}.')
-    if image.shape[2] != 3:
-        raise ValueError(f'class_maps: image must have 3 channels, RGB; got {image.shape[2]}.')
     if not scales or min(scales) <= 0:
         raise ValueError(f'class_maps: scales must be positive numbers; got {tuple(scales)}.')
-    if is_model_wrapper(model):
-        model = model.module
     was_training = model.training
     model.eval()
     try:
@@ -69,7 +57,7 @@ def class_maps(
 def _class_maps_at(
     model: ImageClassifier, image: np.ndarray, scale: float, flip: bool
 ) -> torch.Tensor:
-    size = scaled_size(*image.shape[:2], scale)
+    size = tuple(max(1, int(length * scale + 0.5)) for length in image.shape[:2])
     if size != image.shape[:2]:
         image = mmcv.imresize(image, size[::-1], interpolation='bilinear')
     # mmpretrain loads images as BGR, and that is what a preprocessor's `to_rgb` goes by.

@@ -15,22 +15,18 @@ from mmws.checkpoint import load_weights, read_checkpoint
 
 
 def build_classifier(config: str | os.PathLike | Config) -> ImageClassifier:
-    """Build the classifier of a config, with the weights its constructors give it.
+    """Build the classifier of a config, on the CPU, in training mode.
 
     Args:
         config: A config file of stage one, or what was read from it.
-
-    Returns:
-        The model on the CPU, in training mode.
 
     Raises:
         FileNotFoundError: There is no such config.
         ValueError: The config has no model whose head gives class maps.
     """
-    name = 'the config'
     if not isinstance(config, Config):
-        name = os.fspath(config)
-        config = Config.fromfile(name)
+        config = Config.fromfile(config)
+    name = config.filename or 'the config'
     if 'model' not in config:
         raise ValueError(f'{name} has no `model`: it is not a config of a classifier.')
     model_cfg = copy.deepcopy(config.model)
@@ -39,11 +35,11 @@ def build_classifier(config: str | os.PathLike | Config) -> ImageClassifier:
         model_cfg.setdefault('data_preprocessor', copy.deepcopy(config.data_preprocessor))
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         model = MODELS.build(model_cfg)
-    if not hasattr(getattr(model, 'head', None), 'class_maps'):
-        head = type(getattr(model, 'head', None)).__name__
+    head = getattr(model, 'head', None)
+    if not hasattr(head, 'class_maps'):
         raise ValueError(
-            f'{name}: the model is a {type(model).__name__} with the head {head}, which gives no '
-            'class maps. Use VGG16CAMHead or LinearCAMHead.'
+            f'{name}: the model is a {type(model).__name__} with the head {type(head).__name__}, '
+            'which gives no class maps. Use VGG16CAMHead or LinearCAMHead.'
         )
     return model
 
@@ -56,8 +52,7 @@ def load_classifier(
     """Build the classifier of a config and load all weights of a checkpoint.
 
     Args:
-        config: A config file of stage one, or what was read from it. Pretrained weights that it
-            names are not needed.
+        config: As in :func:`build_classifier`. Pretrained weights that it names are not needed.
         checkpoint: File that training wrote.
         device: Where the model shall be.
 

@@ -6,29 +6,32 @@ import functools
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope
-from mmpretrain.registry import DATASETS as PRETRAIN_DATASETS
+from PIL import Image
 from torch import nn
 
 from mmws.checkpoint import model_identity
+from mmws.files.atomic_write import write_atomically
 from mmws.files.folder import SALIENCY_MANIFEST, SeedFolder
 from mmws.files.image_file import BadInputError, read_image
+from mmws.files.label_map import encode_label_map
 from mmws.files.map_run import MapReport, MapRun
 from mmws.files.worker_pool import share_of_work
+from mmws.run_config import own_device
 from mmws.seeds.cam import NotFiniteError, normalize_cam
-from mmws.seeds.cam_store import CAM_MANIFEST, CAM_SUFFIX, ImageCAMs
+from mmws.seeds.cam_store import CAM_MANIFEST, CAM_SUFFIX, ImageCAMs, read_cams
+from mmws.seeds.seed import salient_share
 from mmws.seeds.seed_recipe import SeedRecipe
 
 from .class_maps import class_maps
 from .load_classifier import load_classifier
-from .seed_images import dataset_images
-from .seed_job import SeedImage, SeedJob, run_job
+from .seed_images import SeedImage, dataset_images
 
 
 class SeedGeneration(MapRun):
@@ -41,11 +44,10 @@ class SeedGeneration(MapRun):
         images: All images, the same list in every process that takes part.
         recipe: How to make the seeds.
         out: SEED_ROOT; each seed gets a folder in it.
-        identity: Which classifier, see :func:`mmws.checkpoint.model_identity`.
-        classes: Names of the classes, without background; for the manifests.
-        about: More entries for the manifests.
-        model: The classifier, in evaluation mode on its device. None if all CAMs are in
-            ``cams_dir`` already.
+        identity: Which classifier, see :func:`classifier_identity`.
+        classes: Names of the classes, without background; for the manifests, as ``config``.
+        config: File of the classifier's config.
+        model: The classifier, in evaluation mode on its device. None if all CAMs are kept.
         cams_dir: Keep the CAMs here, in ``<prefix>/<image id>.npz``, and use those that are there.
         **kwargs: ``workers``, ``share`` and ``limit`` as in :class:`MapRun`.
 
@@ -61,7 +63,7 @@ class SeedGeneration(MapRun):
         *,
         identity: dict,
         classes: Sequence[str] | None = None,
-        about: dict | None = None,
+        config: str | None = None,
         model: nn.Module | None = None,
         cams_dir: str | os.PathLike | None = None,
         **kwargs,
@@ -70,14 +72,15 @@ class SeedGeneration(MapRun):
         self.model = model
         self.images = {image.image_id: image for image in images}
         names = None if classes is None else list(classes)
-        _check_classes(images, recipe, len(names) if names else _number_of_classes(model))
-        common, about = {'classifier': identity, 'classes': names}, about or {}
+        number = len(names) if names else getattr(getattr(model, 'head', None), 'num_classes', None)
+        _check_classes(images, recipe, number)
+        common = {'classifier': identity, 'classes': names}
         maps = saliency_identity(images, recipe.saliency.suffix)
         folders = {
             name: SeedFolder(
                 Path(out, name),
                 {**recipe.identity(name, maps=maps), **common},
-                about={**about, 'name': name},
+                about=dict(config=config, name=name),
             )
             for name in recipe.names
         }
@@ -92,7 +95,7 @@ class SeedGeneration(MapRun):
             self.cams = SeedFolder(
                 Path(cams_dir, recipe.prefix),
                 {**common, 'scales': list(self.cam_scales), 'flip': recipe.flip},
-                about=about,
+                about=dict(config=config),
                 suffix=CAM_SUFFIX,
                 manifest=CAM_MANIFEST,
                 remedy='Name another folder for the CAMs, or remove this one by hand: CAMs that '
@@ -119,19 +122,17 @@ class SeedGeneration(MapRun):
         """Make what is missing, then the manifests, unless other processes have work left.
 
         Raises:
-            OSError: A file cannot be written, such as on a full disk.
-            RuntimeError: A worker died, or CAMs are missing and there is no model.
+            RuntimeError: CAMs are missing and there is no model; or as in :meth:`MapRun.make`.
         """
         kept = set() if self.cams is None else self.cams.finished()
-        if self.model is None:
-            without = [image_id for image_id in self.plan() if image_id not in kept]
-            if without:
-                raise RuntimeError(
-                    f'{len(without)} images have no CAMs in {self.cams and self.cams.path}, the '
-                    f'first: {without[0]}. Give a checkpoint to make them.'
-                )
+        without = [i for i in self.plan() if i not in kept] if self.model is None else []
+        if without:
+            raise RuntimeError(
+                f'{len(without)} images have no CAMs in {self.cams and self.cams.path}, the first: '
+                f'{without[0]}. Give a checkpoint to make them.'
+            )
         report = self.make(
-            functools.partial(self._job, kept), functools.partial(run_job, recipe=self.recipe)
+            functools.partial(self._job, kept), functools.partial(write_seeds, recipe=self.recipe)
         )
         if self.cams is not None:
             self.cams.complete(self.image_ids)
@@ -145,19 +146,13 @@ class SeedGeneration(MapRun):
         )
         return report.summary(noted=noted, **kwargs)
 
-    def _job(self, kept: set[str], image_id: str, files: dict[str, Path]) -> SeedJob:
+    def _job(self, kept: set[str], image_id: str, files: dict[str, Path]) -> tuple:
         image = self.images[image_id]
         cam_file = None if self.cams is None else self.cams.file(image_id)
         if image_id in kept:
-            return SeedJob(image, str(cam_file), files)
+            return image, cam_file, files
         try:
-            cams = image_cams(
-                self.model,
-                read_image(image.path),
-                image.class_ids,
-                scales=self.cam_scales,
-                flip=self.recipe.flip,
-            )
+            return image, self._cams_of(image), files, cam_file
         except NotFiniteError as problem:
             raise BadInputError(str(problem)) from problem
         except torch.cuda.OutOfMemoryError:
@@ -166,37 +161,90 @@ class SeedGeneration(MapRun):
                 f'image {image.path} does not fit into the memory of the GPU; shrink it, its '
                 'saliency map and its label map, or run with --device cpu'
             ) from None
-        return SeedJob(image, cams, files, cam_file)
+
+    def _cams_of(self, image: SeedImage) -> ImageCAMs:
+        """Compute the normalised CAMs of the present classes (Eq. 2 and 3)."""
+        chosen, scales = list(image.class_ids), self.cam_scales
+        if not chosen:
+            return ImageCAMs((), {scale: np.zeros((0, 1, 1), np.float16) for scale in scales})
+        pixels = read_image(image.path)
+        maps = class_maps(self.model, pixels, scales=scales, flip=self.recipe.flip)
+        maps = [normalize_cam(cam[chosen].cpu().numpy()).astype(np.float16) for cam in maps]
+        return ImageCAMs(image.class_ids, dict(zip(scales, maps, strict=True)))
 
 
-def image_cams(
-    model: nn.Module,
-    image: np.ndarray,
-    class_ids: Sequence[int],
+def write_seeds(
+    image: SeedImage,
+    cams: ImageCAMs | Path,
+    files: dict[str, Path],
+    cam_file: Path | None = None,
     *,
-    scales: Sequence[float],
-    flip: bool = False,
-) -> ImageCAMs:
-    """Compute the normalised CAMs of the present classes (Eq. 2 and 3).
+    recipe: SeedRecipe,
+) -> bool:
+    """Make and write the seeds of one image; runs in worker processes.
 
     Args:
-        model: A classifier of :mod:`mmws.classification`.
-        image: (H, W, 3) uint8, RGB.
-        class_ids: Present classes, from 0, ascending.
-        scales: Factors of the image's size.
-        flip: Average with the mirror image's class maps.
+        image: The image.
+        cams: Its CAMs, or the file they are in.
+        files: Seed name -> file.
+        cam_file: Where to keep the CAMs as well, if at all.
+        recipe: How to make them.
+
+    Returns:
+        Whether saliency finds less than ``recipe.saliency.sparse_share`` of the image.
+
+    Raises:
+        BadInputError: The image, its saliency map or its kept CAMs are missing or bad.
     """
-    chosen = list(class_ids)
-    if not chosen:
-        return ImageCAMs((), {scale: np.zeros((0, 1, 1), np.float16) for scale in scales})
-    maps = class_maps(model, image, scales=scales, flip=flip)
-    return ImageCAMs(
-        tuple(class_ids),
-        {
-            scale: normalize_cam(cam[chosen].cpu().numpy()).astype(np.float16)
-            for scale, cam in zip(scales, maps, strict=True)
-        },
-    )
+    pixels = read_image(image.path)
+    saliency = read_saliency(image.saliency_path, pixels.shape[:2])
+    if not isinstance(cams, ImageCAMs):
+        cams = _kept_cams(cams, image)
+    seeds = recipe.make(pixels, cams, saliency, list(files))
+    # The CAMs first: an image whose seeds are there never lacks them.
+    if cam_file is not None:
+        write_atomically(cam_file, cams.encode())
+    for name, seed in seeds.items():
+        write_atomically(files[name], encode_label_map(seed))
+    if saliency is None:
+        return False
+    return salient_share(saliency, recipe.threshold.background) < recipe.saliency.sparse_share
+
+
+def read_saliency(path: str | os.PathLike | None, size: tuple[int, int]) -> np.ndarray | None:
+    """Read a saliency map, (H, W) uint8; None for the path None.
+
+    Raises:
+        BadInputError: It is missing, unreadable, not 8-bit grey, or not of the image's size (H, W).
+    """
+    if path is None:
+        return None
+    try:
+        with Image.open(path) as file:
+            saliency, mode = np.asarray(file), file.mode
+    except (OSError, SyntaxError, ValueError) as error:
+        raise BadInputError(f'saliency map {path} cannot be read ({error})') from error
+    if mode != 'L':
+        raise BadInputError(f'saliency map {path} has mode {mode}; it must be 8-bit grey')
+    if saliency.shape != size:
+        raise BadInputError(
+            f'saliency map {path} is {saliency.shape[1]} x {saliency.shape[0]} pixels, its image '
+            f'{size[1]} x {size[0]}'
+        )
+    return saliency
+
+
+def _kept_cams(path: Path, image: SeedImage) -> ImageCAMs:
+    try:
+        cams = read_cams(path)
+    except (OSError, ValueError) as error:
+        raise BadInputError(str(error)) from error
+    if cams.class_ids != image.class_ids:
+        raise BadInputError(
+            f'{path} holds the CAMs of the classes {cams.class_ids}, but the image has '
+            f'{image.class_ids}; remove the file'
+        )
+    return cams
 
 
 def recipe_of(config: Config, **changes) -> SeedRecipe:
@@ -227,12 +275,7 @@ def classifier_identity(model: nn.Module, config: Config) -> dict[str, str]:
 def saliency_identity(images: Sequence[SeedImage], suffix: str) -> str | None:
     """Tell saliency maps from others, by a hash of the recipes in the manifests of mmws.
 
-    Args:
-        images: With the paths of their maps.
-        suffix: Ending of the maps.
-
-    Returns:
-        None where nothing says how the maps were made, as for those of others.
+    None where nothing says how the maps were made, as for those of others.
     """
     recipes = []
     for folder in {image.map_folder(suffix) for image in images if image.saliency_path}:
@@ -262,22 +305,20 @@ def build_generation(
     types: Sequence[str] | None = None,
     cams_dir: str | None = None,
     device: str | None = None,
-    environment: Mapping[str, str] = os.environ,
     **kwargs,
 ) -> SeedGeneration:
     """Check a config, its data and its checkpoint, and say what seeds are to be made.
 
-    The images are those of ``seed_dataset`` in the config, or else of the training set.
+    The images are those of ``seed_dataset`` in the config, or else of the training set; of several
+    processes each makes its share, see :func:`share_of_work`.
 
     Args:
         config: Of stage one, with ``seeds``.
         checkpoint: The classifier's weights; None to use CAMs that are kept only.
         out: SEED_ROOT.
-        scales: Instead of those of the recipe.
-        types: Instead of those of the recipe.
+        scales, types: Instead of those of the recipe.
         cams_dir: Where CAMs are kept.
         device: Where the classifier runs; by default a GPU where there is one.
-        environment: Tells the share of this process, see :func:`share_of_work`.
         **kwargs: ``workers`` and ``limit`` as in :class:`SeedGeneration`.
 
     Raises:
@@ -285,12 +326,8 @@ def build_generation(
         ValueError: Any of them is not what it should be.
     """
     recipe = recipe_of(config, scales=scales, types=types)
-    rank, world_size, local_rank = share_of_work(environment)
-    scope = config.get('default_scope') or 'mmpretrain'
-    dataset_cfg = config.get('seed_dataset') or config.train_dataloader.dataset
-    with DefaultScope.overwrite_default_scope(scope):
-        registry = PRETRAIN_DATASETS if scope == 'mmpretrain' else DATASETS
-        dataset = registry.build(_without_pipeline(dataset_cfg))
+    with DefaultScope.overwrite_default_scope(config.get('default_scope') or 'mmpretrain'):
+        dataset = DATASETS.build(config.get('seed_dataset') or config.train_dataloader.dataset)
     images = dataset_images(dataset, recipe)
     model = None
     classes = (getattr(dataset, 'metainfo', None) or {}).get('classes')
@@ -303,13 +340,9 @@ def build_generation(
             )
         identity, classes = stored['classifier'], stored['classes']
     else:
-        if device is None:
-            device = 'cpu'
-            if torch.cuda.is_available():
-                device = f'cuda:{local_rank % torch.cuda.device_count()}'
         torch.backends.cudnn.deterministic = True  # a run that is continued makes the same seeds
         torch.backends.cudnn.benchmark = False
-        model = load_classifier(config, checkpoint, device)
+        model = load_classifier(config, checkpoint, device or own_device())
         identity = classifier_identity(model, config)
         trained_on = model.dataset_meta['classes']
         if trained_on is not None and classes is not None and list(trained_on) != list(classes):
@@ -323,38 +356,24 @@ def build_generation(
         out,
         identity=identity,
         classes=classes,
-        about=dict(config=str(config.filename)),
+        config=str(config.filename),
         model=model,
         cams_dir=cams_dir,
-        share=(rank, world_size),
+        share=share_of_work()[:2],
         **kwargs,
     )
 
 
-def _without_pipeline(dataset: dict) -> dict:
-    """Return a dataset config whose images are listed and not loaded."""
-    dataset = dict(dataset)
-    if 'datasets' in dataset:
-        dataset['datasets'] = [_without_pipeline(part) for part in dataset['datasets']]
-    elif 'dataset' in dataset:
-        dataset['dataset'] = _without_pipeline(dataset['dataset'])
-    else:
-        dataset['pipeline'] = []
-    return dataset
-
-
-def _number_of_classes(model: nn.Module | None) -> int | None:
-    return getattr(getattr(model, 'head', None), 'num_classes', None)
-
-
 def _check_classes(images: Sequence[SeedImage], recipe: SeedRecipe, number: int | None) -> None:
-    if None not in (number, recipe.labels) and len(recipe.labels) != number:
+    if number is None:
+        return
+    if recipe.labels is not None and len(recipe.labels) != number:
         raise ValueError(
             f'seeds.labels numbers {len(recipe.labels)} classes, the classifier has {number}: name '
             'the label of each class, or leave it out for class id + 1.'
         )
     for image in images:
-        if number is not None and max(image.class_ids, default=0) >= number:
+        if max(image.class_ids, default=0) >= number:
             raise ValueError(
                 f'image {image.image_id} has the class {max(image.class_ids)} (from 0), but the '
                 f'classifier only {number} classes. Was it trained on another dataset?'

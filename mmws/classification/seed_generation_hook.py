@@ -27,9 +27,8 @@ class SeedGenerationHook(Hook):
 
     It does what ``tools/generate_seeds.py`` does with the last checkpoint, by the same recipe
     (``seeds`` in the config), for the images of the training set; in a distributed training every
-    process makes its share, with the weights of the first one, which the checkpoint holds. What
-    can be checked is checked before the first iteration. If it is stopped, run that tool: it
-    continues.
+    process makes its share. What can be checked is checked before the first iteration. If it is
+    stopped, run that tool: it continues.
 
     Args:
         out: SEED_ROOT, in which each seed gets its folder.
@@ -39,10 +38,6 @@ class SeedGenerationHook(Hook):
         limit: Only the first so many images; the folders then stay unfinished.
         overwrite: Replace folders that are there. By default a folder that another classifier made
             is refused, after the training; its checkpoint and the tool then do the rest.
-
-    Raises:
-        FileNotFoundError, ValueError: Before training, as
-            :func:`mmws.classification.seed_images.dataset_images` raises them.
 
     Example:
         >>> custom_hooks = [dict(type='mmengine.SeedGenerationHook', out='data/seeds')]
@@ -80,7 +75,7 @@ class SeedGenerationHook(Hook):
             self.out,
             identity=classifier_identity(model, runner.cfg),
             classes=dataset.metainfo.get('classes'),
-            about=dict(config=runner.cfg.filename),
+            config=runner.cfg.filename,
             model=model,
             cams_dir=self.cams_dir,
             workers=worker_cores() if self.workers is None else self.workers,
@@ -104,13 +99,9 @@ def saved_model(runner) -> nn.Module:
     """
     model = copy.deepcopy(unwrap_model(runner.model)).eval()
     if get_rank() == 0:
-        checkpoint = dict(
-            meta={},
-            message_hub={},
-            optimizer={},
-            param_schedulers=[],
-            state_dict=model.state_dict(),
-        )
+        # Hooks may look at what else a checkpoint has.
+        rest = dict(meta={}, message_hub={}, optimizer={}, param_schedulers=[])
+        checkpoint = dict(rest, state_dict=model.state_dict())
         runner.call_hook('before_save_checkpoint', checkpoint=checkpoint)
         model.load_state_dict(checkpoint['state_dict'])
     for value in model.state_dict().values():

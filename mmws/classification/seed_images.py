@@ -6,13 +6,34 @@ import os
 import posixpath
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from mmws.seeds.seed_recipe import SeedRecipe
 
 from .datasets.image_level_dataset import check_files
-from .seed_job import SeedImage
+
+
+@dataclass(frozen=True)
+class SeedImage:
+    """An image to make seeds of.
+
+    Attributes:
+        image_id: Names its files; may hold folders.
+        path: The image file.
+        class_ids: Present classes, from 0, without background, ascending.
+        saliency_path: 8-bit grey map of the image's size; None if the image needs none.
+    """
+
+    image_id: str
+    path: str
+    class_ids: tuple[int, ...]
+    saliency_path: str | None = None
+
+    def map_folder(self, suffix: str) -> str:
+        """Return the folder of the saliency maps, in which an id may have folders of its own."""
+        return self.saliency_path.removesuffix(f'{self.image_id}{suffix}').rstrip('/') or '.'
 
 
 def dataset_images(dataset, recipe: SeedRecipe) -> list[SeedImage]:
@@ -20,7 +41,7 @@ def dataset_images(dataset, recipe: SeedRecipe) -> list[SeedImage]:
 
     Args:
         dataset: One of :mod:`mmws.classification`, mmpretrain's ``MultiLabelDataset``, or a
-            wrapper around such. Its pipeline is not used.
+            wrapper around such.
         recipe: Tells whether saliency maps are needed and where they are. An image without any
             class needs none: it is background everywhere.
 

@@ -18,26 +18,24 @@ def images_within(
     labels: Mapping[str, Collection[str]],
     classes: Collection[str],
     *,
-    clear: Mapping[str, Collection[str]] | None = None,
-    need: Collection[str] | None = None,
+    clear: Mapping[str, Collection[str]],
+    need: Collection[str],
 ) -> list[str]:
     """Pick the images that show nothing but some classes.
 
     Args:
         labels: Names of all objects by image id, difficult ones included.
         classes: What may be in an image.
-        clear: Names of the objects that count as image-level labels; the same by default.
-        need: At least one of these must be among the clear ones; all ``classes`` by default.
+        clear: Names of the objects that count as image-level labels.
+        need: At least one of these must be among the clear ones.
 
     Returns:
         Their ids, in the order of ``labels``.
     """
-    allowed, needed = set(classes), set(classes if need is None else need)
-    clear = labels if clear is None else clear
     return [
         image_id
         for image_id, names in labels.items()
-        if allowed.issuperset(names) and needed.intersection(clear[image_id])
+        if set(classes).issuperset(names) and set(need).intersection(clear[image_id])
     ]
 
 
@@ -74,9 +72,6 @@ def voc_labels(
         voc_root: ``VOC2012``.
         list_name: A list in ``ImageSets/Segmentation``, such as 'train_aug'.
         difficult: As in :class:`VOCImageLevelDataset`.
-
-    Raises:
-        FileNotFoundError: The list, an image or an XML file is missing.
     """
     dataset = VOCImageLevelDataset(
         f'ImageSets/Segmentation/{list_name}.txt',
@@ -94,7 +89,6 @@ def write_subset(
     classes: Collection[str],
     *,
     need: Collection[str] | None = None,
-    splits: Mapping[str, str] | None = None,
     most: int | None = None,
 ) -> dict[str, int]:
     """Write the lists of a subset of VOC, and link to its images, masks and XML files.
@@ -103,28 +97,28 @@ def write_subset(
         voc_root: ``VOC2012``.
         out: The new data root.
         classes: What may be in an image, names of VOC.
-        need: At least one of these must be in it.
-        splits: Name of a new list -> VOC's; train from train_aug and val from val by default.
+        need: At least one of these must be in it; all ``classes`` by default.
         most: Also write ``train_balanced``, with so many images of each needed class.
 
     Returns:
-        Number of images of each list.
+        Number of images of each list: train (from train_aug) and val.
 
     Raises:
         FileExistsError: Something else stands where a link shall be.
         FileNotFoundError: A list, an image or an XML file of VOC is missing.
         ValueError: Unknown classes, or no image fits.
     """
+    need = classes if need is None else need
     out, voc_root = Path(out), Path(voc_root).resolve()
     voc = VOCImageLevelDataset.METAINFO['classes']
-    unknown = [name for name in (*classes, *(need or ())) if name not in voc]
+    unknown = [name for name in (*classes, *need) if name not in voc]
     if unknown:
         raise ValueError(f'VOC has no class {unknown[0]!r}; it has {", ".join(voc)}.')
-    strange = sorted(set(need or ()) - set(classes))
+    strange = sorted(set(need) - set(classes))
     if strange:
         raise ValueError(f'{strange[0]} must be in an image, but is not among the classes.')
     lists = {}
-    for name, source in (splits or dict(train='train_aug', val='val')).items():
+    for name, source in (('train', 'train_aug'), ('val', 'val')):
         labels = voc_labels(voc_root, source, difficult='keep')
         clear = voc_labels(voc_root, source, difficult='if_alone')
         ids = images_within(labels, classes, clear=clear, need=need)
@@ -139,7 +133,7 @@ def write_subset(
         _write_lines(out / f'ImageSets/Segmentation/{name}.txt', labels)
     counts = {name: len(labels) for name, labels in lists.items()}
     if most is not None:
-        ids = balanced_images(lists['train'], need or classes, most)
+        ids = balanced_images(lists['train'], need, most)
         _write_lines(out / 'ImageSets/Segmentation/train_balanced.txt', ids)
         counts['train_balanced'] = len(ids)
     return counts

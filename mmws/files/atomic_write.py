@@ -12,10 +12,10 @@ _ATTEMPTS = 3
 
 
 def write_atomically(path: str | os.PathLike, content: bytes, *, replace: bool = True) -> None:
-    """Write a file under a temporary name, then rename it.
+    """Write a file under a temporary name, then rename it; its folder is made where it is missing.
 
     Args:
-        path: The file; its folder is made where it is missing.
+        path: The file.
         content: Its bytes.
         replace: Replace a file that is there already, or that another process writes at the same
             time; otherwise that one stays.

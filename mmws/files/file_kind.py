@@ -27,11 +27,7 @@ _PIXELS = {
 
 
 def known_fault(path: str | os.PathLike) -> str | None:
-    """Tell from its first bytes that a file is something else than data; None where it may be.
-
-    Raises:
-        OSError: The file is not there, or may not be read.
-    """
+    """Tell from its first bytes that a file is something else than data; None where it may be."""
     with open(path, 'rb') as file:
         start = file.read(512)
     if not start:

@@ -10,11 +10,9 @@ from .id_list import IMAGE_SUFFIXES
 
 
 class FoundImages(NamedTuple):
-    """What a folder and the folders below it hold.
+    """The images below a folder, and the paths of the files that have another suffix.
 
-    Attributes:
-        images: Path of each image by its id: the path from the folder, without suffix, with ``/``.
-        skipped: Paths of the files that have another suffix.
+    The images' paths by their ids: the path from the folder, without suffix, with ``/``.
     """
 
     images: dict[str, str]
@@ -26,12 +24,9 @@ def files_below(
 ) -> Iterator[str]:
     """Yield the paths of all files below a folder, relative to it, with ``/``.
 
-    Hidden ones are left out. Links are followed, but not in circles. One scan per directory: a
-    dataset of 12 x 10,582 files starts in a second.
-
-    Args:
-        folder: Where to look.
-        closed: Real paths of folders below which not to look.
+    Hidden ones are left out, and what is below the folders ``closed`` (real paths). Links are
+    followed, but not in circles. One scan per directory: a dataset of 12 x 10,582 files starts in a
+    second.
     """
     place = os.path.realpath(folder)
     if place in closed:

@@ -43,9 +43,6 @@ class SeedFolder:
         suffix: Ending of the files.
         manifest: Name of the manifest.
         remedy: What the user can do about a folder of another recipe.
-
-    Raises:
-        TypeError: The recipe is not JSON.
     """
 
     def __init__(
@@ -158,8 +155,8 @@ class SeedFolder:
     def complete(self, image_ids: Collection[str]) -> bool:
         """Mark the folder as complete if all these images are there; True if they are.
 
-        What processes that were killed have left of images is removed then. What there is of the
-        manifest is not: another process may be writing it at this moment.
+        What killed processes have left of images is removed then. What there is of the manifest is
+        not: another process may be writing it at this moment.
         """
         if not self.finished().issuperset(image_ids):
             return False

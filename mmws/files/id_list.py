@@ -18,12 +18,10 @@ _PAIR = re.compile(rf'(.+?{_SUFFIX})\s+(\S.*{_SUFFIX})', re.IGNORECASE)
 def read_lines(path: str | os.PathLike) -> list[str]:
     """Read the lines of a text file that are not blank, without the space around them.
 
-    Args:
-        path: UTF-8, with or without a byte order mark.
-
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is no UTF-8 text, or holds blank lines only.
+        ValueError: It is no UTF-8 text (with or without a byte order mark), or has blank lines
+            only.
     """
     path = Path(path)
     if not path.is_file():
@@ -78,11 +76,7 @@ def read_ids(path: str | os.PathLike, exists: Callable[[str], bool]) -> list[str
 
 
 def check_unique(ids: Sequence[str], path: str | os.PathLike) -> None:
-    """Refuse a list that names an image twice.
-
-    Raises:
-        ValueError: It does.
-    """
+    """Refuse, by a ValueError, a list that names an image twice."""
     twice = [image_id for image_id, count in Counter(ids).items() if count > 1]
     if twice:
         raise ValueError(
@@ -111,8 +105,6 @@ def _common_id(image: str, mask: str, exists: Callable[[str], bool]) -> str:
     """The id of ``JPEGImages/a/x.jpg`` and ``SegmentationClass/a/x.png``: ``a/x``, if it exists."""
     image = _without_suffix(image, exists)
     parts, others = image.split('/'), os.path.splitext(mask)[0].split('/')
-    same = 0
-    while same < min(len(parts), len(others)) and parts[-1 - same] == others[-1 - same]:
-        same += 1
+    same = len(os.path.commonprefix([parts[::-1], others[::-1]]))
     common = '/'.join(parts[len(parts) - same :])
     return common if same and not exists(image) and exists(common) else image

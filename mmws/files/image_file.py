@@ -43,9 +43,6 @@ def image_size(path: str | os.PathLike) -> tuple[int, int]:
 
     Only the header is read where pillow knows the kind of file; OpenCV knows more, such as TIFF
     files of many bands.
-
-    Raises:
-        BadInputError: It is missing, empty, damaged or no image.
     """
     try:
         with Image.open(path) as image:
@@ -59,11 +56,8 @@ def image_size(path: str | os.PathLike) -> tuple[int, int]:
 def read_bands(path: str | os.PathLike) -> np.ndarray:
     """Read an image as it is stored: any number of bands, of 8, 16 or 32 bits.
 
-    Returns:
-        (H, W) or (H, W, bands), three or four bands in the order BGR(A).
-
-    Raises:
-        BadInputError: It is missing, empty, damaged or no image.
+    (H, W) or (H, W, bands), three or four bands in the order BGR(A). Errors as in
+    :func:`read_image`.
     """
     return _decoded(path, lambda name: cv2.imread(name, cv2.IMREAD_UNCHANGED))
 
@@ -101,23 +95,15 @@ def check_is_whole(path: str) -> None:
     """Refuse what OpenCV stops at without naming the file, or reads without a word.
 
     It fills what is missing of a truncated JPEG with grey.
-
-    Raises:
-        ValueError: The file is empty, something else than an image, or a JPEG that ends early.
     """
-    if path.lower().endswith(IMAGE_SUFFIXES) and (fault := known_fault(path)) is not None:
-        raise ValueError(f'image {path} {fault}.')
-    if not path.lower().endswith(('.jpg', '.jpeg')):
+    name = path.lower()
+    if not name.endswith(IMAGE_SUFFIXES):
         return
-    with open(path, 'rb') as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - 2**16))
-        if b'\xff\xd9' in file.read():  # the end marker, which compressed data cannot hold
-            return
-    try:
-        with Image.open(path) as image:
-            image.load()
-    except OSError as error:
-        raise ValueError(
-            f'image {path} is truncated ({error}; {size} bytes). Fetch it again.'
-        ) from error
+    fault = known_fault(path)
+    if fault is None and name.endswith(('.jpg', '.jpeg')):
+        with open(path, 'rb') as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 2**16))
+            # The end marker, which compressed data cannot hold.
+            fault = None if b'\xff\xd9' in file.read() else file_fault(path)
+    if fault is not None:
+        raise ValueError(f'image {path} {fault}.')

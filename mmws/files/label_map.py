@@ -23,8 +23,7 @@ def read_label_map(path: str | Path) -> np.ndarray:
             ones as long as their values fit into 8 bits.
 
     Returns:
-        (H, W) uint8, may be read-only, the stored values: of a palette image the indices, not the
-        colours.
+        (H, W) uint8, may be read-only: of a palette image the indices, not the colours.
 
     Raises:
         FileNotFoundError: No such file.

@@ -22,7 +22,6 @@ class MapReport:
         kept: Number of images whose files were all there already.
         failed: Image id -> why it has no files.
         noted: Ids of the made images that the job has marked, sorted.
-        rate: Images per second.
         missing: Number of images without files, with the work of other processes.
         limited: Whether only the first images were to be done.
         shared: Whether other processes make the rest.
@@ -32,7 +31,6 @@ class MapReport:
     kept: int = 0
     failed: dict[str, str] = field(default_factory=dict)
     noted: list[str] = field(default_factory=list)
-    rate: float = 0.0
     missing: int = 0
     limited: bool = False
     shared: bool = False
@@ -45,7 +43,6 @@ class MapReport:
             kept=sum(report.kept for report in reports),
             failed=dict(sorted(pair for report in reports for pair in report.failed.items())),
             noted=sorted(image_id for report in reports for image_id in report.noted),
-            rate=sum(report.rate for report in reports),
             missing=min(report.missing for report in reports),  # the last to look saw all files
             limited=any(report.limited for report in reports),
         )
@@ -57,8 +54,7 @@ class MapReport:
             noted: What the marked images have in common, as the end of "12 of the 40 made images".
             again: How to go on, as an imperative.
         """
-        speed = f' ({self.rate:.3g} images/s)' if self.made else ''
-        lines = [f'{self.made} images made{speed}, {self.kept} were there already.']
+        lines = [f'{self.made} images made, {self.kept} were there already.']
         if self.noted:
             lines.append(
                 f'{len(self.noted)} of the {self.made} made images {noted} The first: '
@@ -91,9 +87,6 @@ class MapRun:
         workers: Number of worker processes; 0 does all in this one.
         share: (i, n): make only every n-th image, from the i-th on, counted from 0.
         limit: Make only the first so many images; the folders then stay unfinished.
-
-    Raises:
-        ValueError: Numbers out of range.
     """
 
     def __init__(
@@ -162,13 +155,12 @@ class MapRun:
     def make(self, prepare_job: Callable, work: Callable) -> MapReport:
         """Make what is missing, then mark the folders as complete if no image is left.
 
-        Either function may raise BadInputError: the image fails, and the others go on.
-
         Args:
             prepare_job: Called here as ``prepare_job(image_id, files)`` with the files to make by
-                the folder's name; returns a picklable job.
-            work: Called in a worker as ``work(job)``; writes the files. If it returns True, the
-                image is listed in the report's ``noted``.
+                the folder's name; returns the arguments of ``work``, picklable.
+            work: Called in a worker; writes the files. If it returns True, the image is listed in
+                the report's ``noted``. An image for which either raises BadInputError fails, and
+                the others go on.
 
         Raises:
             OSError: A file cannot be written, such as on a full disk.
@@ -189,14 +181,13 @@ class MapRun:
                 preload=getattr(work, 'func', work).__module__,
             )
             for image_id, problem, noted in results:
-                if problem is not None:
-                    report.failed[image_id] = problem
-                else:
+                if problem is None:
                     report.made += 1
+                else:
+                    report.failed[image_id] = problem
                 if noted:
                     report.noted.append(image_id)
                 bar.advance()
-            report.rate = bar.rate
             bar.close()
         report.noted.sort()
         for folder in self.folders.values():
@@ -225,8 +216,8 @@ class MapRun:
 
 
 def _attempt(work: Callable, job: tuple) -> tuple[str, str | None, bool]:
-    image_id, content = job
+    image_id, arguments = job
     try:
-        return image_id, None, bool(work(content))
+        return image_id, None, bool(work(*arguments))
     except BadInputError as problem:
         return image_id, str(problem), False

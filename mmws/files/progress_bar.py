@@ -40,12 +40,6 @@ class ProgressBar(Bar):
             self.update(self._waiting)
             self._waiting = 0
 
-    @property
-    def rate(self) -> float:
-        """Images per second since the start."""
-        done = self.completed + self._waiting
-        return done / max(self.timer.since_start(), 1e-9) if self.task_num else 0.0
-
     def close(self) -> None:
         """End the line."""
         if self.task_num:

@@ -13,10 +13,7 @@ from .find_images import files_below
 class SeedSource(NamedTuple):
     """The label maps of one seed: that of image ``a/b`` is ``<folder>/a/b<suffix>``.
 
-    Attributes:
-        folder: Where they lie.
-        suffix: What their names end with. It may hold a ``/``, for a folder an image.
-        name: What tells the seed from the others.
+    A suffix may hold a ``/``, for a folder an image. The name tells the seed from the others.
     """
 
     folder: str
@@ -98,10 +95,6 @@ def seeds_below(
         root: SEED_ROOT.
         names: Of the folders; by default all that hold a file of the suffix.
         suffix: What the names of the files end with.
-
-    Raises:
-        FileNotFoundError: A folder does not exist.
-        ValueError: There is no folder of seeds.
     """
     if not osp.isdir(root):
         raise FileNotFoundError(f'{root} is no folder.')

@@ -9,7 +9,9 @@ from mmseg.registry import MODELS
 from mmseg.utils import OptSampleList, SampleList
 
 from .dss_head import Taps
-from .fusion import PAPER_OUTPUTS, check_outputs, fuse_outputs, stretch
+
+# The released code averages these; a reading of the paper takes sides 2, 3, 4 and fuse.
+PAPER_OUTPUTS = ('side3', 'side4', 'side5', 'fuse')
 
 
 @MODELS.register_module()
@@ -20,7 +22,8 @@ class DSS(EncoderDecoder):
     ``pred_saliency`` (1, H, W), floats in [0, 1] at the image's own size, and for the tools of
     mmseg the same as ``seg_logits`` and a mask ``pred_sem_seg``.
 
-    How the outputs become one map is set in ``test_cfg`` (:func:`fuse_outputs`)::
+    The map is the mean of some outputs, stretched to [0, 1], as set in ``test_cfg``; by default as
+    the released code does::
 
         test_cfg=dict(mode='whole', outputs=('side3', 'side4', 'side5', 'fuse'), min_max=True)
 
@@ -34,10 +37,14 @@ class DSS(EncoderDecoder):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        if self.test_cfg is None:
-            raise ValueError("DSS: test_cfg is missing; the usual one is dict(mode='whole').")
-        check_outputs(self.test_cfg.get('outputs', PAPER_OUTPUTS), self.decode_head.names)
-        maps, sides = len(self.backbone.grids), len(self.decode_head.names) - 1
+        names = self.decode_head.names
+        outputs = self.test_cfg.get('outputs', PAPER_OUTPUTS)
+        if not outputs or isinstance(outputs, str) or not set(names).issuperset(outputs):
+            raise ValueError(
+                f'outputs to fuse: got {outputs!r}; choose one or more of {", ".join(names)}.'
+            )
+        self.fused = [names.index(name) for name in outputs]
+        maps, sides = len(self.backbone.grids), len(names) - 1
         if maps != sides:
             raise ValueError(
                 f'{type(self.backbone).__name__} has {maps} maps to tap, the head {sides} sides. '
@@ -57,9 +64,6 @@ class DSS(EncoderDecoder):
             seg_logits: (N, S, H, W), all outputs of the head.
             data_samples: Tell padding, flip and original sizes; None: as the logits are.
 
-        Returns:
-            The samples with the predictions.
-
         Raises:
             ValueError: The network's outputs are not finite.
         """
@@ -71,11 +75,7 @@ class DSS(EncoderDecoder):
                     'has diverged, or the precision is too low: take an earlier checkpoint, train '
                     'with a smaller learning rate, or without --amp.'
                 )
-        names = self.decode_head.names
-        outputs = self.test_cfg.get('outputs', PAPER_OUTPUTS)
-        fused = torch.stack([fuse_outputs(x.sigmoid(), names, outputs) for x in seg_logits])[
-            :, None
-        ]
+        fused = seg_logits[:, self.fused].sigmoid().mean(1, keepdim=True)
         # mmseg removes padding, flips and resizes; of one channel it would take a sigmoid.
         samples = super().postprocess_result(torch.cat([1 - fused, fused], 1), data_samples)
         for sample in samples:
@@ -83,8 +83,14 @@ class DSS(EncoderDecoder):
             # At the image's size: resizing changes the extremes.
             if self.test_cfg.get('min_max', True):
                 saliency = stretch(saliency)
-            mask = (saliency >= self.decode_head.threshold).to(saliency)
+            mask = (saliency >= 0.5).to(saliency)
             sample.pred_saliency = PixelData(data=saliency)
             sample.seg_logits = PixelData(data=saliency)
             sample.pred_sem_seg = PixelData(data=mask)
         return samples
+
+
+def stretch(saliency: torch.Tensor) -> torch.Tensor:
+    """Stretch a map linearly to [0, 1]; one without contrast becomes 0: nothing stands out."""
+    low, high = saliency.min(), saliency.max()
+    return (saliency - low) / (high - low) if high > low else torch.zeros_like(saliency)

@@ -13,6 +13,8 @@ from mmseg.registry import MODELS
 from mmseg.utils import SampleList
 from torch import nn
 
+from mmws.files.label_map import UNKNOWN
+
 from .grid import IMAGE_GRID, Grid, resample
 
 # Side: width as a factor of `base_channels`, kernel, and the deeper sides whose maps it receives.
@@ -28,13 +30,7 @@ SIDES = {
 
 
 class Taps(NamedTuple):
-    """The input of the head.
-
-    Attributes:
-        features: The tapped maps, shallow to deep.
-        grids: Where their cells lie in the image.
-        size: (H, W) of the image.
-    """
+    """The maps that the sides tap, shallow to deep, their places, and (H, W) of the image."""
 
     features: Sequence[torch.Tensor]
     grids: Sequence[Grid]
@@ -56,8 +52,6 @@ class DSSHead(BaseModule):
             sides 2 to 6 (ResNet).
         base_channels: The sides' convolutions are 2 to 8 times as wide; 64 in the paper.
         norm_cfg: Normalisation of these convolutions; none in the paper.
-        threshold: Saliency from which a pixel is salient in the predicted mask.
-        ignore_index: Label of pixels that do not count.
         init_cfg: mmengine's initialisation config. None: N(0, 0.01), zero biases, and equal weights
             in the fusion, as in the paper.
 
@@ -67,6 +61,7 @@ class DSSHead(BaseModule):
     # What EncoderDecoder asks of a head.
     align_corners = False
     num_classes = 2
+    ignore_index = UNKNOWN
 
     def __init__(
         self,
@@ -74,8 +69,6 @@ class DSSHead(BaseModule):
         *,
         base_channels: int = 64,
         norm_cfg: dict | None = None,
-        threshold: float = 0.5,
-        ignore_index: int = 255,
         init_cfg: dict | list[dict] | None = None,
     ):
         if len(in_channels) not in (5, 6):
@@ -94,8 +87,6 @@ class DSSHead(BaseModule):
             )
         )
         self.first = 7 - count
-        self.threshold = threshold
-        self.ignore_index = ignore_index
         self.names = (*(f'side{side}' for side in range(self.first, 7)), 'fuse')
         self.out_channels = len(self.names)
         for side, channels in enumerate(in_channels, self.first):
@@ -105,14 +96,7 @@ class DSSHead(BaseModule):
         self.fuse = nn.Conv2d(count, 1, 1)
 
     def forward(self, taps: Taps) -> torch.Tensor:
-        """Compute all outputs.
-
-        Args:
-            taps: Of the trunk.
-
-        Returns:
-            Logits (N, S, H, W) in the size of the image, in the order of ``names``.
-        """
+        """Compute the logits of all outputs, (N, S, H, W) of the image's size, as ``names``."""
         maps, outputs = {}, []
         for side in range(6, self.first - 1, -1):
             feature, grid = (list_[side - self.first] for list_ in (taps.features, taps.grids))
@@ -123,15 +107,9 @@ class DSSHead(BaseModule):
         return torch.cat([*outputs, self.fuse(torch.cat(outputs, 1))], 1)
 
     def loss(self, taps: Taps, samples: SampleList, train_cfg: dict | None = None) -> dict:
-        """Compute the losses of all outputs, ``loss_side1`` ... ``loss_fuse``.
-
-        Args:
-            taps: Of the trunk.
-            samples: With ``gt_sem_seg``: 0, 1 and ``ignore_index``.
-            train_cfg: Not used.
-        """
+        """Compute the losses of all outputs, ``loss_side1`` ... ``loss_fuse``."""
         labels = torch.stack([sample.gt_sem_seg.data[0] for sample in samples])
-        losses = deep_supervision_losses(self(taps), labels, ignore_index=self.ignore_index)
+        losses = deep_supervision_losses(self(taps), labels)
         return {f'loss_{name}': loss for name, loss in zip(self.names, losses, strict=True)}
 
     def predict(self, taps: Taps, metas: list[dict], test_cfg: dict | None = None) -> torch.Tensor:
@@ -155,19 +133,17 @@ class _Side(nn.Module):
         return own if self.combine is None else self.combine(torch.cat([own, *received], 1))
 
 
-def deep_supervision_losses(
-    logits: torch.Tensor, labels: torch.Tensor, *, ignore_index: int = 255
-) -> torch.Tensor:
+def deep_supervision_losses(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """Compute the sigmoid cross-entropy of each output, averaged over the pixels that count.
 
     Args:
         logits: (N, S, H, W).
-        labels: (N, H, W) integers: 1 salient, 0 not, ``ignore_index`` unknown.
+        labels: (N, H, W) integers: 1 salient, 0 not, 255 unknown.
 
     Returns:
         (S,); zeros, with zero gradients, if no pixel counts.
     """
-    known = labels != ignore_index
+    known = labels != UNKNOWN
     target = (labels == 1).to(logits.dtype)[:, None].expand_as(logits)
     losses = F.binary_cross_entropy_with_logits(logits, target, reduction='none')
     return (losses * known[:, None]).sum((0, 2, 3)) / known.sum().clamp(min=1)

@@ -20,29 +20,19 @@ class DSSResNet(ResNet):
     grids = tuple(Grid(stride, 0) for stride in (2, 4, 8, 16, 32))
 
     def __init__(self, depth: int = 101, **kwargs):
-        for name in ('strides', 'dilations', 'out_indices', 'num_stages'):
-            if name in kwargs:
-                raise TypeError(
-                    f'DSSResNet: {name} is fixed, because the sides of DSS depend on it. Leave it '
-                    'out.'
-                )
+        fixed = {'strides', 'dilations', 'out_indices', 'num_stages'}.intersection(kwargs)
+        if fixed:
+            raise TypeError(
+                f'DSSResNet: {", ".join(sorted(fixed))} is fixed, because the sides of DSS depend '
+                'on it. Leave it out.'
+            )
         super().__init__(depth, **kwargs)
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Compute the maps that the sides tap.
-
-        Args:
-            x: Normalised images (N, 3, H, W).
-
-        Returns:
-            conv1 after its ReLU, then the outputs of the four stages.
-        """
-        if self.deep_stem:
-            first = self.stem(x)
-        else:
-            first = self.relu(self.norm1(self.conv1(x)))
-        taps = [first]
-        x = self.maxpool(first)
+        """Compute conv1 after its ReLU and the outputs of the four stages of (N, 3, H, W)."""
+        x = self.stem(x) if self.deep_stem else self.relu(self.norm1(self.conv1(x)))
+        taps = [x]
+        x = self.maxpool(x)
         for name in self.res_layers:
             x = getattr(self, name)(x)
             taps.append(x)

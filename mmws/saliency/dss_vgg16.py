@@ -23,29 +23,20 @@ class DSSVGG16(VGG16LargeFOV):
 
     Args:
         base_channels: Width of the first stage, as in :class:`VGG16LargeFOV`.
-        first_padding: Of conv1_1, at least 1.
         **kwargs: ``batch_norm`` and ``init_cfg`` as in :class:`VGG16LargeFOV`.
     """
 
     dilations = (1, 1, 1, 1, 1)
+    # A 2x2 pooling moves the cells by half a cell, a padded 3x3 one does not.
+    grids = tuple(map(Grid, (1, 2, 4, 8, 16, 32), (-4, -3.5, -2.5, -0.5, -0.5, -0.5)))
 
-    def __init__(self, base_channels: int = 64, *, first_padding: int = 5, **kwargs):
+    def __init__(self, base_channels: int = 64, **kwargs):
         super().__init__(base_channels, **kwargs)
-        if first_padding < 1:
-            raise ValueError(f'DSSVGG16: first_padding must be at least 1; got {first_padding}.')
-        self.conv1_1.padding = (first_padding, first_padding)
+        self.conv1_1.padding = (5, 5)
         self.out_channels = tuple(base_channels * factor for factor in (1, 2, 4, 8, 8, 8))
-        self.grids = _grids(first_padding)
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Compute the maps that the sides tap.
-
-        Args:
-            x: Normalised images (N, 3, H, W).
-
-        Returns:
-            conv1_2, conv2_2, conv3_3, conv4_3, conv5_3 and pool5a, of strides 1, 2, 4, 8, 16, 32.
-        """
+        """Compute conv1_2, conv2_2, conv3_3, conv4_3, conv5_3 and pool5a of (N, 3, H, W)."""
         taps = []
         for stage in range(1, 6):
             x = self.convolve(x, stage)
@@ -55,12 +46,3 @@ class DSSVGG16(VGG16LargeFOV):
             else:
                 x = F.max_pool2d(x, 3, 2, padding=1, ceil_mode=True)
         return (*taps, F.avg_pool2d(x, 3, 1, padding=1))
-
-
-def _grids(first_padding: int) -> tuple[Grid, ...]:
-    """Locate the cells: a 2x2 pooling moves them by half a cell, a padded 3x3 one does not."""
-    grids = [Grid(1, 1 - first_padding)]
-    for shift in (0.5, 0.5, 0.5, 0, 0):
-        stride, offset = grids[-1]
-        grids.append(Grid(2 * stride, offset + shift * stride))
-    return tuple(grids)

@@ -7,6 +7,7 @@ from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
 from PIL import Image
 
+from mmws.files.file_kind import file_fault
 from mmws.files.label_map import UNKNOWN, read_label_map
 
 
@@ -35,13 +36,7 @@ class LoadSaliencyMask(BaseTransform):
         self.source = source
 
     def transform(self, results: dict) -> dict:
-        """Add ``gt_seg_map`` to the sample.
-
-        Args:
-            results: With ``seg_map_path``, ``seg_fields`` and, if the image is loaded, its
-                ``ori_shape``. Without both of the former it is no sample of a dataset, and is
-                returned as it is.
-        """
+        """Add ``gt_seg_map`` to a sample; one of no dataset is returned as it is."""
         if 'seg_map_path' not in results and 'seg_fields' not in results:
             return results
         if 'seg_map_path' not in results:
@@ -75,16 +70,12 @@ def read_grey_mask(path: str) -> np.ndarray:
 
     Raises:
         FileNotFoundError: No such file.
-        ValueError: It is unreadable, or has only values below 128 above 0, so that it is not a
-            mask of black and white.
+        ValueError: It is unreadable, or its brightest value lies between 0 and 128.
     """
-    try:
-        with Image.open(path) as image:
-            grey = np.asarray(image.convert('L'))
-    except FileNotFoundError:
-        raise
-    except (OSError, SyntaxError, ValueError) as error:
-        raise ValueError(f'the mask {path} cannot be decoded ({error}).') from error
+    if (fault := file_fault(path)) is not None:
+        raise ValueError(f'the mask {path} {fault}.')
+    with Image.open(path) as image:
+        grey = np.asarray(image.convert('L'))
     if 0 < grey.max() < 128:
         raise ValueError(
             f'the brightest pixel of the mask {path} is {grey.max()}: it is not black and white. '

@@ -11,7 +11,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from mmws.files.worker_pool import available_cores
+from mmws.files.file_kind import known_fault
+from mmws.files.worker_pool import worker_cores
+from mmws.run_config import own_device
 
 _FREE_SIZE = 320  # for a file that leaves its input size open: U2-Net's
 
@@ -21,9 +23,7 @@ class ONNXSaliency:
 
     The image is stretched to the network's input size, divided by its highest value, and
     normalised; the map is enlarged to the image. That is how U2-Net and IS-Net are released, and
-    what rembg does with them. onnxruntime does it without rembg, which fixes the size and the
-    normalisation by the name of a download and needs scikit-image, numba and new versions of numpy
-    and Pillow.
+    what rembg does with them, which would fix size and normalisation by the name of a download.
 
     Args:
         path: The ONNX file.
@@ -73,17 +73,10 @@ class ONNXSaliency:
         }
 
     def __call__(self, image: np.ndarray, path: str = 'an image') -> np.ndarray:
-        """Compute the map of an image.
-
-        Args:
-            image: (H, W, 3) uint8, RGB.
-            path: Names the image in errors.
-
-        Returns:
-            (H, W) float32 in [0, 1].
+        """Compute the map (H, W) float32 in [0, 1] of an image (H, W, 3) uint8, RGB.
 
         Raises:
-            ValueError: The network's output is not finite, or leaves [0, 1].
+            ValueError: The network's output is not finite, or leaves [0, 1]; names ``path``.
         """
         height, width = image.shape[:2]
         small = Image.fromarray(image).resize(self.size[::-1], Image.Resampling.LANCZOS)
@@ -96,20 +89,19 @@ class ONNXSaliency:
         return cv2.resize(saliency, (width, height), interpolation=cv2.INTER_LINEAR)
 
     def _input_size(self) -> tuple[int, int]:
-        """The height and width that the network wants."""
         inputs = self.session.get_inputs()
-        shape = inputs[0].shape if len(inputs) == 1 else None
+        shape = inputs[0].shape if len(inputs) == 1 else ()
         # A dimension that is left open is a name or None.
-        if shape is None or len(shape) != 4 or shape[1] not in (3, None):
+        if len(shape) != 4 or shape[1] not in (3, None):
             raise self._refusal(
                 f'it has the inputs {", ".join(f"{i.name} {i.shape}" for i in inputs)}; expected '
                 'one image (1, 3, height, width)'
             )
-        height, width = (_FREE_SIZE if not isinstance(n, int) else n for n in shape[2:])
+        height, width = (n if isinstance(n, int) else _FREE_SIZE for n in shape[2:])
         return height, width
 
-    def _run(self, pixels: np.ndarray, path: str | None = None) -> np.ndarray:
-        """The map (h, w) of a normalised image (3, h, w)."""
+    def _run(self, pixels: np.ndarray, path: str = 'zeros') -> np.ndarray:
+        """Compute the map (h, w) of a normalised image (3, h, w)."""
         name = self.session.get_inputs()[0].name
         output = self.session.run([self.session.get_outputs()[0].name], {name: pixels[None]})[0]
         shape = np.shape(output)
@@ -118,14 +110,11 @@ class ONNXSaliency:
                 f'its first output has the shape {shape}; expected one map of its input '
                 f'{(1, 1, *self.size)}'
             )
-        of = '' if path is None else f' for {path}'
-        if not np.isfinite(output).all():
-            raise self._refusal(f'its output{of} holds NaN or infinite values')
         low, high = float(output.min()), float(output.max())
-        if low < -1e-3 or high > 1 + 1e-3:
+        if not -1e-3 <= low <= high <= 1 + 1e-3:  # NaN fails too
             raise self._refusal(
-                f'its output{of} lies in [{low:.3g}, {high:.3g}]; expected [0, 1], from a sigmoid '
-                'at its end'
+                f'its output for {path} lies in [{low:.3g}, {high:.3g}]; expected [0, 1], from a '
+                'sigmoid at its end'
             )
         return output.reshape(self.size).astype(np.float32)
 
@@ -148,17 +137,17 @@ def _open(path: Path, device: str | None):
     wanted = cuda in onnxruntime.get_available_providers() if device is None else device != 'cpu'
     providers = ['CPUExecutionProvider']
     if wanted:
-        index = int((device or '').partition(':')[2] or 0)
+        index = int((device or own_device()).partition(':')[2] or 0)
         providers.insert(0, (cuda, {'device_id': index}))
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = available_cores()
+    options.intra_op_num_threads = worker_cores()
     options.log_severity_level = 3
     try:
         session = onnxruntime.InferenceSession(path, options, providers)
     except Exception as error:  # onnxruntime raises its own kinds, one for each cause
         raise ValueError(
-            f'{path} is not an ONNX file that onnxruntime can run ({type(error).__name__}: '
-            f'{str(error).splitlines()[0]}).'
+            f'{path} {known_fault(path) or "is not an ONNX file that onnxruntime can run"} '
+            f'({type(error).__name__}: {str(error).splitlines()[0]}).'
         ) from error
     # It goes on with the CPU where its CUDA is missing or does not load.
     if device is not None and wanted and cuda not in session.get_providers():

@@ -17,8 +17,7 @@ class SaliencyDataset(BaseSegDataset):
     """A folder of images and one of masks, as MSRA-B, DUTS, HKU-IS and ECSSD come.
 
     An image and its mask share their name. Both may lie in one folder; files with the masks' suffix
-    are masks then. With ``ann_file`` only the ids in that list are used, one a line;
-    an id may have a suffix, and folders in front. Everything is checked before training starts.
+    are masks then. With ``ann_file`` only the ids in that list are used, see :func:`read_ids`.
 
     Args:
         img_suffixes: Endings that an image may have, in any case.
@@ -78,12 +77,7 @@ class SaliencyDataset(BaseSegDataset):
 def listed_ids(
     path: str | os.PathLike, images: Mapping[str, str], folder: str | os.PathLike
 ) -> list[str]:
-    """Read a list of images, all of which must be there.
-
-    Args:
-        path: The list, see :func:`read_ids`.
-        images: The images of the folder by id.
-        folder: Its name, for messages.
+    """Read a list, see :func:`read_ids`, of some of the ``images`` (by id) of a folder.
 
     Raises:
         FileNotFoundError: There is no such list, or a listed image is not in the folder.

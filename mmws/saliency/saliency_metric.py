@@ -9,7 +9,10 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 from mmseg.registry import METRICS
 
+from mmws.files.label_map import UNKNOWN
+
 LEVELS = 256
+_BETA2 = 0.3  # weight of recall against precision, by custom
 
 
 def precision_recall(saliency: np.ndarray, salient: np.ndarray) -> np.ndarray:
@@ -30,10 +33,10 @@ def precision_recall(saliency: np.ndarray, salient: np.ndarray) -> np.ndarray:
     return np.stack([hits / np.maximum(hits + others, 1), hits / np.count_nonzero(salient)])
 
 
-def f_measure(precision: np.ndarray, recall: np.ndarray, beta2: float = 0.3) -> np.ndarray:
+def f_measure(precision: np.ndarray, recall: np.ndarray) -> np.ndarray:
     """Compute the weighted harmonic mean of precision and recall; 0 where both are 0."""
-    weighted = beta2 * precision + recall
-    return (1 + beta2) * precision * recall / np.where(weighted > 0, weighted, 1)
+    weighted = _BETA2 * precision + recall
+    return (1 + _BETA2) * precision * recall / np.where(weighted > 0, weighted, 1)
 
 
 @METRICS.register_module()
@@ -46,29 +49,14 @@ class SaliencyMetric(BaseMetric):
       the maximum and the mean over the thresholds are reported. An image without any salient pixel
       has no recall and does not count here.
 
-    Pixels labelled ``ignore_index`` do not count. Maps are evaluated as they are predicted,
-    stretched to [0, 1] or not.
-
-    Args:
-        beta2: Weight of recall against precision, 0.3 by custom.
-        ignore_index: Label of pixels that do not count.
-        **kwargs: ``collect_device`` and ``prefix`` as in mmengine's ``BaseMetric``.
+    Maps are evaluated as they are predicted, stretched to [0, 1] or not.
+    Pixels labelled 255 do not count.
     """
 
     default_prefix = 'saliency'
 
-    def __init__(self, *, beta2: float = 0.3, ignore_index: int = 255, **kwargs):
-        super().__init__(**kwargs)
-        self.beta2 = beta2
-        self.ignore_index = ignore_index
-
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Measure the maps of a batch.
-
-        Args:
-            data_batch: Not used.
-            data_samples: Samples as dicts, with ``pred_saliency`` (1, H, W) in [0, 1] and
-                ``gt_sem_seg`` (1, H, W) of 0, 1 and ``ignore_index``.
+        """Measure the maps ``pred_saliency`` (1, H, W) in [0, 1] of a batch.
 
         Raises:
             KeyError: The model predicts no saliency.
@@ -93,7 +81,7 @@ class SaliencyMetric(BaseMetric):
                     f'the saliency map of {name} holds values that are not finite. Has training '
                     'diverged?'
                 )
-            known = label != self.ignore_index
+            known = label != UNKNOWN
             saliency, salient = saliency[known], label[known] == 1
             if not known.any():
                 continue
@@ -103,32 +91,22 @@ class SaliencyMetric(BaseMetric):
             self.results.append((error, curves, bool(saliency.min() == saliency.max())))
 
     def compute_metrics(self, results: list) -> dict[str, float]:
-        """Average over the images.
-
-        Args:
-            results: Of all images: the error, (2, 255) precision and recall or None, and whether
-                the map has no contrast.
-
-        Raises:
-            ValueError: No image has a pixel that counts.
-        """
+        """Average over the images: their error, precision and recall, and lack of contrast."""
         if not results:
             raise ValueError(
                 'SaliencyMetric: no image has a pixel that counts. Are the masks right?'
             )
         errors, curves, flat = zip(*results, strict=True)
         curves = [curve for curve in curves if curve is not None]
-        for count, what in (
-            (sum(flat), 'maps have no contrast: nothing stands out in them'),
-            (
-                len(results) - len(curves),
-                'images have no salient pixel: they count for the MAE only',
-            ),
-        ):
+        texts = {
+            'maps have no contrast: nothing stands out in them': sum(flat),
+            'images have no salient pixel: they count for the MAE only': len(results) - len(curves),
+        }
+        for text, count in texts.items():
             if count:
-                print_log(f'{count} of {len(results)} {what}.', logger='current')
+                print_log(f'{count} of {len(results)} {text}.', logger='current')
         metrics = dict(mae=float(np.mean(errors)))
         if curves:
-            values = f_measure(*np.mean(curves, 0), self.beta2)
+            values = f_measure(*np.mean(curves, 0))
             metrics.update(max_f=float(values.max()), mean_f=float(values.mean()))
         return metrics

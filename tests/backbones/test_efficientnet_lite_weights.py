@@ -61,7 +61,7 @@ def test_weights_of_another_size_are_refused(package):
     model = EfficientNetLite('lite2', init_cfg=dict(INIT, checkpoint=str(package)))
     with pytest.raises(
         ValueError,
-        match='not fit EfficientNetLite: .* shape .*net-lite2-pytorch-',
+        match='not fit EfficientNetLite: .*net-lite2-pytorch-',
     ):
         model.init_weights()
 

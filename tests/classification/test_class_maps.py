@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmws.classification import build_classifier, class_maps, scaled_size
+from mmws.classification import build_classifier, class_maps
 
 MEAN, STD = np.array([123.675, 116.28, 103.53]), np.array([58.395, 57.12, 57.375])
 
@@ -52,7 +52,7 @@ def test_map_is_a_dot_product_at_every_position(model, image):
 
 def test_each_scale_is_the_map_of_the_resized_image(model, image):
     maps = class_maps(model, image)
-    # rounded: 41 * .75 = 30.75, 57 * .75 = 42.75, 41 * .5 = 20.5, 57 * .5 = 28.5
+    # rounded: 41 * .75 = 30.75, 57 * .75 = 42.75, 41 * .5 = 20.5 (upwards), 57 * .5 = 28.5
     for found, (height, width) in zip(maps, [(41, 57), (31, 43), (21, 29)], strict=True):
         small = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
         feats = model.backbone(normalised(small))
@@ -76,19 +76,6 @@ def test_training_mode_is_kept_and_dropout_is_off(model, image):
     assert not first.requires_grad
 
 
-@pytest.mark.parametrize(
-    'size, scale, expected',
-    [
-        ((375, 500), 0.5, (188, 250)),
-        ((375, 500), 0.75, (281, 375)),
-        ((333, 500), 0.5, (167, 250)),
-        ((1, 9), 0.25, (1, 2)),
-    ],
-)
-def test_scaled_size(size, scale, expected):
-    assert scaled_size(*size, scale) == expected
-
-
 def test_nan_is_refused(model, image):
     bias = model.head.fc8.bias.data.clone()
     model.head.fc8.bias.data[1] = float('nan')
@@ -104,7 +91,7 @@ def test_nan_is_refused(model, image):
     [
         (np.zeros((4, 4, 3), np.float32), r'uint8; got float32 \(4, 4, 3\)'),
         (np.zeros((4, 4), np.uint8), r'got uint8 \(4, 4\)'),
-        (np.zeros((4, 4, 4), np.uint8), 'must have 3 channels, RGB; got 4'),
+        (np.zeros((4, 4, 4), np.uint8), r'got uint8 \(4, 4, 4\)'),
         (torch.zeros(4, 4, 3), 'got .*Tensor'),
     ],
 )

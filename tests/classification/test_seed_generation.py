@@ -8,7 +8,7 @@ from PIL import Image
 
 from mmws.files.atomic_write import write_atomically
 from mmws.files.folder import SALIENCY_MANIFEST, SeedFolder
-from mmws.files.image_file import read_image
+from mmws.files.image_file import BadInputError, read_image
 from mmws.files.label_map import read_label_map
 from mmws.seeds.cam_store import ImageCAMs, read_cams
 from mmws.seeds.seed_recipe import SeedRecipe
@@ -18,10 +18,12 @@ from mmws.classification import seed_generation
 from mmws.classification.seed_generation import (
     SeedGeneration,
     classifier_identity,
+    read_saliency,
     recipe_of,
     saliency_identity,
+    write_seeds,
 )
-from mmws.classification.seed_job import SeedImage
+from mmws.classification.seed_images import SeedImage
 
 RECIPE = SeedRecipe.from_dict(dict(prefix='a', types='threshold', scales=[1.0, 0.5]))
 IDENTITY = {'weights_sha256': 'x'}
@@ -133,12 +135,15 @@ def test_an_image_that_the_classifier_fails_for_is_named(root, classifier, fails
 def test_bad_maps_and_bad_kept_cams_are_named(with_cams):
     Image.new('L', (31, 20)).save(with_cams / 'saliency/y.png')
     generation = generation_of(with_cams)
+    maps = {scale: np.zeros((1, 4, 5), np.float16) for scale in (1.0, 0.5)}
+    write_atomically(generation.cams.file('z'), ImageCAMs((5,), maps).encode())
     path = generation.cams.file('x')
-    maps = {scale: np.full((1, 4, 5), np.nan, np.float16) for scale in (1.0, 0.5)}
+    maps[1.0][:] = np.nan
     write_atomically(path, ImageCAMs((3,), maps).encode())
     report = run(generation)
-    assert list(report.failed) == ['x', 'y'] and report.made == 2
+    assert list(report.failed) == ['x', 'y', 'z'] and report.made == 1
     assert '31 x 20' in report.failed['y'] and f'{path}: the CAMs of' in report.failed['x']
+    assert 'classes (5,), but the image has (0,)' in report.failed['z']
 
 
 def test_images_in_which_saliency_finds_nothing_are_noted(with_cams):
@@ -241,3 +246,29 @@ def test_maps_of_others_are_known_by_their_folder_only(root, content):
     assert saliency() == dict(source='map', folder='saliency', suffix='.png')
     own = dict(prefix='a', types='threshold', scales=1.0, saliency=dict(source='cam'))
     assert saliency(SeedRecipe.from_dict(own)) == dict(source='cam', alpha=4.0)
+
+
+@pytest.mark.parametrize(
+    'name, channels, dtype', [('deep', (), np.uint16), ('alpha', (4,), np.uint8)]
+)
+def test_images_of_other_kinds_are_read(root, name, channels, dtype):
+    path = root / f'größe 1 {name}.png'
+    Image.fromarray(np.full((20, 30, *channels), 200, dtype)).save(path)
+    cams = ImageCAMs((4,), {scale: np.eye(4, dtype=np.float16)[None] for scale in (1.0, 0.5)})
+    image = SeedImage('x', str(path), (4,), f'{root}/saliency/x.png')
+    write_seeds(image, cams, {RECIPE.names[0]: root / 'out.png'}, recipe=RECIPE)
+    assert read_label_map(root / 'out.png').shape == (20, 30)
+
+
+@pytest.mark.parametrize(
+    'mode, size, message',
+    [
+        ('RGB', (3, 2), 'has mode RGB; it must be 8-bit grey'),
+        ('L', (3, 3), 'is 3 x 3 pixels, its image 3 x 2'),
+    ],
+)
+def test_maps_are_8_bit_grey_and_of_the_image_s_size(tmp_path, mode, size, message):
+    Image.new(mode, size).save(tmp_path / 'map.png')
+    with pytest.raises(BadInputError, match=message):
+        read_saliency(tmp_path / 'map.png', (2, 3))
+    assert read_saliency(None, (2, 3)) is None

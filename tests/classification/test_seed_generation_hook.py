@@ -130,7 +130,7 @@ def test_two_processes_make_the_seeds_of_the_checkpoint(root):
 
     def tool(out):
         checkpoint = str(root / 'run/epoch_1.pth')
-        return build_generation(config(root), checkpoint, str(out), workers=0, environment={})
+        return build_generation(config(root), checkpoint, str(out), workers=0)
 
     alone = tool(root / 'alone')
     alone.prepare()

@@ -20,8 +20,8 @@ def test_all_objects_lie_within_and_a_clear_one_is_needed():
     }
     clear = {**labels, 'd': ['person']}
     classes = ['cat', 'dog', 'person']
-    assert images_within(labels, classes) == ['a', 'c', 'd']
-    assert images_within(labels, classes, need=['cat', 'dog']) == ['a', 'd']
+    assert images_within(labels, classes, clear=labels, need=classes) == ['a', 'c', 'd']
+    assert images_within(labels, classes, clear=labels, need=['cat', 'dog']) == ['a', 'd']
     assert images_within(labels, classes, clear=clear, need=['cat', 'dog']) == ['a']
 
 
@@ -88,7 +88,7 @@ def test_the_lists_of_the_photos():
     for name, source, difficult in (('train', 'train_aug', 4), ('val', 'val', 0)):
         ids = (SHARED / f'voc12/{source}.txt').read_text().split()
         labels = {image_id: every[image_id] for image_id in ids}
-        found = images_within(labels, [*ANIMALS, 'person'], need=ANIMALS)
+        found = images_within(labels, [*ANIMALS, 'person'], clear=labels, need=ANIMALS)
         expected = (lists / f'{name}.txt').read_text().split()
         # These labels do not tell which objects are difficult. In four more images the animals seem
         # to be: VOC's masks leave them out.

@@ -364,7 +364,7 @@ def test_a_truncated_jpeg_is_refused_instead_of_filled_with_grey(tree):
     dataset = DATASETS.build(tree.config(STOCK))
     path = tree.root / 'images' / 'im1.jpg'
     path.write_bytes(path.read_bytes()[:-400])
-    with pytest.raises(ValueError, match='im1.jpg is truncated'):
+    with pytest.raises(ValueError, match='im1.jpg is damaged or cut off'):
         dataset[1]
     dataset[0]
     path.write_bytes(b'')

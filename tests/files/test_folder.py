@@ -94,11 +94,6 @@ def test_what_is_of_another_kind_is_never_removed(tmp_path, kind):
     assert sorted(tmp_path.rglob('*')) == before
 
 
-def test_there_is_nothing_to_clear_in_a_new_folder(tmp_path):
-    SeedFolder(tmp_path / 'seed', RECIPE).clear()
-    assert not list(tmp_path.iterdir())
-
-
 def test_clearing_that_is_stopped_leaves_an_unfinished_folder_of_the_old_recipe(
     tmp_path, monkeypatch
 ):
@@ -230,10 +225,3 @@ def test_a_process_that_begins_between_two_looks_is_no_stranger(tmp_path, monkey
 
     monkeypatch.setattr(folder, 'finished', late)
     folder.check()
-
-
-def test_an_unreadable_manifest(tmp_path):
-    folder = begun(tmp_path / 'seed')
-    (folder.path / 'seed.json').write_text('{')
-    with pytest.raises(ValueError, match='seed.json cannot be read as the manifest'):
-        folder.prepare()

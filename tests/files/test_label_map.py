@@ -18,20 +18,10 @@ def palette_image(labels):
     return image
 
 
-@pytest.mark.parametrize('options', [{}, {'compress_level': 0}, {'optimize': True}])
-def test_palette_and_grey(tmp_path, labels, options):
+def test_palette_and_grey(tmp_path, labels):
     for image in (Image.fromarray(labels), palette_image(labels)):
-        image.save(tmp_path / 'x.png', **options)
+        image.save(tmp_path / 'x.png')
         np.testing.assert_array_equal(read_label_map(tmp_path / 'x.png'), labels)
-
-
-def test_filtered_rows_and_other_writers(tmp_path, labels):
-    """OpenCV filters the rows: the general decoder has to take over."""
-    import cv2
-
-    smooth = np.arange(37 * 53).reshape(37, 53).astype(np.uint8)
-    cv2.imwrite(str(tmp_path / 'x.png'), smooth)
-    np.testing.assert_array_equal(read_label_map(tmp_path / 'x.png'), smooth)
 
 
 def test_palettes_of_few_colours_keep_their_indices(tmp_path):
@@ -49,30 +39,23 @@ def test_16_bit(tmp_path, labels):
 
 
 @pytest.mark.parametrize(
-    ('mode', 'what'),
+    ('mode', 'name', 'what'),
     [
-        ('RGB', 'colours .mode RGB.'),
-        ('RGBA', 'colours with an alpha channel'),
-        ('LA', 'grey with an alpha channel'),
-        ('F', 'floating-point numbers'),
+        ('RGB', 'x.tif', 'holds colours .mode RGB., not class ids'),
+        ('RGBA', 'x.tif', 'holds colours with an alpha channel, not'),
+        ('LA', 'x.tif', 'holds grey with an alpha channel, not'),
+        ('F', 'x.tif', 'holds floating-point numbers, not'),
+        ('L', 'x.jpg', 'is a JPEG'),
+        ('1', 'x.png', 'is a greyscale PNG of fewer than 8 bits'),
     ],
 )
-def test_what_is_no_class_ids_is_refused(tmp_path, labels, mode, what):
-    Image.fromarray(labels).convert(mode).save(tmp_path / 'x.tif')
-    with pytest.raises(ValueError, match=rf'x\.tif holds {what}, not class ids'):
-        read_label_map(tmp_path / 'x.tif')
+def test_what_is_no_class_ids_is_refused(tmp_path, labels, mode, name, what):
+    Image.fromarray(labels).convert(mode).save(tmp_path / name)
+    with pytest.raises(ValueError, match=f'{name} {what}'):
+        read_label_map(tmp_path / name)
 
 
-def test_jpeg_and_one_bit_are_refused(tmp_path, labels):
-    Image.fromarray(labels).save(tmp_path / 'x.jpg')
-    with pytest.raises(ValueError, match='JPEG'):
-        read_label_map(tmp_path / 'x.jpg')
-    Image.fromarray(labels > 3).save(tmp_path / 'x.png')
-    with pytest.raises(ValueError, match='fewer than 8 bits'):
-        read_label_map(tmp_path / 'x.png')
-
-
-@pytest.mark.parametrize('keep', [0, 5, 30, 60, 200, -30, -22])
+@pytest.mark.parametrize('keep', [0, 5, 60, 200, -22])
 def test_truncated_files_are_refused_wherever_they_end(tmp_path, labels, keep):
     path = tmp_path / 'x.png'
     Image.fromarray(labels).save(path)
@@ -89,11 +72,6 @@ def test_a_flipped_bit_is_noticed(tmp_path, labels):
     path.write_bytes(content)
     with pytest.raises(ValueError, match='is damaged or cut off'):
         read_label_map(path)
-
-
-def test_missing(tmp_path):
-    with pytest.raises(FileNotFoundError):
-        read_label_map(tmp_path / 'no.png')
 
 
 def test_palette_is_voc_s():

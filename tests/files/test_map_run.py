@@ -12,9 +12,8 @@ def prepare_job(image_id, files):
     return image_id, files
 
 
-def write(job):
+def write(image_id, files):
     """Write the id into each file; an image whose id begins with "bad" fails."""
-    image_id, files = job
     if image_id.startswith('bad'):
         raise BadInputError(f'{image_id} is cut off')
     for name, file in files.items():
@@ -143,7 +142,7 @@ def test_numbers_out_of_range(tmp_path, options, message):
 @pytest.mark.parametrize(
     'report, expected',
     [
-        (dict(made=3), '3 images made (0 images/s), 0 were there already.'),
+        (dict(made=3), '3 images made, 0 were there already.'),
         (dict(missing=2, limited=True), '2 images are left out by the limit: again without it.'),
         (dict(missing=2, shared=True), '2 images are left to the other processes. If one was'),
         (dict(missing=2), '2 images are left: again to continue.'),
@@ -155,7 +154,7 @@ def test_the_summary_says_how_to_go_on(report, expected):
 
 
 def test_reports_of_all_processes_are_added_up():
-    one = MapReport(2, 1, {'q': 'bad'}, ['z'], 1.5, missing=4, shared=True)
-    other = MapReport(3, 0, {'b': 'cut off'}, ['c'], 2.5, missing=2, shared=True)
+    one = MapReport(2, 1, {'q': 'bad'}, ['z'], missing=4, shared=True)
+    other = MapReport(3, 0, {'b': 'cut off'}, ['c'], missing=2, shared=True)
     merged = MapReport.merge([one, other])
-    assert merged == MapReport(5, 1, {'b': 'cut off', 'q': 'bad'}, ['c', 'z'], 4.0, missing=2)
+    assert merged == MapReport(5, 1, {'b': 'cut off', 'q': 'bad'}, ['c', 'z'], missing=2)

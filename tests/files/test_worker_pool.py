@@ -23,7 +23,7 @@ def test_workers_give_every_result_once_and_pull_jobs_as_they_go():
             taken.append(job)
             yield job
 
-    results = map_unordered(abs, jobs(), workers=2, preload='mmws.classification.seed_job')
+    results = map_unordered(abs, jobs(), workers=2, preload='mmws.seeds.seed')
     first = next(results)
     assert len(taken) <= 2 * 4
     assert sorted([first, *results]) == sorted(abs(job) for job in range(-20, 20))
@@ -35,7 +35,7 @@ def test_no_worker_means_this_process():
 
 def test_an_error_in_a_worker_arrives():
     with pytest.raises(ZeroDivisionError):
-        list(map_unordered(divide, [0], workers=1, preload='mmws.classification.seed_job'))
+        list(map_unordered(divide, [0], workers=1, preload='mmws.seeds.seed'))
 
 
 def divide(number):
@@ -44,7 +44,7 @@ def divide(number):
 
 def test_a_dead_worker_is_named():
     with pytest.raises(RuntimeError, match='A worker process died.*fewer workers'):
-        list(map_unordered(die, range(3), workers=1, preload='mmws.classification.seed_job'))
+        list(map_unordered(die, range(3), workers=1, preload='mmws.seeds.seed'))
 
 
 @pytest.mark.skipif(not Path('/proc').is_dir(), reason='looks for processes in /proc')

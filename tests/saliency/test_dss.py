@@ -8,6 +8,7 @@ from mmseg.structures import SegDataSample
 from torch import nn
 
 from mmws.saliency import DSSHead
+from mmws.saliency.dss import stretch
 
 WIRING = {1: {3, 4, 5, 6}, 2: {3, 4, 5, 6}, 3: {5, 6}, 4: {5, 6}, 5: set(), 6: set()}
 
@@ -140,14 +141,17 @@ def build_full():
     )
 
 
-def test_prediction_is_the_chosen_fusion_at_the_original_size(tiny_dss):
+@pytest.mark.parametrize('outputs', [None, ('side2', 'side3', 'side4', 'fuse'), ('side6',)])
+def test_prediction_is_the_chosen_fusion_at_the_original_size(build_dss, outputs):
+    tiny_dss = build_dss(**({} if outputs is None else dict(outputs=outputs)))
+    chosen = {None: [2, 3, 4, 6], ('side6',): [5]}.get(outputs, [1, 2, 3, 6])
     image = torch.randn(1, 3, 40, 50)
     meta = dict(ori_shape=(30, 35), img_shape=(36, 42), padding_size=(0, 8, 0, 4))
     sample = SegDataSample(metainfo=meta)
     with torch.no_grad():
         (sample,) = tiny_dss(image, [sample], mode='predict')
         probabilities = tiny_dss(image).sigmoid()[:, :, :36, :42]
-    mean = F.interpolate(probabilities, (30, 35), mode='bilinear')[0, [2, 3, 4, 6]].mean(0)
+    mean = F.interpolate(probabilities, (30, 35), mode='bilinear')[0, chosen].mean(0)
     expected = (mean - mean.min()) / (mean.max() - mean.min())
     assert torch.allclose(sample.pred_saliency.data[0], expected, atol=1e-6)
     assert torch.equal(sample.pred_sem_seg.data, (sample.pred_saliency.data >= 0.5).float())
@@ -162,9 +166,19 @@ def test_weights_that_are_not_finite_give_no_map(tiny_dss, value):
             tiny_dss(torch.randn(1, 3, 20, 20), [sample], mode='predict')
 
 
-def test_mistakes_in_the_config_are_named(build_dss):
-    with pytest.raises(ValueError, match=r"got \('side1', 'fuse'\); choose one or more of side2"):
-        build_dss('resnet', outputs=('side1', 'fuse'))
+def test_stretch_by_hand():
+    saliency = torch.tensor([[0.2, 0.3], [0.4, 0.6]])
+    assert torch.allclose(stretch(saliency), torch.tensor([[0.0, 0.25], [0.5, 1.0]]))
+    assert not stretch(torch.full((3, 4), 0.7)).any()
+
+
+@pytest.mark.parametrize('outputs', [(), ('side1', 'fuse'), 'fuse'])
+def test_a_wrong_choice_of_outputs(build_dss, outputs):
+    with pytest.raises(ValueError, match='outputs to fuse: got .*; choose one or more of side2'):
+        build_dss('resnet', outputs=outputs)
+
+
+def test_mistakes_in_the_config_are_named():
     with pytest.raises(ValueError, match='in_channels names the tapped maps .* got 4'):
         DSSHead([4, 4, 4, 4])
     with pytest.raises(ValueError, match='DSSVGG16 has 6 maps to tap, the head 5 sides'):

@@ -44,7 +44,7 @@ def test_mistakes_are_named(tmp_path):
     with pytest.raises(ValueError, match='brightest pixel .*a.png is 20.*source=.labels'):
         load(tmp_path / 'a.png', [[0, 20]])
     (tmp_path / 'b.png').write_bytes(b'no image')
-    with pytest.raises(ValueError, match='b.png cannot be decoded'):
+    with pytest.raises(ValueError, match='the mask .*b.png is no image'):
         LoadSaliencyMask()(dict(seg_map_path=str(tmp_path / 'b.png'), seg_fields=[]))
     with pytest.raises(ValueError, match="source must be 'grey' or 'labels'; got 'color'"):
         LoadSaliencyMask('color')

@@ -60,12 +60,6 @@ def test_list_chooses_and_orders(tmp_path, line):
     assert paths == [str(tmp_path / 'image/x.1.jpg'), str(tmp_path / 'image/a.jpg')]
 
 
-def test_without_masks(tmp_path):
-    save(tmp_path / 'image/a.jpg')
-    dataset = build(tmp_path, mask=None)
-    assert len(dataset) == 1 and 'seg_map_path' not in dataset.get_data_info(0)
-
-
 def test_what_is_missing_is_named(tmp_path):
     for name in ('a', 'b', 'c'):
         save(tmp_path / f'image/{name}.jpg')

@@ -7,11 +7,9 @@ import torch
 from mmseg.models import SegDataPreProcessor
 from PIL import Image
 
-from mmws.saliency.saliency_generation import (
-    Predictor,
-    SaliencyGeneration,
-    find_all_images,
-)
+from mmws.saliency.predictor import Predictor
+from mmws.saliency.saliency_generation import SaliencyGeneration, find_all_images, write_map
+from mmws.seeds.crf import crf_probabilities
 
 PIPELINE = [
     dict(type='LoadImageFromFile'),
@@ -202,3 +200,19 @@ def test_crf_options_are_all_in_the_recipe(images, tmp_path, model):
     # The defaults, said aloud, are the same recipe.
     crf = dict(iterations=2, gaussian_sxy=3)
     assert generate(images, tmp_path / 'out', model, crf=crf, workers=0, limit=1).kept == 1
+
+
+def test_maps_are_written_without_and_with_crf(tmp_path):
+    image = np.full((24, 40, 3), (30, 60, 200), np.uint8)
+    image[:12, :20] = (200, 40, 40)
+    saliency = np.full((24, 40), 0.2, np.float32)
+    saliency[2:11, 2:17] = 0.9  # most of one quarter
+    assert not write_map(saliency, tmp_path / 'sub/plain.png')
+    write_map(saliency, tmp_path / 'sub/crf.png', image, dict(iterations=5))
+    written = maps(tmp_path / 'sub')
+    assert (written['plain'] == np.rint(saliency * 255)).all()
+    expected = crf_probabilities(image, np.stack([1 - saliency, saliency])[None], iterations=5)
+    assert (written['crf'] == np.rint(expected[0, 1] * 255)).all()
+    # The quarter is one colour: the CRF fills it, and leaves the others.
+    assert written['crf'][:11, :18].min() > 128 > written['crf'][13:].max()
+    assert write_map(np.zeros((2, 2), np.float32), tmp_path / 'flat.png')

@@ -82,9 +82,15 @@ def test_writes_stops_resumes_and_reports(run, trained, tmp_path):
     ]
 
 
-def test_a_shard_without_number_is_named(run):
-    done = run('--shard', '2')
-    assert done.returncode == 2 and 'such as 2/4; got 2' in done.stderr
+def test_processes_make_their_shares(run, tmp_path, monkeypatch):
+    for name, value in dict(RANK='1', WORLD_SIZE='2', LOCAL_RANK='0').items():
+        monkeypatch.setenv(name, value)
+    done = run()
+    assert '1 images made' in done.stdout, done.stderr
+    assert '2 images are left to the other processes' in done.stdout
+    assert [path.name for path in (tmp_path / 'maps').glob('*.png')] == ['im1.png']
+    done = run('--overwrite')
+    assert done.returncode == 2 and 'several processes would empty' in done.stderr
 
 
 @pytest.mark.slow

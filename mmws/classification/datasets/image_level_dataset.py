@@ -10,22 +10,19 @@ from mmengine.logging import print_log
 from mmpretrain.datasets import MultiLabelDataset
 from mmpretrain.datasets.categories import VOC2007_CATEGORIES
 
+from mmws.files.find_images import missing_files
 from mmws.files.id_list import read_ids
 
 _UNLABELLED = ('error', 'skip', 'keep')
 
 
 def check_files(what: str, paths: Sequence[str], hint: str) -> None:
-    """Check that files are there, with one scan of each folder.
+    """Check that files are there.
 
     Raises:
         FileNotFoundError: The number of missing ones, the first, and the hint.
     """
-    present: dict[str, set[str]] = {}
-    for folder in {os.path.dirname(path) for path in paths}:
-        present[folder] = set(os.listdir(folder or '.')) if os.path.isdir(folder or '.') else set()
-    missing = [p for p in paths if os.path.basename(p) not in present[os.path.dirname(p)]]
-    if missing:
+    if missing := missing_files(paths):
         raise FileNotFoundError(
             f'{len(missing)} of {len(paths)} {what} are missing, the first: {missing[0]}. {hint}'
         )
@@ -34,9 +31,9 @@ def check_files(what: str, paths: Sequence[str], hint: str) -> None:
 class ImageLevelDataset(MultiLabelDataset):
     """Images by id with the classes that are somewhere in them.
 
-    Everything is read and checked when the dataset is built, so that a bad file stops a run
-    before its first iteration. A sample holds ``img_path``, ``image_id`` and ``gt_label``, the
-    sorted class indices from 0 (aeroplane) to 19 (tvmonitor), without background.
+    Everything is read and checked when the dataset is built. A sample holds ``img_path``,
+    ``image_id`` and ``gt_label``, the sorted class indices from 0 (aeroplane) to 19 (tvmonitor),
+    without background.
 
     Args:
         ann_file: List of image ids, one a line, relative to ``data_root``.
@@ -74,31 +71,23 @@ class ImageLevelDataset(MultiLabelDataset):
         super().__init__(ann_file, data_root=data_root, data_prefix=data_prefix, **kwargs)
 
     def load_labels(self, image_ids: Sequence[str]) -> list[list[int]]:
-        """Read the classes of each image.
-
-        Args:
-            image_ids: Ids, without repetition.
-
-        Returns:
-            For each id the class indices, in any order; empty where none is present.
-        """
+        """Read the class indices of each image, in any order; none where no class is present."""
         raise NotImplementedError
 
     def load_image_ids(self) -> list[str]:
         """Read the ids of the dataset, in order and without repetition."""
         return read_ids(self.ann_file, self.has_image)
 
-    def has_image(self, image_id: str) -> bool:
-        """Look whether there is an image of an id."""
-        return os.path.isfile(self._image_path(image_id))
-
-    def _image_path(self, image_id: str) -> str:
+    def image_path(self, image_id: str) -> str:
         return os.path.join(self.img_prefix, f'{image_id}{self.img_suffix}')
+
+    def has_image(self, image_id: str) -> bool:
+        return os.path.isfile(self.image_path(image_id))
 
     def load_data_list(self) -> list[dict]:
         """Read and check ids, images and labels."""
         image_ids = self.load_image_ids()
-        paths = [self._image_path(image_id) for image_id in image_ids]
+        paths = [self.image_path(image_id) for image_id in image_ids]
         hint = 'Check data_root, data_prefix.img_path and img_suffix.'
         check_files(f'images of {self.ann_file}', paths, hint)
         labels = [sorted(set(classes)) for classes in self.load_labels(image_ids)]

@@ -23,16 +23,9 @@ class LabelMapImageLevelDataset(ImageLevelDataset):
     seconds for VOC's 10,582. :meth:`write_list` keeps the result for ListImageLevelDataset.
 
     Args:
-        ann_file: List of image ids.
-        data_root: Root of the data.
+        ann_file, data_root, **kwargs: As in :class:`ImageLevelDataset`.
         data_prefix: ``img_path`` and ``seg_map_path``, the folders of the images and the masks.
         seg_map_suffix: Ending of a mask file after its image's id.
-        **kwargs: As in :class:`ImageLevelDataset`.
-
-    Raises:
-        FileNotFoundError: A list, an image or a mask is not there.
-        ValueError: A mask is not a map of indices (see :func:`mmws.files.label_map.read_label_map`)
-            or holds an unknown one, or an image has no label.
     """
 
     def __init__(
@@ -73,9 +66,8 @@ class LabelMapImageLevelDataset(ImageLevelDataset):
     def write_list(self, path: str | os.PathLike) -> None:
         """Write the labels as a list for :class:`ListImageLevelDataset`.
 
-        Args:
-            path: File to write, one line an image: its id and the names of its classes, or their
-                indices where a name holds spaces.
+        A line has an image's id and the names of its classes, or their indices where names hold
+        spaces.
         """
         self.full_init()
         spaces = any(len(name.split()) > 1 for name in self.CLASSES)

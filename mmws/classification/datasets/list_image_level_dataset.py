@@ -22,13 +22,8 @@ class ListImageLevelDataset(ImageLevelDataset):
 
     Args:
         ann_file: The list with the labels.
-        data_root: Root of the data.
+        data_root, **kwargs: As in :class:`ImageLevelDataset`.
         id_file: List of image ids that selects some of them; by default all are used.
-        **kwargs: ``data_prefix`` and the rest as in :class:`ImageLevelDataset`.
-
-    Raises:
-        FileNotFoundError: A list or an image is not there.
-        ValueError: A list is wrong, names an unknown class, or an image has no label.
     """
 
     def __init__(self, ann_file: str, data_root: str = '', *, id_file: str = '', **kwargs):

@@ -31,11 +31,6 @@ class VOCImageLevelDataset(ImageLevelDataset):
         unknown_classes: An object of a class that is not in ``classes`` is an ``'error'``, or
             passed over (``'ignore'``), for training on some of the classes.
         **kwargs: As in :class:`ImageLevelDataset`.
-
-    Raises:
-        FileNotFoundError: A list, an image or an XML file is not there.
-        ValueError: An XML file is not readable or names an unknown class, or an image has no
-            label.
     """
 
     def __init__(

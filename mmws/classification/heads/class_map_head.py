@@ -23,11 +23,8 @@ class ClassMapHead(MultiLabelClsHead):
         in_channels: Channels that ``fc8`` reads.
         num_classes: Classes without background.
         bias: Whether ``fc8`` has a bias; it is then part of the class map.
-        loss: Config of the loss; the default is Eq. 1, the sum over the classes and the mean over
-            the batch.
-        thr: Classes scored at least this are predicted. Default 0.5.
-        topk: Instead, predict this many classes.
-        init_cfg: mmengine's initialisation config.
+        loss: Config of the loss, Eq. 1 by default.
+        **kwargs: ``thr``, ``topk`` and ``init_cfg`` as in mmpretrain's ``MultiLabelClsHead``.
     """
 
     def __init__(
@@ -37,11 +34,9 @@ class ClassMapHead(MultiLabelClsHead):
         *,
         bias: bool = False,
         loss: dict = _EQ_1,
-        thr: float | None = None,
-        topk: int | None = None,
-        init_cfg: dict | list[dict] | None = None,
+        **kwargs,
     ):
-        super().__init__(loss=loss, thr=thr, topk=topk, init_cfg=init_cfg)
+        super().__init__(loss=loss, **kwargs)
         self.in_channels = in_channels
         self.num_classes = num_classes
         self.fc8 = nn.Conv2d(in_channels, num_classes, 1, bias=bias)
@@ -50,16 +45,10 @@ class ClassMapHead(MultiLabelClsHead):
             nn.init.zeros_(self.fc8.bias)
 
     def pre_logits(self, feats: tuple[torch.Tensor, ...]) -> torch.Tensor:
-        """Compute the input of ``fc8``.
-
-        Args:
-            feats: The backbone's outputs; the last one is used, (N, C, h, w).
-
-        Returns:
-            (N, in_channels, h, w).
+        """Compute the input of ``fc8`` (N, in_channels, h, w) from the backbone's last output.
 
         Raises:
-            ValueError: The last output is not a feature map.
+            ValueError: That is not a feature map.
         """
         feature = feats[-1]
         if not isinstance(feature, torch.Tensor) or feature.ndim != 4:
@@ -72,14 +61,7 @@ class ClassMapHead(MultiLabelClsHead):
         return feature
 
     def class_maps(self, feats: tuple[torch.Tensor, ...]) -> torch.Tensor:
-        """Compute the class maps of Eq. 2, before ReLU and normalisation.
-
-        Args:
-            feats: The backbone's outputs.
-
-        Returns:
-            (N, num_classes, h, w), any sign.
-        """
+        """Compute the class maps of Eq. 2, (N, num_classes, h, w), before ReLU and so on."""
         return self.fc8(self.pre_logits(feats))
 
     def forward(self, feats: tuple[torch.Tensor, ...]) -> torch.Tensor:

@@ -20,20 +20,11 @@ class LinearCAMHead(ClassMapHead):
         in_channels: Channels of the backbone's last feature map.
         num_classes: Classes without background.
         dropout: Rate at which whole channels are dropped in training.
-        bias: Whether ``fc8`` has a bias.
-        **kwargs: ``loss``, ``thr``, ``topk`` and ``init_cfg`` as in :class:`ClassMapHead`.
+        **kwargs: As in :class:`ClassMapHead`.
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        num_classes: int = 20,
-        *,
-        dropout: float = 0.0,
-        bias: bool = False,
-        **kwargs,
-    ):
-        super().__init__(in_channels, num_classes, bias=bias, **kwargs)
+    def __init__(self, in_channels: int, num_classes: int = 20, *, dropout: float = 0.0, **kwargs):
+        super().__init__(in_channels, num_classes, **kwargs)
         self.dropout = nn.Dropout2d(dropout)
 
     def pre_logits(self, feats: tuple[torch.Tensor, ...]) -> torch.Tensor:
