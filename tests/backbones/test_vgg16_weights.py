@@ -1,5 +1,7 @@
 """Weight files of VGG16, written here in the layouts of the released ones."""
 
+import math
+
 import pytest
 import torch
 from mmengine.model import BaseModule, initialize
@@ -34,32 +36,13 @@ def trunk():
 
 @pytest.fixture(scope='module')
 def full():
-    """fc6 and fc7 as ImageNet trained them; float16 values keep the file small to write."""
-    generator = torch.Generator().manual_seed(1)
-
-    def draw(*shape):
-        return torch.randn(shape, generator=generator, dtype=torch.float32).half()
-
+    """Layers of the sizes that ImageNet trained; every value occurs once."""
+    shapes = {'0.weight': (4096, 25088), '3.weight': (4096, 4096), '6.weight': (10, 4096)}
+    shapes |= {'0.bias': (4096,), '3.bias': (4096,), '6.bias': (10,)}
     return {
-        'classifier.0.weight': draw(4096, 25088),
-        'classifier.0.bias': draw(4096),
-        'classifier.3.weight': draw(4096, 4096),
-        'classifier.3.bias': draw(4096),
-        'classifier.6.weight': draw(10, 4096),
-        'classifier.6.bias': draw(10),
+        f'classifier.{name}': torch.arange(math.prod(shape), dtype=torch.int32).reshape(shape)
+        for name, shape in shapes.items()
     }
-
-
-@pytest.fixture(scope='module')
-def torchvision_file(trunk, full, tmp_path_factory):
-    entries = {
-        f'features.{place}.{kind}': getattr(getattr(trunk, name), kind).detach()
-        for place, name in zip(_PLACES, conv_names(), strict=True)
-        for kind in ('weight', 'bias')
-    }
-    path = tmp_path_factory.mktemp('weights') / 'vgg16.pth'
-    torch.save({**entries, **full}, path)
-    return str(path)
 
 
 @pytest.fixture(scope='module')
@@ -67,9 +50,7 @@ def caffe_file(trunk, tmp_path_factory):
     torch.manual_seed(2)
     head = Head()
     entries = {**trunk.state_dict(), **head.state_dict()}
-    entries = {
-        name.replace('conv_seg', 'fc8_voc12'): value.clone() for name, value in entries.items()
-    }
+    entries = {name.replace('conv_seg', 'fc8_voc12'): value for name, value in entries.items()}
     path = tmp_path_factory.mktemp('weights') / 'vgg16_20M.pth'
     torch.save(entries, path)
     return str(path)
@@ -99,16 +80,25 @@ def test_decimation_by_hand(full):
     assert fc7[1023, 1, 0, 0] == weight[4092, 4]
 
 
-def test_reads_torchvision(torchvision_file, trunk, full):
-    loaded = load(VGG16LargeFOV(), torchvision_file)
+@pytest.mark.parametrize('prefix', ['features.', ''])
+def test_reads_the_names_of_torchvision(trunk, full, prefix):
+    entries = {
+        f'{prefix}{place}.{kind}': getattr(getattr(trunk, name), kind)
+        for place, name in zip(_PLACES, conv_names(), strict=True)
+        for kind in ('weight', 'bias')
+    }
+    found, unused = rename_vgg16_entries({**entries, **full})
     for name, value in trunk.state_dict().items():
-        assert torch.equal(loaded.state_dict()[name], value), name
-    head = Head()
-    classifier = head.conv_seg.weight.clone()
-    load(head, torchvision_file)
-    assert torch.equal(head.fc6.weight, decimate('fc6', full['classifier.0.weight']).float())
-    assert torch.equal(head.fc7.bias, full['classifier.3.bias'][::4].float())
-    assert torch.equal(head.conv_seg.weight, classifier)
+        assert torch.equal(found[name], value), name
+    assert torch.equal(found['fc6.weight'], decimate('fc6', full['classifier.0.weight']))
+    assert torch.equal(found['fc7.bias'], full['classifier.3.bias'][::4])
+    assert unused == ['classifier.6.weight', 'classifier.6.bias']
+    # In some files fc6 and fc7 are reduced, and convolutions 31 and 33.
+    reduced = {f'{prefix}31.bias': torch.ones(1024), f'{prefix}33.bias': torch.ones(1024)}
+    assert list(rename_vgg16_entries(reduced)[0]) == ['fc6.bias', 'fc7.bias']
+    # Full layers under Caffe's names are decimated too.
+    found, _ = rename_vgg16_entries({'fc6.weight': full['classifier.0.weight']})
+    assert found['fc6.weight'].shape == (1024, 512, 3, 3)
 
 
 def test_reads_caffe_names(caffe_file, trunk):
@@ -120,34 +110,13 @@ def test_reads_caffe_names(caffe_file, trunk):
     assert torch.equal(head.fc7.bias, entries['fc7.bias'])
 
 
-@pytest.mark.parametrize('prefix', ['features.', ''])
-def test_reads_reduced_layers_by_number(caffe_file, tmp_path, prefix):
-    """The numbered names of files in which fc6 and fc7 are convolutions 31 and 33."""
-    numbers = dict(zip((*conv_names(), 'fc6', 'fc7'), (*_PLACES, 31, 33), strict=True))
-    entries = {}
-    for name, value in torch.load(caffe_file).items():
-        layer, _, kind = name.partition('.')
-        if layer in numbers:
-            entries[f'{prefix}{numbers[layer]}.{kind}'] = value
-    found, unused = rename_vgg16_entries(entries)
-    assert unused == []
-    want = torch.load(caffe_file)
-    assert set(found) == {name for name in want if not name.startswith('fc8')}
-    assert all(torch.equal(value, want[name]) for name, value in found.items())
-
-
-def test_full_layers_under_caffe_names_are_decimated(full):
-    found, _ = rename_vgg16_entries({'fc6.weight': full['classifier.0.weight']})
-    assert found['fc6.weight'].shape == (1024, 512, 3, 3)
-
-
-def test_survives_init_weights_of_the_whole_model(torchvision_file, trunk, full):
+def test_survives_init_weights_of_the_whole_model(caffe_file, trunk):
     """Nothing re-initialises what the initialiser of a part has loaded."""
 
     class Model(BaseModule):
         def __init__(self):
             super().__init__(dict(type='Constant', val=3.0, layer='Conv2d'))
-            init_cfg = dict(type='PretrainedVGG16', checkpoint=torchvision_file)
+            init_cfg = dict(type='PretrainedVGG16', checkpoint=caffe_file)
             self.backbone = VGG16LargeFOV(init_cfg=init_cfg)
             normal = dict(type='Normal', std=0.01, override=dict(name='conv_seg'))
             self.decode_head = Head(init_cfg=[normal, init_cfg])
@@ -155,8 +124,7 @@ def test_survives_init_weights_of_the_whole_model(torchvision_file, trunk, full)
     model = Model()
     model.init_weights()
     assert torch.equal(model.backbone.conv4_2.weight, trunk.conv4_2.weight)
-    fc6 = decimate('fc6', full['classifier.0.weight']).float()
-    assert torch.equal(model.decode_head.fc6.weight, fc6)
+    assert torch.equal(model.decode_head.fc6.weight, torch.load(caffe_file)['fc6.weight'])
     assert model.decode_head.conv_seg.weight.std().item() == pytest.approx(0.01, rel=0.05)
     assert model.decode_head.conv_seg.bias.abs().max() == 0
 
@@ -174,21 +142,10 @@ def public(kind):
     return {'conv1_1.weight': weight, 'conv1_1.bias': bias}
 
 
-@pytest.mark.parametrize(
-    'kind, images',
-    [
-        ('torchvision', 'imagenet'),
-        ('bgr', 'bgr255'),
-        ('bgr flipped', 'bgr255'),
-        ('rgb', 'rgb255'),
-        ('rgb flipped', 'rgb255'),
-    ],
-)
-def test_public_files_are_known_by_their_first_numbers(kind, images):
-    assert recognise_images(public(kind)) == images
-
-
-def test_other_weights_are_not_taken_for_public_ones(trunk):
+def test_public_files_are_known_by_their_first_numbers(trunk):
+    known = {'torchvision': 'imagenet', 'bgr': 'bgr255', 'bgr flipped': 'bgr255'}
+    known |= {'rgb': 'rgb255', 'rgb flipped': 'rgb255'}
+    assert {kind: recognise_images(public(kind)) for kind in known} == known
     assert recognise_images(trunk.state_dict()) is None
     assert recognise_images({}) is None
     assert recognise_images(VGG16LargeFOV(base_channels=2).state_dict()) is None
@@ -218,13 +175,6 @@ def test_a_file_for_other_images_than_the_config_s_is_refused(trunk, tmp_path, s
     assert torch.equal(model.conv1_1.weight, entries['conv1_1.weight'])
 
 
-def test_images_are_named_by_a_key():
-    with pytest.raises(
-        ValueError, match="images must be one of imagenet, rgb255, bgr255; got 'bgr'"
-    ):
-        PretrainedVGG16('vgg16.pth', images='bgr')
-
-
 def test_nan_in_a_layer_that_is_loaded_is_refused(trunk, tmp_path):
     """torchvision's IMAGENET1K_FEATURES hold NaN for the fully connected layers."""
     head = Head().state_dict()
@@ -247,6 +197,8 @@ def test_files_of_other_models_and_modules_without_such_layers(trunk, tmp_path):
         load(Head(), path)
     with pytest.raises(ValueError, match='Linear has no layer named conv1_1'):
         load(nn.Linear(2, 2), path)
+    with pytest.raises(ValueError, match="images must be one of imagenet, .*; got 'bgr'"):
+        PretrainedVGG16(path, images='bgr')
     with pytest.raises(FileNotFoundError, match='there is no file .*none.caffemodel'):
         load(VGG16LargeFOV(), str(tmp_path / 'none.caffemodel'))
 
