@@ -98,7 +98,7 @@ class SeedFolder:
             )
 
     def stored_recipe(self) -> dict | None:
-        """The recipe of what is there, finished or not; None where nothing says so."""
+        """Read the recipe of what is there, finished or not; None where nothing says so."""
         content = self._read()
         return None if content is None else content['recipe']
 
@@ -140,7 +140,7 @@ class SeedFolder:
             self._write(self.recipe, complete=False)
 
     def finished(self) -> set[str]:
-        """Ids of the images whose file is there; a power cut may leave an empty one."""
+        """List the ids of the images whose file is there; a power cut may leave an empty one."""
         names = files_below(self.path) if self.path.is_dir() else ()
         return {
             name.removesuffix(self.suffix)
@@ -149,7 +149,7 @@ class SeedFolder:
         }
 
     def file(self, image_id: str) -> Path:
-        """Where an image's file is; an id may hold folders."""
+        """Name an image's file; an id may hold folders."""
         return self.path / f'{image_id}{self.suffix}'
 
     def complete(self, image_ids: Collection[str]) -> bool:
@@ -171,7 +171,7 @@ class SeedFolder:
         write_atomically(self._manifest, text.encode(), replace=replace)
 
     def _read(self) -> dict | None:
-        """The content of the manifest, or None where there is none."""
+        """Read the manifest; None where there is none."""
         try:
             content = json.loads(self._manifest.read_text(encoding='utf-8'))
             if not isinstance(content['recipe'], dict):

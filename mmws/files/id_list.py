@@ -86,7 +86,7 @@ def check_unique(ids: Sequence[str], path: str | os.PathLike) -> None:
 
 
 def _other_form(lines: Sequence[str], exists: Callable[[str], bool]) -> list[str] | None:
-    """The ids of one of VOC's lists that are more than ids; None if this is none."""
+    """Read the ids of one of VOC's lists that are more than ids; None if this is none."""
     for form in (_PAIR, _FLAGGED):
         found = [form.fullmatch(line) for line in lines]
         if all(found) and not any(exists(_without_suffix(line, exists)) for line in lines):
@@ -102,7 +102,7 @@ def _without_suffix(name: str, exists: Callable[[str], bool]) -> str:
 
 
 def _common_id(image: str, mask: str, exists: Callable[[str], bool]) -> str:
-    """The id of ``JPEGImages/a/x.jpg`` and ``SegmentationClass/a/x.png``: ``a/x``, if it exists."""
+    """Name ``JPEGImages/a/x.jpg`` and ``SegmentationClass/a/x.png`` ``a/x``, if that exists."""
     image = _without_suffix(image, exists)
     parts, others = image.split('/'), os.path.splitext(mask)[0].split('/')
     same = len(os.path.commonprefix([parts[::-1], others[::-1]]))

@@ -78,7 +78,7 @@ def _decoded(path: str | os.PathLike, decode: Callable[[str], np.ndarray | None]
 
 
 def _fault(path: str | os.PathLike) -> str:
-    """Why OpenCV cannot decode a file, as far as pillow knows."""
+    """Tell why OpenCV cannot decode a file, as far as pillow knows."""
     fault = file_fault(path)
     if fault is not None:
         return fault

@@ -21,11 +21,11 @@ class SeedSource(NamedTuple):
     name: str
 
     def path(self, image_id: str) -> str:
-        """The path of an image's label map."""
+        """Name an image's label map."""
         return osp.join(self.folder, image_id + self.suffix)
 
     def image_ids(self) -> set[str]:
-        """The images that have a label map, found by one scan of each folder."""
+        """List the images that have a label map, by one scan of each folder."""
         end = len(self.suffix)
         return {
             name[:-end] if end else name
@@ -132,7 +132,7 @@ def common_ids(sources: Sequence[SeedSource], wanted: Sequence[str] | None = Non
 
 
 def _names(folders: Sequence[str], suffixes: Sequence[str]) -> list[str]:
-    """The shortest of folder name, folder path and pattern of the files that differ in all."""
+    """Choose the shortest of folder name, folder path and pattern of the files that differ in all."""
     patterns = [
         f'{osp.join(folder, "")}*{suffix}' for folder, suffix in zip(folders, suffixes, strict=True)
     ]

@@ -63,7 +63,7 @@ class ONNXSaliency:
 
     @property
     def recipe(self) -> dict:
-        """What the maps depend on: a hash of the file, and how it is used (JSON)."""
+        """A hash of the file, and how it is used, as JSON: what the maps depend on."""
         return {
             'onnx_sha256': hashlib.sha256(self.path.read_bytes()).hexdigest(),
             'size': list(self.size),
