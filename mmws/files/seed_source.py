@@ -132,7 +132,7 @@ def common_ids(sources: Sequence[SeedSource], wanted: Sequence[str] | None = Non
 
 
 def _names(folders: Sequence[str], suffixes: Sequence[str]) -> list[str]:
-    """Choose the shortest of folder name, folder path and pattern of the files that differ in all."""
+    """Choose the shortest of folder name, path and pattern of the files that differ in all."""
     patterns = [
         f'{osp.join(folder, "")}*{suffix}' for folder, suffix in zip(folders, suffixes, strict=True)
     ]
