@@ -8,8 +8,8 @@ from mmseg.models import SegDataPreProcessor
 from PIL import Image
 
 from mmws.saliency.predictor import Predictor
-from mmws.saliency.saliency_generation import SaliencyGeneration, find_all_images, write_map
-from mmws.seeds.crf import crf_probabilities
+from mmws.saliency.saliency_generation import SaliencyGeneration, find_all_images
+from mmws.saliency.write_map import refine_saliency, write_map
 
 PIPELINE = [
     dict(type='LoadImageFromFile'),
@@ -211,8 +211,8 @@ def test_maps_are_written_without_and_with_crf(tmp_path):
     write_map(saliency, tmp_path / 'sub/crf.png', image, dict(iterations=5))
     written = maps(tmp_path / 'sub')
     assert (written['plain'] == np.rint(saliency * 255)).all()
-    expected = crf_probabilities(image, np.stack([1 - saliency, saliency])[None], iterations=5)
-    assert (written['crf'] == np.rint(expected[0, 1] * 255)).all()
+    expected = refine_saliency(image, saliency, iterations=5)
+    assert (written['crf'] == np.rint(expected * 255)).all()
     # The quarter is one colour: the CRF fills it, and leaves the others.
     assert written['crf'][:11, :18].min() > 128 > written['crf'][13:].max()
     assert write_map(np.zeros((2, 2), np.float32), tmp_path / 'flat.png')
