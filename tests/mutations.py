@@ -78,7 +78,7 @@ MUTATIONS = {
         ('bgr_to_rgb=True', 'bgr_to_rgb=False'),
         ('dilations=(1, 1, 2, 4)', 'dilations=(1, 1, 1, 2)'),
     ],
-    f'{BASE}/models/deeplabv2-aspp_vgg16.py': [
+    'configs/msws/deeplabv2-aspp_vgg16_12seeds.py': [
         ('(6, 12, 18, 24)', '(6, 12, 18, 36)'),
     ],
     'configs/msws/deeplabv2_vgg16-caffe_12seeds.py': [
