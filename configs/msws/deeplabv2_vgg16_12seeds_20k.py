@@ -1,5 +1,5 @@
-# DeepLab-v2's literal schedule in place of the authors': 20,000 iterations of batches of 10, poly 0.9
-# at every iteration, and Caffe's custom for biases: twice the learning rate, no weight decay.
+# DeepLab-v2's literal schedule in place of the authors': 20,000 iterations of batches of 10, poly
+# 0.9 at every iteration, and Caffe's custom for biases: twice the learning rate, no weight decay.
 _base_ = [
     '../_base_/models/deeplabv2_vgg16_largefov.py',
     '../_base_/datasets/voc12aug_12seeds.py',

@@ -1,5 +1,5 @@
-# The first CAM classifier of the photos, and six of the twelve seeds. The labels are a text list, one
-# line an image: `image_id class class ...`. The images and classes are VOC 2012's, those with
+# The first CAM classifier of the photos, and six of the twelve seeds. The labels are a text list,
+# one line an image: `image_id class class ...`. The images and classes are VOC 2012's, those with
 # nothing but these six in them.
 _base_ = ['../_base_/models/cam_lite0.py', '../_base_/cam_runtime.py', '../_base_/cam_seeds.py']
 

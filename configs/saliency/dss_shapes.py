@@ -1,5 +1,5 @@
-# A small DSS from scratch on the synthetic Shapes data, for trials of the whole path. Make the data:
-# python tools/make_shapes.py --out data/shapes
+# A small DSS from scratch on the synthetic Shapes data, for trials of the whole path. Make the
+# data: python tools/make_shapes.py --out data/shapes
 _base_ = '../_base_/msws_runtime.py'
 
 # An eighth of the channels, and batch normalisation.

@@ -1,5 +1,5 @@
-# On DUTS as it comes: 10,553 images to train on in DUTS-TR, 5,019 to test on in DUTS-TE. Four times as
-# many as MSRA-B has, and twice the paper's number of passes.
+# On DUTS as it comes: 10,553 images to train on in DUTS-TR, 5,019 to test on in DUTS-TE. Four times
+# as many as MSRA-B has, and twice the paper's number of passes.
 _base_ = [
     '../_base_/models/dss_vgg16.py',
     '../_base_/schedules/dss_120k.py',
