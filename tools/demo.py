@@ -48,7 +48,7 @@ def main(argv: list[str] | None = None) -> None:
         masks=args.from_masks,
         classifier_epochs=args.classifier_epochs,
     )
-    demo = Demo(data, epochs=args.epochs, seed=args.seed)
+    demo = Demo(data, epochs=args.epochs)
     gpus = torch.cuda.device_count()
     at_once = args.jobs or (3 if gpus else available_cores())
     try:
@@ -58,7 +58,7 @@ def main(argv: list[str] | None = None) -> None:
         jobs += run_jobs(demo.second_jobs(), at_once, devices=devices)
     except KeyboardInterrupt:
         sys.exit('\nStopped. The same command goes on from here.')
-    except (JobFailed, OSError) as error:
+    except (JobFailed, OSError, ValueError) as error:
         sys.exit(str(error))
     if jobs or not demo.page.is_file():
         demo.write_page()

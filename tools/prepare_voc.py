@@ -13,24 +13,24 @@ import sys
 from pathlib import Path
 
 import mmws  # noqa: F401  (before mmseg)
-from mmws.experiments.voc_checklist import checklist, next_steps
+from mmws.experiments.voc_data import VOC_ROOT, checklist, lacking, next_steps
 
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('--root', type=Path, default=Path('data/VOCdevkit/VOC2012'))
+    parser.add_argument('--root', type=Path, default=VOC_ROOT)
     args = parser.parse_args(argv)
-    items = checklist(args.root)
-    for item in items:
-        print(f'{"ok     " if item.problem is None else "MISSING"}  {item.name}: {item.use}')
-        if item.problem is not None:
+    for item in checklist(args.root):
+        print(f'{"MISSING" if item.problem else "ok     "}  {item.name}: {item.use}')
+        if item.problem:
             print(f'         {item.problem}\n         from: {item.source}')
+    missing = lacking(args.root)
     print('\nNext:')
-    for step in next_steps(items, args.root):
+    for step in [f'fetch {name}' for name in missing] or next_steps(args.root):
         print(f'  {step}')
-    sys.exit(int(any(item.problem and item.required for item in items)))
+    sys.exit(int(bool(missing)))
 
 
 if __name__ == '__main__':

@@ -19,6 +19,7 @@ import torch
 
 import mmws  # noqa: F401  (before anything of the hosts)
 from mmws.experiments.cells import TABLES
+from mmws.experiments.data import Data
 from mmws.experiments.jobs import JobFailed, hand_out, run_jobs
 from mmws.experiments.report import markdown
 from mmws.experiments.small_data import SmallData
@@ -72,34 +73,38 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.gpus < 1 or (args.epochs is not None and args.epochs < 1):
         parser.error('--gpus and --epochs must be at least 1.')
-    torchrun = args.launcher == 'pytorch' or (args.gpus > 1 and args.launcher is None)
-    if torchrun and (args.jobs or 1) > 1:
+    if args.launcher is None:
+        args.launcher = 'none' if args.gpus == 1 else 'pytorch'
+    if args.launcher == 'none' and args.gpus > 1:
+        parser.error(f'{args.gpus} GPUs need a launcher: pytorch or slurm.')
+    if args.launcher == 'pytorch' and (args.jobs or 1) > 1:
         parser.error('torchrun (--gpus above 1) runs one training at a time: leave --jobs out.')
     return args
 
 
-def find_data(args: argparse.Namespace) -> SmallData | VOCData:
-    out = args.out
+def find_data(args: argparse.Namespace) -> Data:
+    default = Path('work_dirs/tables')
     if args.data == 'shapes' or args.render:
         if args.weights is not None:
             sys.exit('--weights is for VOC: the small networks start from their own classifier.')
-        masks = Path(args.data) if args.render else None
-        out = out or Path('work_dirs/tables') / ('shapes' if masks is None else 'rendered')
         return SmallData(
-            out.resolve(),
+            (args.out or default / ('rendered' if args.render else 'shapes')).resolve(),
             train=args.train,
             val=args.val,
-            masks=masks,
+            masks=Path(args.data) if args.render else None,
             classifier_epochs=args.classifier_epochs,
         )
-    root = None if args.data == 'voc12' else Path(args.data)
-    name = 'voc12' if root is None else root.name
-    out = out or Path('work_dirs/tables') / name
-    return VOCData(out.resolve(), root, args.weights)
+    if args.data == 'voc12':
+        return VOCData((args.out or default / 'voc12').resolve(), weights=args.weights)
+    root = Path(args.data)
+    return VOCData((args.out or default / root.name).resolve(), root, root, args.weights)
 
 
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
+    gpus = torch.cuda.device_count()
+    alone = args.launcher == 'none'
+    at_once = args.jobs or ((gpus or available_cores()) if alone else 1)
     try:
         run = TableRun(
             args.table,
@@ -114,20 +119,14 @@ def main(argv: list[str] | None = None) -> None:
             for cell in run.runs():
                 print(f'# {cell.name}', *cell.by_hand(), sep='\n')
             return
-    except (OSError, ValueError) as error:
-        sys.exit(str(error))
-    gpus = torch.cuda.device_count()
-    alone = run.launcher == 'none'
-    at_once = args.jobs or ((gpus or available_cores()) if alone else 1)
-    try:
         if args.report:
-            run.check_claims()
+            run.check_identity()
         else:
             run.check()
             run_jobs(run.jobs(), at_once, devices=hand_out(gpus, at_once) if alone else [])
     except KeyboardInterrupt:
         sys.exit('\nStopped. The same command goes on from here.')
-    except (ImportError, JobFailed, OSError) as error:
+    except (ImportError, JobFailed, OSError, ValueError) as error:
         sys.exit(str(error))
     path = run.write_report()
     print(f'\n{markdown(run.table, run.results())}\n{path}')

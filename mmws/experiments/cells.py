@@ -6,10 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 
-NOISE_RATIOS = (0.1, 0.2, 0.3)  # of the pilot experiment, Table 1
 NOISE_DRAWS = 12
 CLASSIFIERS = ('vgg16', 'res38')
 _SCALES = ('x1.0', 'x0.75', 'x0.5')
+
+
+def _seeds(networks: Sequence[str], types: Sequence[str], tags: Sequence[str]) -> tuple[str, ...]:
+    return tuple(f'{net}_{kind}_{tag}' for net, kind, tag in product(networks, types, tags))
 
 
 @dataclass(frozen=True)
@@ -17,41 +20,41 @@ class Source:
     """One run of a command that makes seed folders.
 
     Attributes:
+        name: What to call it.
+        folders: The seed folders it makes, the last one last.
         network: The classifier whose CAMs become seeds.
         merge: ``'max'`` or ``'mean'`` of the CAMs of three scales, in place of each alone.
         ratio: Of noise that is drawn on the masks; there is no classifier then.
     """
 
+    name: str
+    folders: tuple[str, ...]
     network: str = ''
     merge: str = ''
     ratio: float = 0.0
 
-    @property
-    def name(self) -> str:
-        """What to call it."""
-        if self.ratio:
-            return f'noise {self.ratio}'
-        return f'{self.network} seeds' + (f' ({self.merge})' if self.merge else '')
 
-    @property
-    def folders(self) -> list[str]:
-        """The seed folders it makes, the last one last."""
-        if self.ratio:
-            return [f'noise{self.ratio}_{draw:02d}' for draw in range(NOISE_DRAWS)]
-        tags = (self.merge,) if self.merge else _SCALES
-        return _seeds([self.network], ('threshold', 'crf'), tags)
+def _cams(network: str, merge: str = '') -> Source:
+    folders = _seeds([network], ('threshold', 'crf'), (merge,) if merge else _SCALES)
+    name = f'{network} seeds' + (f' ({merge})' if merge else '')
+    return Source(name, folders, network=network, merge=merge)
 
 
-def _seeds(networks: Sequence[str], types: Sequence[str], tags: Sequence[str]) -> list[str]:
-    return [f'{network}_{kind}_{tag}' for network, kind, tag in product(networks, types, tags)]
-
-
+# Of the pilot experiment, Table 1.
+_NOISES = {
+    ratio: Source(
+        f'noise {ratio}',
+        tuple(f'noise{ratio}_{draw:02d}' for draw in range(NOISE_DRAWS)),
+        ratio=ratio,
+    )
+    for ratio in (0.1, 0.2, 0.3)
+}
 SOURCES = {
     folder: source
     for source in (
-        *(Source(network) for network in CLASSIFIERS),
-        *(Source('vgg16', merge) for merge in ('max', 'mean')),
-        *(Source(ratio=ratio) for ratio in NOISE_RATIOS),
+        *map(_cams, CLASSIFIERS),
+        *(_cams('vgg16', merge) for merge in ('max', 'mean')),
+        *_NOISES.values(),
     )
     for folder in source.folders
 }
@@ -73,7 +76,7 @@ class Training:
     seeds: tuple[str, ...] = ()
     vote: bool = False
     network: str = 'vgg16'
-    options: Mapping[str, object] = field(default_factory=dict)
+    options: Mapping[str, object] = field(default_factory=dict, hash=False)
 
     @property
     def base(self) -> str:
@@ -87,22 +90,17 @@ class Training:
         return list(dict.fromkeys(SOURCES[seed] for seed in self.seeds))
 
     @property
-    def seed_root(self) -> str:
+    def seed_folder(self) -> str:
         """The folder that its seed folders are in."""
-        return 'noisy' if self.sources[0].ratio else 'seeds'
-
-    def but(self, ending: str, **options) -> Training:
-        """The same with another name and other options of the loss."""
-        options = {f'model.decode_head.loss_decode.{key}': v for key, v in options.items()}
-        return replace(self, name=f'{self.name}_{ending}', options={**self.options, **options})
+        return 'noisy' if self.seeds and self.sources[0].ratio else 'seeds'
 
     def plain(self) -> Training:
         """With the plain average (Eq. 4) instead of WST."""
-        return self.but('plain', scale=0.0)
+        return replace(self, name=f'{self.name}_plain', options={**self.options, _SCALE: 0.0})
 
     def balanced(self) -> Training:
         """With a prediction that is balanced by class to select the seeds."""
-        return self.but('balanced', balance=1.0)
+        return replace(self, name=f'{self.name}_balanced', options={**self.options, _BALANCE: 1.0})
 
     def voted(self) -> Training:
         return replace(self, name=f'{self.name}_vote', vote=True)
@@ -112,8 +110,11 @@ class Training:
 
     def from_nothing(self) -> Training:
         """Without pretrained weights."""
-        options = {f'model.{part}.init_cfg': None for part in ('backbone', 'decode_head')}
-        return replace(self, name=f'scratch_{self.name}', options={**self.options, **options})
+        return replace(self, name=f'scratch_{self.name}', options={**self.options, **_UNTRAINED})
+
+
+_SCALE, _BALANCE = (f'model.decode_head.loss_decode.{key}' for key in ('scale', 'balance'))
+_UNTRAINED = {f'model.{part}.init_cfg': None for part in ('backbone', 'decode_head')}
 
 
 @dataclass(frozen=True)
@@ -142,8 +143,8 @@ class Table:
         cells: The paper's cells, then those that we add.
         singles: Trainings with one seed each; their best and their mean become two rows.
         data: The only kind of data that it is for, ``'voc12'`` or ``'shapes'``; None: both.
-        submission: The training whose predictions go to the test server.
-        paper_test: What the paper reports for VOC 2012 test.
+        paper_test: What the paper reports for VOC 2012 test, where the predictions of the first
+            cell go to the test server.
         right_weight: Plot, row by row, the weight of right labels over the training.
     """
 
@@ -151,7 +152,6 @@ class Table:
     cells: tuple[Cell, ...]
     singles: tuple[Training, ...] = ()
     data: str | None = None
-    submission: str | None = None
     paper_test: str | None = None
     right_weight: bool = False
 
@@ -166,19 +166,18 @@ def _of_cams(networks: Sequence[str], kind: str, scales: str = 'x1.0') -> Traini
     types = ('threshold', 'crf') if kind == 'both' else (kind,)
     name = f'{"-".join(networks)}_{kind}' + ('' if scales == 'x1.0' else f'_{scales}')
     tags = _SCALES if scales == '3scales' else (scales,)
-    return Training(name, tuple(_seeds(networks, types, tags)))
+    return Training(name, _seeds(networks, types, tags))
 
 
 def _of_noise(ratio: float, labels: int) -> Training:
     name = f'noise{ratio}_{labels}label' + ('s' if labels > 1 else '')
-    return Training(name, tuple(Source(ratio=ratio).folders[:labels]))
+    return Training(name, _NOISES[ratio].folders[:labels])
 
 
 MASKS = Training('gt')
-TWELVE = Training('12seeds', tuple(_seeds(CLASSIFIERS, ('threshold', 'crf'), _SCALES)))
+TWELVE = Training('12seeds', _seeds(CLASSIFIERS, ('threshold', 'crf'), _SCALES))
 SINGLES = tuple(_of_cams([net], kind) for net, kind in product(CLASSIFIERS, ('threshold', 'crf')))
 _TYPES = {'threshold': 'threshold', 'CRF': 'crf', 'both types': 'both'}
-_NETWORKS = {'VGG16': ['vgg16'], 'ResNet38': ['res38'], 'both': CLASSIFIERS}
 _BASELINES = (
     Cell(TWELVE.plain(), 'plain average of the twelve', 'mIoU'),
     Cell(TWELVE.voted(), 'majority vote of the twelve as one label', 'mIoU'),
@@ -189,10 +188,10 @@ _BASELINES = (
 def _pilot() -> Iterator[Cell]:
     # Section 3 of the paper comes before WST: several labels have their plain average.
     yield Cell(MASKS, 'noise 0 (ground truth)', 'one label', 72.1)
-    for ratio, one, two in zip(NOISE_RATIOS, (70.6, 68.1, 64.8), (71.0, 69.0, 66.2), strict=True):
-        for labels, column, paper in ((1, 'one label', one), (2, 'two labels', two)):
-            noisy = replace(_of_noise(ratio, labels).plain(), name=_of_noise(ratio, labels).name)
-            yield Cell(noisy, f'noise {ratio}', column, paper)
+    for ratio, papers in zip(_NOISES, [(70.6, 71.0), (68.1, 69.0), (64.8, 66.2)], strict=True):
+        for labels, column, paper in zip((1, 2), ('one label', 'two labels'), papers, strict=True):
+            noisy = _of_noise(ratio, labels)
+            yield Cell(replace(noisy.plain(), name=noisy.name), f'noise {ratio}', column, paper)
     twelve = _of_noise(0.3, 12)
     yield Cell(twelve.plain(), 'noise 0.3', 'twelve, plain average')
     yield Cell(twelve, 'noise 0.3', 'twelve, WST')
@@ -209,10 +208,14 @@ def _grid(
     )
 
 
-_BY_TYPE = {
-    row: [_of_cams(networks, kind) for kind in _TYPES.values()]
-    for row, networks in _NETWORKS.items()
-}
+_BY_TYPE = _grid(
+    {
+        row: [_of_cams(networks, kind) for kind in _TYPES.values()]
+        for row, networks in (('VGG16', ['vgg16']), ('ResNet38', ['res38']), ('both', CLASSIFIERS))
+    },
+    list(_TYPES),
+    [(61.4, 62.9, 63.8), (62.3, 62.6, 63.5), (63.5, 63.1, 64.2)],
+)
 _VGG16_BOTH = (_of_cams(['vgg16'], 'both'), _of_cams(['vgg16'], 'both', '3scales'))
 _FROM = {
     'CAM seeds, starting from the classifier': TWELVE,
@@ -223,18 +226,7 @@ _FROM = {
 
 TABLES = {
     'table1': Table('Noisy labels, one against several', tuple(_pilot())),
-    'table2': Table(
-        'Types of seeds',
-        (
-            *_grid(
-                {row: _BY_TYPE[row] for row in ('VGG16', 'ResNet38')},
-                list(_TYPES),
-                [(61.4, 62.9, 63.8), (62.3, 62.6, 63.5)],
-            ),
-            *_BASELINES,
-        ),
-        singles=SINGLES,
-    ),
+    'table2': Table('Types of seeds', (*_BY_TYPE[:6], *_BASELINES), singles=SINGLES),
     'table3': Table(
         'Scales of the CAMs of VGG16',
         (
@@ -251,16 +243,7 @@ TABLES = {
         singles=SINGLES[:2],
     ),
     'table4': Table(
-        'Architectures of the CAM classifiers',
-        (
-            *_grid(
-                _BY_TYPE,
-                list(_TYPES),
-                [(61.4, 62.9, 63.8), (62.3, 62.6, 63.5), (63.5, 63.1, 64.2)],
-            ),
-            *_BASELINES,
-        ),
-        singles=SINGLES,
+        'Architectures of the CAM classifiers', (*_BY_TYPE, *_BASELINES), singles=SINGLES
     ),
     'table5': Table(
         'Weighted selective training',
@@ -285,7 +268,6 @@ TABLES = {
         'VGG16',
         (Cell(TWELVE, 'twelve seeds, WST', 'mIoU', 64.6), *_BASELINES),
         singles=SINGLES,
-        submission='12seeds',
         paper_test='64.2 (server id QR50FW)',
     ),
     'table7': Table(
@@ -296,7 +278,6 @@ TABLES = {
         ),
         singles=tuple(single.on_r101() for single in SINGLES),
         data='voc12',
-        submission='r101_12seeds',
         paper_test='66.7 (server id ZHCI9F)',
     ),
     'safety': Table(

@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 
@@ -24,13 +23,11 @@ from mmws.visualization.training_curves import right_weight_curves
 from mmws.visualization.wst_view import WSTView, load_segmentor
 
 from .cells import CLASSIFIERS, MASKS, SINGLES, TWELVE, Training
+from .data import LISTS
 from .jobs import Job
-from .machine import project_root
 from .small_data import SmallData
 from .table_run import TableRun
-from .training_run import TrainingRun, training_log
-
-_TRUTH = 'ground truth'
+from .training_run import TrainingRun, project_root, training_log
 
 
 class Demo:
@@ -39,17 +36,13 @@ class Demo:
     Args:
         data: The images, and stage one.
         epochs: Of stage two, instead of the number in its config.
-        seed: Of the trainings of stage two.
     """
 
-    def __init__(self, data: SmallData, *, epochs: int | None = None, seed: int = 0):
+    def __init__(self, data: SmallData, *, epochs: int | None = None):
         self.data = data
-        self.seed = seed
+        self.page = data.folder / 'index.html'
+        self._seed_scores = data.folder / 'seed_scores.json'
         self._table = TableRun('table6', data, epochs=epochs)
-
-    @property
-    def page(self) -> Path:
-        return self.data.folder / 'index.html'
 
     def check(self) -> None:
         """Refuse the folder of a demo with other settings.
@@ -58,14 +51,11 @@ class Demo:
             FileExistsError: It holds one.
             FileNotFoundError: There are not enough masks.
         """
-        runs = [self.run(training) for training in self._table.trainings]
-        self.data.check(runs)
-        for run in runs:
-            run.check()
+        self._table.check()
 
     def run(self, training: Training) -> TrainingRun:
         """One training of stage two."""
-        return self._table.run(training, self.seed)
+        return self._table.run(training, self.data.seed)
 
     def first_jobs(self) -> list[Job]:
         """Stage one, the scores of the seeds, and the training with the ground truth."""
@@ -95,21 +85,16 @@ class Demo:
         """What tools/eval_seeds.py found: seed -> ``miou``, ``precision``, ... as shares."""
         return json.loads(self._seed_scores.read_text())['scores']
 
-    @property
-    def _seed_scores(self) -> Path:
-        return self.data.folder / 'seed_scores.json'
-
     def _score_seeds(self) -> Job:
         root = self.data.root
         command = [
             *(sys.executable, project_root() / 'tools' / 'eval_seeds.py', root / 'seeds'),
             *('--gt', root / 'SegmentationClassAug', '--num-classes', len(self.data.classes)),
-            *('--json', self._seed_scores, '--workers', 0),
-            *('--list', root / 'ImageSets' / 'Segmentation' / 'train.txt'),
+            *('--json', self._seed_scores, '--workers', 0, '--list', root / LISTS / 'train.txt'),
         ]
         return Job(
             name='scores of the seeds',
-            commands=[command],
+            steps=lambda: [command],
             log=self.data.folder / 'eval_seeds.log',
             done=self._seed_scores.is_file,
             needs=tuple(source.name for source in TWELVE.sources),
@@ -117,16 +102,15 @@ class Demo:
 
     def rates(self, training: Training) -> Rates:
         """How good the predictions of a network are on the held-out images."""
-        classes = len(self.data.classes)
-        counts = np.zeros((classes + 1, classes + 1), np.int64)
+        folder, classes = self.run(training).predictions, len(self.data.classes)
+        counts = 0
         for image_id in self._ids('val'):
-            predicted = read_label_map(self.run(training).predictions / f'{image_id}.png')
-            counts += confusion(self._truth(image_id), predicted, classes)
+            predicted = read_label_map(folder / f'{image_id}.png')
+            counts += confusion(self._map('SegmentationClassAug', image_id), predicted, classes)
         return rates(counts)
 
     def write_page(self) -> None:
         """Write ``index.html``."""
-        found = {title: self.rates(training) for title, training in self.cells.items()}
         page = HTMLPage('Twelve seeds from image-level labels')
         page.text(
             f'{self.data.train} images with image-level labels, {self.data.val} held out for the '
@@ -136,36 +120,32 @@ class Demo:
             'VGG16 classifier. One run of each, so a difference of a point or two says little.'
         )
         page.heading('Results on held-out images')
+        found = {title: self.rates(training) for title, training in self.cells.items()}
         page.table(
             ['trained with', 'mIoU', *self.data.classes],
-            [
-                [title, f'{found[title].miou:.1%}', *(f'{v:.1%}' for v in found[title].iou)]
-                for title in found
-            ],
+            [[title, *(f'{v:.1%}' for v in (r.miou, *r.iou))] for title, r in found.items()],
             strong=[list(self.cells.values()).index(TWELVE)],
         )
         page.text('IoU of each class in the columns to the right.')
         page.picture(self.prediction_sheet(), 'predictions')
         page.heading('The seeds (training images)')
+        columns = ('miou', 'precision', 'recall', 'coverage')
         page.table(
             ['seed', 'mIoU', 'precision', 'recall', 'labelled pixels'],
-            [
-                [name, *(f'{row[key]:.1%}' for key in ('miou', 'precision', 'recall', 'coverage'))]
-                for name, row in self.seed_scores().items()
-            ],
+            [[n, *(f'{row[c]:.1%}' for c in columns)] for n, row in self.seed_scores().items()],
         )
         page.text(
             'Unknown pixels are misses. The per-pixel oracle picks the right seed wherever one is '
             'right: what a perfect selection could reach.'
         )
-        ids = self.shown_ids()
+        ids = self._several_classes('train', 2)
         page.picture(self._seed_sheet(ids[0]), 'CAMs and seeds of one image')
         page.heading('What weighted selective training makes of them')
         page.text(
             'Each seed is weighted at each pixel by whether it agrees with the prediction of the '
             'network (Eq. 6). Below the seeds: their weights, bright where a seed is believed.'
         )
-        for sheet in self.wst_sheets(ids[:2]):
+        for sheet in self._wst_sheets(ids):
             page.picture(sheet, 'seeds and their weights')
         page.text(
             'How much of the weight lies on the right label while the network learns, the mean '
@@ -175,23 +155,12 @@ class Demo:
         page.picture(right_weight_curves({'twelve seeds': {'WST': log}}), 'weight of right labels')
         write_atomically(self.page, page.render().encode())
 
-    def shown_ids(self, count: int = 3) -> list[str]:
-        """Training images with two classes or more, so that there is something to see."""
-        several = []
-        for image_id in self._ids('train'):
-            labels = np.unique(self._truth(image_id))
-            if np.count_nonzero((labels > 0) & (labels < UNKNOWN)) >= 2:
-                several.append(image_id)
-            if len(several) == count:
-                return several
-        return self._ids('train')[:count]
-
-    def prediction_sheet(self, count: int = 6) -> np.ndarray:
-        """Held-out images, their masks, and what each network says."""
-        ids = self._ids('val')[:count]
+    def prediction_sheet(self) -> np.ndarray:
+        """Draw held-out images, their masks, and what each network says."""
+        ids = self._several_classes('val', 6)
         columns = {
             'image': [self._image(image_id) for image_id in ids],
-            _TRUTH: [self._truth(image_id) for image_id in ids],
+            'ground truth': [self._map('SegmentationClassAug', image_id) for image_id in ids],
         }
         for title, training in self.cells.items():
             folder = self.run(training).predictions
@@ -199,14 +168,10 @@ class Demo:
         return prediction_sheet(columns, self.data.classes, self.data.palette)
 
     def _seed_sheet(self, image_id: str) -> np.ndarray:
-        image = self._image(image_id)
-        saliency = read_label_map(self.data.root / 'saliency' / f'{image_id}.png')
-        rows: list[dict] = [
-            {
-                'image': image,
-                _TRUTH: self._truth(image_id),
-                'saliency': np.stack([saliency] * 3, axis=-1),
-            }
+        image, saliency = self._image(image_id), self._map('saliency', image_id)
+        truth = self._map('SegmentationClassAug', image_id)
+        rows = [
+            {'image': image, 'ground truth': truth, 'saliency': np.stack([saliency] * 3, axis=-1)}
         ]
         for network in CLASSIFIERS:
             cams = read_cams(self.data.folder / 'cams' / network / f'{image_id}.npz')
@@ -219,14 +184,13 @@ class Demo:
                     for scale, maps in cams.maps.items()
                 }
             )
-        folder = self.data.root / 'seeds'
         for i in range(0, len(TWELVE.seeds), 6):
             names = TWELVE.seeds[i : i + 6]
-            rows.append({name: read_label_map(folder / name / f'{image_id}.png') for name in names})
-        return seed_sheet(rows, self.data.classes, self.data.palette, title='', cell_inches=1.7)
+            rows.append({name: self._map(f'seeds/{name}', image_id) for name in names})
+        return seed_sheet(rows, self.data.classes, self.data.palette, cell_inches=1.7)
 
-    def wst_sheets(self, ids: Sequence[str]) -> list[np.ndarray]:
-        """The online prediction, the seeds and their weights, of the network trained with WST."""
+    def _wst_sheets(self, ids: Sequence[str]) -> list[np.ndarray]:
+        """Draw the prediction, the seeds and their weights, of the network trained with WST."""
         from mmseg.registry import DATASETS
 
         run = self.run(TWELVE)
@@ -236,12 +200,21 @@ class Demo:
         indices = {image_id: index for index, image_id in enumerate(view.image_ids())}
         return [view.draw(model, indices[image_id])[1] for image_id in ids]
 
+    def _several_classes(self, split: str, count: int) -> list[str]:
+        """Images with two classes or more, so that there is something to see, before others."""
+
+        def dull(image_id: str) -> bool:
+            return (
+                len(set(np.unique(self._map('SegmentationClassAug', image_id))) - {0, UNKNOWN}) < 2
+            )
+
+        return sorted(self._ids(split)[: 10 * count], key=dull)[:count]
+
     def _ids(self, split: str) -> list[str]:
-        path = self.data.root / 'ImageSets' / 'Segmentation' / f'{split}.txt'
-        return path.read_text().split()
+        return (self.data.root / LISTS / f'{split}.txt').read_text().split()
 
     def _image(self, image_id: str) -> np.ndarray:
         return read_image(self.data.root / 'JPEGImages' / f'{image_id}.jpg')
 
-    def _truth(self, image_id: str) -> np.ndarray:
-        return read_label_map(self.data.root / 'SegmentationClassAug' / f'{image_id}.png')
+    def _map(self, folder: str, image_id: str) -> np.ndarray:
+        return read_label_map(self.data.root / folder / f'{image_id}.png')

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 from mmengine.config import Config
 
-from mmws.files.atomic_write import write_atomically
 from mmws.files.folder import SeedFolder
 
-SETTINGS = 'settings.json'
-_FILES = ('lists', 'seeds', 'weights')
 # What they are set to changes how fast a training is and not what it gives.
 _FREE = ('num_workers', 'persistent_workers')
 
@@ -27,24 +24,27 @@ def identify(config: Config, **more) -> dict:
         **more: Whatever else decides, as JSON knows it.
 
     Returns:
-        ``config`` and, as hashes by path, ``lists`` of ids, ``seeds`` (the recipe in ``seed.json``,
-        or the names and sizes of the files where there is none) and ``weights``. What is not there
-        yet is left out.
+        ``config`` and, by kind and path, the hashes of lists of ids, of seeds (the recipe in
+        ``seed.json``, or the names and sizes of the files where there is none) and of weights.
+        What is not there yet is left out.
     """
-    content = config.to_dict()
-    files: dict[str, set[Path]] = {kind: set() for kind in _FILES}
-    for entry in _dicts(content):
-        if 'ann_file' in entry:
-            files['lists'].add(Path(entry.get('data_root') or '', entry['ann_file']))
-        for folder in entry.get('seed_dirs') or ():
-            files['seeds'].add(Path(entry.get('seed_root') or '', folder))
-        if isinstance(entry.get('checkpoint'), str):
-            files['weights'].add(Path(entry['checkpoint']))
-    hashes = {
-        kind: {str(path): _digest(path) for path in sorted(paths) if path.exists()}
-        for kind, paths in files.items()
-    }
-    return json.loads(json.dumps({'config': _without_free(content), **hashes, **more}))
+    hashes = {}
+
+    def walk(value: object) -> object:
+        if isinstance(value, (list, tuple)):
+            return [walk(inner) for inner in value]
+        if not isinstance(value, dict):
+            return value
+        root, seeds = value.get('seed_root') or '', value.get('seed_dirs') or []
+        paths = [('seeds', Path(root, seed)) for seed in seeds]
+        if 'ann_file' in value:
+            paths.append(('list', Path(value.get('data_root') or '', value['ann_file'])))
+        if isinstance(value.get('checkpoint'), str):
+            paths.append(('weights', Path(value['checkpoint'])))
+        hashes.update({f'{kind} {path}': _digest(path) for kind, path in paths if path.exists()})
+        return {key: walk(inner) for key, inner in value.items() if key not in _FREE}
+
+    return {'config': walk(config.to_dict()), **hashes, **more}
 
 
 def check_identity(folder: Path, wanted: Mapping) -> None:
@@ -57,56 +57,24 @@ def check_identity(folder: Path, wanted: Mapping) -> None:
     Raises:
         FileExistsError: The first differences, or that nothing was written down.
     """
-    path = folder / SETTINGS
-    if path.is_file():
-        differing = list(_differences(json.loads(path.read_text()), wanted))
-    elif any(folder.glob('*.pth')) or (folder / 'result.json').is_file():
-        differing = [f'there is no {SETTINGS} (an older version wrote less down)']
-    else:
-        return
-    if differing:
-        more = f', and {len(differing) - 3} more' if len(differing) > 3 else ''
-        raise FileExistsError(
-            f'{folder} holds results that depend on something else: {", ".join(differing[:3])}'
-            f'{more}. Choose another folder with --out, put back what it was made with, or remove '
-            'the folder to make it anew.'
-        )
+    _described(folder, wanted).check()
 
 
 def write_identity(folder: Path, wanted: Mapping) -> None:
-    """Write down what the results in a folder are going to depend on."""
-    check_identity(folder, wanted)
-    write_atomically(folder / SETTINGS, json.dumps(wanted, indent=1).encode())
+    """Write down what the results in a folder are going to depend on, as it may be once only."""
+    _described(folder, wanted).prepare()
 
 
-def _differences(found: object, wanted: object, name: str = '') -> Iterator[str]:
-    if isinstance(found, Mapping) and isinstance(wanted, Mapping):
-        # A file that is not there now cannot be compared: a finished result may outlive it.
-        keys = wanted if name in _FILES else {**found, **wanted}
-        for key in keys:
-            inner = f'{name} {key}' if name in _FILES else f'{name}.{key}' if name else key
-            yield from _differences(found.get(key), wanted.get(key), inner)
-    elif found != wanted:
-        yield f'{name} is {_short(found)} there and {_short(wanted)} here'
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f'{text[:57]}...'
-
-
-def _dicts(value: object) -> Iterator[dict]:
-    if isinstance(value, dict):
-        yield value
-    if isinstance(value, (dict, list, tuple)):
-        for inner in value.values() if isinstance(value, dict) else value:
-            yield from _dicts(inner)
-
-
-def _without_free(value: object) -> object:
-    if isinstance(value, dict):
-        return {k: _without_free(v) for k, v in value.items() if k not in _FREE}
-    return [_without_free(v) for v in value] if isinstance(value, (list, tuple)) else value
+def _described(folder: Path, wanted: Mapping) -> SeedFolder:
+    # Of what is older, trainings at least have left JSON files.
+    options = dict(suffix='.json', manifest='settings.json')
+    # A file that is not there now cannot be compared: a finished result may outlive it.
+    found = SeedFolder(folder, {}, **options).stored_recipe() or {}
+    remedy = (
+        'These results depend on it. Choose another folder with --out, put back what they were '
+        'made with, or remove the folder to make them anew.'
+    )
+    return SeedFolder(folder, {**found, **wanted}, remedy=remedy, **options)
 
 
 def _digest(path: Path) -> str:

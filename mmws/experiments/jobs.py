@@ -9,7 +9,7 @@ import runpy
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,28 +20,24 @@ _SAY_EVERY = 20  # seconds
 
 @dataclass(frozen=True)
 class Job:
-    """Some commands, run one after the other.
+    """Commands that run one after the other.
 
     Attributes:
         name: Short and unique; shown to the user.
-        commands: Each a program and its arguments. Interrupted and started again, they have to go
-            on where they stopped.
-        log: File that their output is appended to.
+        steps: Yields each command as a program and its arguments; what it does before, between and
+            after them runs in this process. Interrupted and started again, all have to go on where
+            they stopped.
+        log: File that the output is appended to.
         done: Tells whether there is nothing to do, without running anything.
         needs: Names of the jobs that have to be done before.
-        start: Called before the first command, in this process.
-        finish: Called after the last command, in this process; writes what ``done`` looks for,
-            where the commands do not.
         progress: Says in a few words how far the job is.
     """
 
     name: str
-    commands: Sequence[Sequence[str]]
+    steps: Callable[[], Iterable[Sequence]]
     log: Path
     done: Callable[[], bool]
     needs: tuple[str, ...] = ()
-    start: Callable[[], None] = lambda: None
-    finish: Callable[[], None] = lambda: None
     progress: Callable[[], str] = lambda: 'running'
 
 
@@ -83,96 +79,82 @@ def run_jobs(
                 if free and not unfinished & set(job.needs):
                     waiting.remove(job)
                     running.append(_Running(job, free.pop(0)))
-            for process in list(running):
-                if process.poll():
-                    running.remove(process)
-                    unfinished.discard(process.job.name)
-                    free.append(process.device)
+            for one in list(running):
+                if one.is_finished():
+                    running.remove(one)
+                    unfinished.discard(one.job.name)
+                    free.append(one.device)
+                    minutes = (time.monotonic() - one.begin) / 60
                     done = f'{count - len(unfinished)} of {count}'
-                    say(f'{process.job.name} done in {process.minutes:.1f} min ({done})')
+                    say(f'{one.job.name} done in {minutes:.1f} min ({done})')
             if running and time.monotonic() - said > _SAY_EVERY:
                 said = time.monotonic()
-                state = '; '.join(f'{p.job.name}: {p.job.progress()}' for p in running)
+                state = '; '.join(f'{one.job.name}: {one.job.progress()}' for one in running)
                 more = f'; {len(waiting)} waiting' if waiting else ''
                 say(f'[{(said - begin) / 60:4.1f} min] {state}{more}')
             time.sleep(0.1)
     finally:
-        for process in running:
-            process.stop()
+        for one in running:
+            one.stop()
     return count
 
 
-def hand_out(gpus: int, at_once: int, environment: Mapping[str, str] = os.environ) -> list[str]:
+def hand_out(gpus: int, at_once: int) -> list[str]:
     """Return the devices of :func:`run_jobs`, one for each of ``at_once`` jobs.
 
     Args:
         gpus: How many this process sees.
         at_once: Jobs at a time; more than GPUs share them evenly.
-        environment: Its ``CUDA_VISIBLE_DEVICES`` names the GPUs, where it is set.
 
     Returns:
         Names of GPUs; empty where there is none or one, which every job finds by itself.
     """
     if gpus <= 1:
         return []
-    visible = environment.get('CUDA_VISIBLE_DEVICES')
-    names = [str(i) for i in range(gpus)]
-    if visible is not None:
-        names = [name.strip() for name in visible.split(',')][:gpus]
+    visible = os.environ.get('CUDA_VISIBLE_DEVICES', ','.join(map(str, range(gpus))))
+    names = [name.strip() for name in visible.split(',')][:gpus]
     return [names[i % len(names)] for i in range(at_once)]
 
 
-def files_made(folder: Path, total: int | None = None, suffix: str = '.png') -> str:
-    """Count the files in a folder that a job fills, for its progress."""
-    count = sum(path.name[0] != '.' for path in folder.rglob(f'*{suffix}'))
-    return f'{count} files' if total is None else f'{count} of {total} files'
-
-
 class _Running:
-    """The current command of a job."""
+    """A job and its current command."""
 
     def __init__(self, job: Job, device: str | None):
         self.job = job
         self.device = device
-        self._left = list(job.commands)
-        self._start = time.monotonic()
-        job.start()
-        self._next()
+        self.begin = time.monotonic()
+        self._steps = iter(job.steps())
+        self._process = None
 
-    @property
-    def minutes(self) -> float:
-        return (time.monotonic() - self._start) / 60
-
-    def _next(self) -> None:
-        self.job.log.parent.mkdir(parents=True, exist_ok=True)
+    def is_finished(self) -> bool:
+        """Start the next command where none runs; True after the last one."""
+        code = 0 if self._process is None else self._process.exitcode
+        if code is None:
+            return False
+        log = self.job.log
+        if code:
+            tail = ''.join(log.read_text().splitlines(keepends=True)[-12:])
+            raise JobFailed(
+                f'{self.job.name} failed (exit status {code}). The end of {log}:\n\n{tail}\nRun '
+                'the same command again to go on from here.'
+            )
+        command = next(self._steps, None)
+        if command is None:
+            return True
+        log.parent.mkdir(parents=True, exist_ok=True)
         # A fork has imported everything already, which takes a new Python ten seconds. A process
         # that has used a GPU must not fork.
         fork = sys.platform == 'linux' and not torch.cuda.is_initialized()
         context = multiprocessing.get_context('fork' if fork else 'spawn')
-        command = list(map(str, self._left.pop(0)))
-        self._process = context.Process(target=_run, args=(command, self.job.log, self.device))
+        arguments = (list(map(str, command)), log, self.device)
+        self._process = context.Process(target=_run, args=arguments)
         self._process.start()
-
-    def poll(self) -> bool:
-        """Start the next command where one has ended; True when all have."""
-        code = self._process.exitcode
-        if code is None:
-            return False
-        if code:
-            tail = ''.join(self.job.log.read_text().splitlines(keepends=True)[-12:])
-            raise JobFailed(
-                f'{self.job.name} failed (exit status {code}). The end of {self.job.log}:\n\n'
-                f'{tail}\nRun the same command again to go on from here.'
-            )
-        if self._left:
-            self._next()
-            return False
-        self.job.finish()
-        return True
+        return False
 
     def stop(self) -> None:
-        self._process.terminate()
-        self._process.join()
+        if self._process is not None:
+            self._process.terminate()
+            self._process.join()
 
 
 def _run(command: list[str], log: Path, device: str | None) -> None:
@@ -186,14 +168,12 @@ def _run(command: list[str], log: Path, device: str | None) -> None:
     sys.stdout, sys.stderr = (os.fdopen(fd, 'w', buffering=1, closefd=False) for fd in (1, 2))
     if device is not None:
         os.environ['CUDA_VISIBLE_DEVICES'] = device
-    program, *arguments = command
-    script = program == sys.executable and arguments[0].endswith('.py')
     if 'OMP_NUM_THREADS' not in os.environ:
         # Small networks gain nothing from a second thread, and lose much where cores are shared.
         os.environ['OMP_NUM_THREADS'] = '1'
         torch.set_num_threads(1)
-    if not script:
+    program, *sys.argv = command
+    if program != sys.executable or not sys.argv[0].endswith('.py'):
         os.execvp(program, command)
-    sys.argv = arguments
-    sys.path.insert(0, str(Path(arguments[0]).parent))
-    runpy.run_path(arguments[0], run_name='__main__')
+    sys.path.insert(0, str(Path(sys.argv[0]).parent))
+    runpy.run_path(sys.argv[0], run_name='__main__')

@@ -6,16 +6,18 @@ import csv
 import io
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
-from mmws.files.atomic_write import write_atomically
+from .cells import Cell, Table, Training
 
-from .cells import Cell, Table
+# What the repeats of each training gave, by its name: ``mIoU`` in percent, ``mIoU_crf`` with a CRF.
+Results = Mapping[str, Sequence[Mapping]]
 
-# mIoU in percent of each repeat, by the name of the training.
-Results = Mapping[str, Sequence[float]]
+
+def figures(results: Results, training: Training) -> list[float]:
+    """Return the mIoU of a training's repeats, after the CRF where there is one."""
+    return [found.get('mIoU_crf', found['mIoU']) for found in results.get(training.name, ())]
 
 
 def mean_and_spread(values: Sequence[float]) -> str:
@@ -32,15 +34,15 @@ def single_baselines(table: Table, results: Results) -> dict[str, list[float]]:
         The best is the seed whose mean over the repeats that all of them have is the highest.
         Empty where a single is missing.
     """
-    names = [single.name for single in table.singles]
-    repeats = min((len(results.get(name, ())) for name in names), default=0)
+    values = [figures(results, single) for single in table.singles]
+    repeats = min(map(len, values), default=0)
     if not repeats:
         return {}
-    values = np.array([results[name][:repeats] for name in names])
+    values = np.array([found[:repeats] for found in values])
     best = values.mean(1).argmax()
     return {
-        f'best single seed ({names[best]})': list(values[best]),
-        f'mean of the {len(names)} single seeds': list(values.mean(0)),
+        f'best single seed ({table.singles[best].name})': list(values[best]),
+        f'mean of the {len(values)} single seeds': list(values.mean(0)),
     }
 
 
@@ -49,7 +51,7 @@ def markdown(table: Table, results: Results) -> str:
     columns = list(dict.fromkeys(cell.column for cell in table.cells))
     rows: dict[str, dict[str, str]] = {}
     for cell in table.cells:
-        text = mean_and_spread(results.get(cell.training.name, ()))
+        text = mean_and_spread(figures(results, cell.training))
         if cell.paper is not None:
             text = f'{text} [{cell.paper}]'.strip()
         rows.setdefault(cell.row, {})[cell.column] = text
@@ -60,18 +62,18 @@ def markdown(table: Table, results: Results) -> str:
     return ''.join(f'| {" | ".join(line)} |\n' for line in lines)
 
 
-def csv_text(table: Table, results: Results, without_crf: Results) -> str:
+def csv_text(table: Table, results: Results) -> str:
     """Write one line a repeat, with the mIoU before the CRF (where there is none: the same)."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator='\n')
     writer.writerow(['row', 'column', 'config', 'repeat', 'mIoU', 'mIoU_without_crf', 'paper'])
-    named = {cell.training.name for cell in table.cells}
-    singles = [Cell(t, 'single seed', '') for t in table.singles if t.name not in named]
+    named = {cell.training for cell in table.cells}
+    singles = [Cell(t, 'single seed', '') for t in table.singles if t not in named]
     for cell in (*table.cells, *singles):
-        name = cell.training.name
-        both = zip(results.get(name, ()), without_crf.get(name, ()), strict=True)
-        for repeat, values in enumerate(both):
-            writer.writerow([cell.row, cell.column, name, repeat, *values, cell.paper or ''])
+        name, after = cell.training.name, figures(results, cell.training)
+        for repeat, miou in enumerate(after):
+            before = results[name][repeat]['mIoU']
+            writer.writerow([cell.row, cell.column, name, repeat, miou, before, cell.paper or ''])
     return text.getvalue()
 
 
@@ -81,7 +83,7 @@ def plot(table: Table, results: Results, title: str) -> bytes:
     from matplotlib.figure import Figure
 
     rows = [
-        (f'{cell.row}, {cell.column}', results.get(cell.training.name, ()), cell.paper)
+        (f'{cell.row}, {cell.column}', figures(results, cell.training), cell.paper)
         for cell in table.cells
     ]
     rows += [(name, values, None) for name, values in single_baselines(table, results).items()]
@@ -90,7 +92,7 @@ def plot(table: Table, results: Results, title: str) -> bytes:
     paper_mark = dict(linestyle='', marker='D', mfc='none', mec='#c0392b', markersize=7)
     legend, shown = {}, []
     for at, (_, values, paper) in enumerate(rows):
-        if len(values):
+        if values:
             axes.barh(at, np.mean(values), color='#9ec3e6', height=0.7)
             dots = axes.plot(values, [at] * len(values), 'o', color='#1f4e79', markersize=4)
             legend['here, one run each'] = dots[0]
@@ -111,29 +113,3 @@ def plot(table: Table, results: Results, title: str) -> bytes:
     png = io.BytesIO()
     FigureCanvasAgg(figure).print_png(png)
     return png.getvalue()
-
-
-def write_report(
-    path: Path, table: Table, results: Results, *, without_crf: Results, heading: str, notes: str
-) -> Path:
-    """Write Markdown, CSV and plot.
-
-    Args:
-        path: Without the ending.
-        table: What to show.
-        results: mIoU in percent.
-        without_crf: The same before the CRF.
-        heading: Of the page and the plot.
-        notes: Text below the table.
-
-    Returns:
-        The path of the Markdown.
-    """
-    page, text, picture = (path.with_name(path.name + end) for end in ('.md', '.csv', '.png'))
-    write_atomically(text, csv_text(table, results, without_crf).encode())
-    write_atomically(picture, plot(table, results, heading))
-    content = (
-        f'# {heading}\n\n{markdown(table, results)}\n{notes}\n\n![{heading}]({picture.name})\n'
-    )
-    write_atomically(page, content.encode())
-    return page

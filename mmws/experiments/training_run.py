@@ -4,32 +4,34 @@ from __future__ import annotations
 
 import json
 import os
+import platform
+import re
 import shlex
 import shutil
+import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from pathlib import Path
 
 import torch
 from mmengine.config import Config, DictAction
 
+import mmws
 from mmws.checkpoint import read_checkpoint
 from mmws.files.atomic_write import write_atomically
+from mmws.files.worker_pool import available_cores
 from mmws.run_config import checkpoint_file
 
 from .identity import check_identity, identify, write_identity
-from .jobs import Job, files_made
-from .machine import made_with, project_root
-
-Launcher = tuple[Sequence[str], Sequence[str]]
+from .jobs import Job
 
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """A variation of a config, trained once.
+    """A variation of a config, trained and tested once.
 
     Attributes:
         name: Unique; shown to the user.
@@ -38,11 +40,10 @@ class TrainingRun:
         folder: For ``settings.json`` (what the run depends on), ``result.json``, ``predictions``,
             logs, checkpoints. The merged config is written beside it, as ``<folder>.py``.
         needs: Names of the jobs before it.
-        tested: Whether ``tools/test.py`` measures the result; otherwise the last validation does.
-        test_flags: More flags for it, such as ``--tta``.
-        batch_size: Images a process, where several share the config's batch.
-        launcher: The program and its arguments in place of ``python``, and flags for the tools;
-            see :func:`torchrun` and :func:`srun`.
+        test_flags: More flags for ``tools/test.py``, such as ``--tta``.
+        gpus: They share the batch of the config.
+        launcher: ``'none'``, ``'pytorch'`` (torchrun on this machine) or ``'slurm'``, which takes
+            the arguments in the variable ``SRUN_ARGS``, as ``tools/slurm_train.sh`` does.
     """
 
     name: str
@@ -50,10 +51,9 @@ class TrainingRun:
     options: Mapping[str, object]
     folder: Path
     needs: tuple[str, ...] = ()
-    tested: bool = True
     test_flags: Sequence[str] = ()
-    batch_size: int | None = None
-    launcher: Launcher = field(default_factory=lambda: ((sys.executable,), ()))
+    gpus: int = 1
+    launcher: str = 'none'
 
     @cached_property
     def config(self) -> Config:
@@ -67,10 +67,6 @@ class TrainingRun:
         return self.folder.with_name(f'{self.folder.name}.py')
 
     @property
-    def result_path(self) -> Path:
-        return self.folder / 'result.json'
-
-    @property
     def predictions(self) -> Path:
         return self.folder / 'predictions'
 
@@ -78,6 +74,17 @@ class TrainingRun:
     def archive(self) -> Path:
         """For the test server."""
         return self.folder / 'submission' / 'results.tar.gz'
+
+    @property
+    def result_path(self) -> Path:
+        return self.folder / 'result.json'
+
+    def result(self) -> dict | None:
+        """Return what was measured (``mIoU`` in percent, ...) and what it was ``made_with``.
+
+        None while there is no result.
+        """
+        return json.loads(self.result_path.read_text()) if self.result_path.is_file() else None
 
     def check(self) -> None:
         """Refuse a folder with a run of something else, finished or not.
@@ -92,39 +99,49 @@ class TrainingRun:
 
     def job(self) -> Job:
         """Train and test where there is no result yet."""
-        commands = [self._command('train.py', '--resume', '--work-dir', self.folder)]
-        if self.batch_size is not None:
-            commands[0] += ['--cfg-options', f'train_dataloader.batch_size={self.batch_size}']
-        if self.tested:
-            commands.append(self._test('test', '--out', self.predictions))
         return Job(
             name=self.name,
-            commands=commands,
+            steps=self._train_and_test,
             log=self.folder / 'log.txt',
             done=self.result_path.is_file,
             needs=self.needs,
-            start=self._start,
-            finish=self._finish,
             progress=partial(training_progress, self.folder),
         )
+
+    def _train_and_test(self) -> Iterator[list]:
+        write_identity(self.folder, self._identity())
+        write_atomically(self.config_path, self.config.pretty_text.encode())
+        batch = []
+        if self.gpus > 1:
+            share = self.config.train_dataloader.batch_size // self.gpus
+            batch = ['--cfg-options', f'train_dataloader.batch_size={share}']
+        yield self._command('train.py', '--resume', '--work-dir', self.folder, *batch)
+        segments = self.config.default_scope == 'mmseg'
+        yield self._test('test', *(('--out', self.predictions) if segments else ()))
+        newest = sorted((self.folder / 'test').glob('*/*.json'))[-1]
+        metrics = json.loads(newest.read_text().splitlines()[-1])
+        result = {key: value for key, value in metrics.items() if 'time' not in key}
+        _keep_weights(self.folder)
+        result['made_with'] = made_with(self.folder)
+        write_atomically(self.result_path, json.dumps(result).encode())
 
     def submission_job(self) -> Job:
         """Pack the predictions of VOC's test images for the server that has their masks."""
         folder = self.archive.parent
         images = 'test_dataloader.dataset.ann_file=ImageSets/Segmentation/test.txt'
+
+        def steps() -> Iterator[list]:
+            # The tool refuses what an interrupted run has left.
+            shutil.rmtree(folder, ignore_errors=True)
+            options = ('--format-only', '--out', folder, '--cfg-options', images)
+            yield self._test('submission_test', *options)
+
         return Job(
             name=f'{self.name}, archive for the test server',
-            commands=[
-                self._test(
-                    *('submission_test', '--format-only', '--out', folder, '--cfg-options', images)
-                )
-            ],
+            steps=steps,
             log=self.folder / 'log.txt',
             done=self.archive.is_file,
             needs=(self.name,),
-            # The tool refuses what an interrupted run has left.
-            start=partial(shutil.rmtree, folder, ignore_errors=True),
-            progress=partial(files_made, folder),
         )
 
     def by_hand(self) -> list[str]:
@@ -133,42 +150,43 @@ class TrainingRun:
         tail = ['--cfg-options', *options] if options else []
         train = ['tools/train.py', self.base, '--work-dir', self.folder, *tail]
         test = ['tools/test.py', self.base, self.folder, *self.test_flags, *tail]
-        commands = [train, test] if self.tested else [train]
-        return [shlex.join(['python', *map(str, command)]) for command in commands]
+        return [shlex.join(['python', *map(str, command)]) for command in (train, test)]
 
     def _test(self, work_dir: str, *arguments) -> list:
-        work_dir = self.folder / work_dir
-        return self._command(
-            'test.py', self.folder, '--work-dir', work_dir, *self.test_flags, *arguments
-        )
+        flags = ('--work-dir', self.folder / work_dir, *self.test_flags)
+        return self._command('test.py', self.folder, *flags, *arguments)
 
     def _command(self, tool: str, *arguments) -> list:
-        program, flags = self.launcher
-        return [*program, project_root() / 'tools' / tool, self.config_path, *flags, *arguments]
+        gpus, program = self.gpus, [sys.executable]
+        if self.launcher == 'pytorch':
+            # Standalone: it finds a free port, so that two runs on a machine do not meet.
+            module = ('-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', gpus)
+            program = [sys.executable, *module]
+        elif self.launcher == 'slurm':
+            resources = (f'--ntasks={gpus}', f'--ntasks-per-node={gpus}', f'--gres=gpu:{gpus}')
+            # The user's come last, and so win.
+            more = shlex.split(os.environ.get('SRUN_ARGS', ''))
+            fixed = ('--cpus-per-task=5', '--kill-on-bad-exit=1')
+            program = ['srun', *resources, *fixed, *more, sys.executable, '-u']
+        flags = () if self.launcher == 'none' else ('--launcher', self.launcher)
+        path = project_root() / 'tools' / tool
+        return [*program, path, self.config_path, *flags, *arguments]
 
-    def _start(self) -> None:
-        write_identity(self.folder, self._identity())
-        write_atomically(self.config_path, self.config.pretty_text.encode())
 
-    def _finish(self) -> None:
-        if self.tested:
-            newest = sorted((self.folder / 'test').glob('*/*.json'))[-1]
-            metrics = json.loads(newest.read_text().splitlines()[-1])
-        else:
-            metrics = [log for log in training_log(self.folder) if 'loss' not in log][-1]
-        result = {key: value for key, value in metrics.items() if 'time' not in key}
-        result['made_with'] = made_with(self.folder)
-        _keep_weights(self.folder)
-        write_atomically(self.result_path, json.dumps(result).encode())
+def project_root() -> Path:
+    """Return the folder that holds ``configs`` and ``tools``: the checkout, or ``mmws/.mim``.
 
-    def result(self) -> dict | None:
-        """Return what was measured (``mIoU`` in percent, ...) and what it was ``made_with``.
-
-        None while there is no result.
-        """
-        if not self.result_path.is_file():
-            return None
-        return json.loads(self.result_path.read_text())
+    Raises:
+        FileNotFoundError: There is neither.
+    """
+    package = Path(mmws.__file__).parent
+    for root in (package.parent, package / '.mim'):
+        if (root / 'configs' / 'msws').is_dir() and (root / 'tools' / 'train.py').is_file():
+            return root
+    raise FileNotFoundError(
+        f'configs and tools of mmws are neither beside {package} nor in it. Install mmws from a '
+        'wheel or from a checkout.'
+    )
 
 
 @cache
@@ -203,28 +221,34 @@ def _keep_weights(folder: Path) -> None:
             path.unlink()
 
 
-def torchrun(processes: int) -> Launcher:
-    """The launcher of a :class:`TrainingRun` on several GPUs of this machine."""
-    # Standalone: it finds a free port, so that two runs on a machine do not meet.
-    options = ('--standalone', '--nproc-per-node', str(processes))
-    return (sys.executable, '-m', 'torch.distributed.run', *options), ('--launcher', 'pytorch')
+def made_with(folder: Path) -> str:
+    """Say which versions, commit and device gave the result in a folder.
 
-
-def srun(processes: int, environment: Mapping[str, str] = os.environ) -> Launcher:
-    """The launcher of a :class:`TrainingRun` on GPUs that Slurm gives.
-
-    Args:
-        processes: One for each GPU.
-        environment: Its ``SRUN_ARGS`` come last, as in ``tools/slurm_train.sh``, and so win:
-            ``-p PARTITION``, or ``--gres`` and ``--ntasks-per-node`` of several machines.
+    The device is the GPU in the newest log of the training, else this machine's cores.
     """
-    program = (
-        *('srun', f'--ntasks={processes}', f'--ntasks-per-node={processes}'),
-        *(f'--gres=gpu:{processes}', '--cpus-per-task=5', '--kill-on-bad-exit=1'),
-        *shlex.split(environment.get('SRUN_ARGS', '')),
-        *(sys.executable, '-u'),
+    logs = sorted(folder.glob('*/*.log'))
+    gpu = re.search(r'^ *GPU [\d,]+: (.+)$', logs[-1].read_text(), re.MULTILINE) if logs else None
+    version, revision = mmws.__version__, commit(project_root())
+    return ', '.join(
+        [
+            f'mmws {version} ({revision})' if revision else f'mmws {version}',
+            f'torch {torch.__version__}',
+            f'Python {platform.python_version()}',
+            gpu[1].strip() if gpu else f'{available_cores()} CPU cores',
+        ]
     )
-    return program, ('--launcher', 'slurm')
+
+
+def commit(root: Path) -> str | None:
+    """Return the short hash of a checkout, with ``-dirty`` after changes; None elsewhere."""
+    if not (root / '.git').exists():
+        return None
+    command = ('git', '-C', str(root), 'describe', '--always', '--dirty', '--exclude', '*')
+    try:
+        done = subprocess.run(command, capture_output=True, text=True)
+    except OSError:  # there is no git
+        return None
+    return done.stdout.strip() or None
 
 
 def training_log(folder: Path) -> list[dict]:

@@ -1,38 +1,38 @@
-"""Data of the user's own in VOC's layout, and what a table needs of them."""
+"""Data of the user's own in VOC's layout: what is there, what is missing, where it comes from."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from mmengine.config import Config
 
 from mmws.files.folder import SeedFolder
 from mmws.files.id_list import read_ids
 
-from .cells import NOISE_DRAWS, SOURCES, Training
-from .jobs import Job
-from .training_run import TrainingRun
+from .cells import NOISE_DRAWS, SOURCES, TWELVE, Training
+from .data import LISTS, VOC_ROOT, Data
 
-_DEFAULT_ROOT = Path('data/VOCdevkit/VOC2012')
-_LISTS = Path('ImageSets', 'Segmentation')
+_SUFFIXES = {'JPEGImages': '.jpg', 'Annotations': '.xml'}
 
 
 @dataclass(frozen=True)
-class VOCData:
-    """Data that are there already, in VOC's layout.
+class VOCData(Data):
+    """Data that are there already.
 
     Attributes:
         folder: Where the results go.
-        root: The data, with ``seeds`` and ``noisy``; None for ``data/VOCdevkit/VOC2012``,
-            ``data/seeds`` and ``data/noisy``, as the configs have it.
+        root: The data.
+        seed_root: The parent of ``seeds`` and ``noisy``.
         weights: A config on VGG16 whose weights and normalisation all trainings on VGG16 take.
     """
 
     folder: Path
-    root: Path | None = None
+    root: Path = VOC_ROOT
+    seed_root: Path = Path('data')
     weights: Path | None = None
 
     kind = 'voc12'
@@ -44,91 +44,38 @@ class VOCData:
     def name(self) -> str:
         return self.folder.name
 
-    def options(self, training: Training, epochs: int | None) -> dict[str, object]:
-        """What a training has instead of its base config, by dotted names, to read these data."""
-        options: dict[str, object] = {}
-        dataset = 'train_dataloader.dataset'
-        if self.root is not None:
-            datasets = [f'{key}_dataloader.dataset' for key in ('val', 'test')]
-            datasets.append(f'{dataset}.dataset' if training.seeds else dataset)
-            options = {f'{key}.data_root': str(self.root) for key in datasets}
-        if training.seeds:
-            options[f'{dataset}.seed_root'] = str((self.root or Path('data')) / training.seed_root)
-            options[f'{dataset}.seed_dirs'] = list(training.seeds)
+    def options(self, training: Training) -> dict[str, object]:
+        options = super().options(training)
         if self.weights is not None and training.network == 'vgg16':
-            options |= _weights_of(self.weights)
-        if epochs is not None:
-            options |= {
-                'train_cfg.max_epochs': epochs,
-                'train_cfg.val_interval': epochs,
-                'param_scheduler.0.end': epochs + 1,  # as the configs: above 0 to the last epoch
-            }
+            model = Config.fromfile(self.weights).model
+            for part in ('backbone', 'decode_head'):
+                for key, value in model[part].init_cfg.items():
+                    options[f'model.{part}.init_cfg.{key}'] = value
+            for key in ('mean', 'std', 'bgr_to_rgb'):
+                options[f'model.data_preprocessor.{key}'] = model.data_preprocessor[key]
         return options
 
-    def needs(self, training: Training) -> tuple[str, ...]:
-        return ()
-
-    def jobs(self, trainings: Iterable[Training]) -> list[Job]:
-        return []
-
-    def check_claim(self) -> None:
-        """Every training says itself what it read."""
-
-    def check(self, runs: Iterable[TrainingRun]) -> None:
-        """Look for everything that trainings and tests read, before the first one starts.
-
-        Raises:
-            FileNotFoundError: Seeds, lists, images or masks are missing.
-        """
-        configs = {run.name: run.config for run in runs}
-        self._check_seeds(configs)
-        checked = set()
-        for name, cfg in configs.items():
-            train = cfg.train_dataloader.dataset
-            for dataset, masks in (
-                (train.get('dataset', train), 'dataset' not in train),
-                (cfg.test_dataloader.dataset, True),
-            ):
-                key = (dataset.data_root, dataset.ann_file, masks)
-                if key not in checked:
-                    checked.add(key)
-                    _check_files(dataset, masks=masks, run=name)
+    def check(self, trainings: Sequence[Training]) -> None:
+        folders = [self.seed_root / t.seed_folder / seed for t in trainings for seed in t.seeds]
+        problems = {folder: folder_problem(folder) for folder in folders}
+        missing = [folder for folder, problem in problems.items() if problem]
+        if missing:
+            commands = dict.fromkeys(how_to_make(folder, self.root) for folder in missing)
+            raise FileNotFoundError(
+                f'{len(missing)} seed folders are not ready, the first: {missing[0]} '
+                f'{problems[missing[0]]}. Make them with:\n'
+                + '\n'.join(f'  {command}' for command in commands)
+            )
+        needs = {'training'} if all(t.seeds for t in trainings) else {'training', 'masks'}
+        for item in checklist(self.root):
+            if item.problem and item.need in needs:
+                raise FileNotFoundError(
+                    f'{item.use}: {item.problem}. They come from {item.source}.'
+                )
 
     def without_test(self) -> str | None:
         """Say what keeps the test server's images from being predicted; None: nothing."""
-        root = self.root or _DEFAULT_ROOT
-        path = root / _LISTS / 'test.txt'
-        if not path.is_file():
-            return f'there is no {path}'
-        return missing_files(path, root / 'JPEGImages', '.jpg')
-
-    def _check_seeds(self, configs: Mapping[str, Config]) -> None:
-        problems: dict[Path, str] = {}
-        for name, cfg in configs.items():
-            dataset = cfg.train_dataloader.dataset
-            for seed in dataset.get('seed_dirs', []):
-                folder = Path(dataset.get('seed_root', ''), seed)
-                if folder not in problems and (problem := folder_problem(folder)):
-                    problems[folder] = f'{problem} (for {name})'
-        if problems:
-            folder, problem = next(iter(problems.items()))
-            root = self.root or _DEFAULT_ROOT
-            commands = dict.fromkeys(how_to_make(folder, root) for folder in problems)
-            raise FileNotFoundError(
-                f'{len(problems)} seed folders are not ready, the first: {folder} {problem}. Make '
-                'them with:\n' + '\n'.join(f'  {command}' for command in commands)
-            )
-
-
-def _weights_of(path: Path) -> dict[str, object]:
-    model = Config.fromfile(path).model
-    options: dict[str, object] = {}
-    for part in ('backbone', 'decode_head'):
-        for key, value in model[part].init_cfg.items():
-            options[f'model.{part}.init_cfg.{key}'] = value
-    for key in ('mean', 'std', 'bgr_to_rgb'):
-        options[f'model.data_preprocessor.{key}'] = model.data_preprocessor[key]
-    return options
+        return checklist(self.root)[-1].problem
 
 
 def folder_problem(folder: Path) -> str | None:
@@ -149,7 +96,7 @@ def how_to_make(folder: Path, root: Path) -> str:
     if source.ratio:
         return (
             f'python tools/make_noisy_labels.py {root / "SegmentationClassAug"} '
-            f'--list {root / _LISTS / "train_aug.txt"} --ratio {source.ratio} '
+            f'--list {root / LISTS / "train_aug.txt"} --ratio {source.ratio} '
             f'--draws {NOISE_DRAWS} --out {folder.parent}'
         )
     merge = f' --cfg-options seeds.merge={source.merge}' if source.merge else ''
@@ -159,25 +106,106 @@ def how_to_make(folder: Path, root: Path) -> str:
     )
 
 
-def _check_files(dataset: Mapping, *, masks: bool, run: str) -> None:
-    root, prefix = Path(dataset['data_root']), dataset['data_prefix']
-    path = root / dataset['ann_file']
-    if not path.is_file():
-        raise FileNotFoundError(f'the list {path} is missing (for {run}).')
-    folders = {root / prefix['img_path']: '.jpg'}
-    if masks:
-        folders[root / prefix['seg_map_path']] = '.png'
-    for folder, suffix in folders.items():
-        if problem := missing_files(path, folder, suffix):
-            raise FileNotFoundError(f'{problem} (for {run}).')
+class Item(NamedTuple):
+    """A part of VOC 2012, or of what the recipe takes beside it.
+
+    Attributes:
+        need: What cannot do without it: every ``'training'``, the making of ``'seeds'``,
+            trainings on the ``'masks'``, a start from other ``'weights'``, the ``'test'`` server.
+        name: Its path.
+        use: What it is for.
+        problem: What is missing; None: nothing.
+        source: Who publishes it.
+    """
+
+    need: str
+    name: str
+    use: str
+    problem: str | None
+    source: str
 
 
-def missing_files(ids: Path, folder: Path, suffix: str) -> str | None:
+def checklist(root: Path) -> list[Item]:
+    """Look at the data.
+
+    Args:
+        root: VOC 2012.
+
+    Returns:
+        Every part of it; the images of the test server are the last one.
+    """
+    trainval = 'the trainval archive of PASCAL VOC 2012 (VOCtrainval_11-May-2012.tar)'
+    server = 'the test archive of PASCAL VOC 2012, from its evaluation server'
+    code = 'the code of AffinityNet (PSA), IRN, SEAM or OAA (voc12/train_aug.txt): the same ids'
+    aug = (
+        'SBD, the Semantic Boundaries Dataset, as PNGs in one folder with the masks of VOC: the '
+        'field shares it as SegmentationClassAug (DeepLab, OAA, IRN). For val alone '
+        "trainval's SegmentationClass will do"
+    )
+    saliency = 'what OAA and ICD publish as saliency_aug (DSS), or your own: docs/saliency.md'
+    ademxapp = 'ademxapp, its model A1; the README of AffinityNet (PSA) names it'
+    deeplab = 'DeepLab (vgg16_20M.caffemodel), converted as docs/classification.md says'
+    lists, pretrained = root / LISTS, Path('data/pretrained')
+    res38 = pretrained / 'ilsvrc-cls_rna-a1_cls1000_ep-0001.params'
+    caffe = pretrained / 'vgg16_20M.pth'
+
+    def file(need: str, path: Path, use: str, source: str) -> Item:
+        return Item(need, str(path), use, _missing(path), source)
+
+    def files(need: str, folder: str, splits: Sequence[str], use: str, source: str) -> Item:
+        problems = [_missing_of(split, root, folder) for split in splits]
+        name = f'{root / folder} ({", ".join(splits)})'
+        return Item(need, name, use, next(filter(None, problems), None), source)
+
+    return [
+        file('training', lists / 'val.txt', '1,449 images to test on', trainval),
+        file('training', lists / 'train_aug.txt', '10,582 images to train on', code),
+        files('training', 'JPEGImages', ['train_aug', 'val'], 'the photos', trainval),
+        files('seeds', 'Annotations', ['train_aug'], 'image-level labels', trainval),
+        files('training', 'SegmentationClassAug', ['val'], 'masks to test with', aug),
+        files(
+            'masks', 'SegmentationClassAug', ['train_aug'], 'for "ground truth" and Table 1', aug
+        ),
+        files('seeds', 'saliency', ['train_aug'], 'where the background of seeds is', saliency),
+        file('seeds', res38, 'ResNet38 on ImageNet (torchvision downloads VGG16)', ademxapp),
+        file('weights', caffe, 'the VGG16 of the authors, for run_table.py --weights', deeplab),
+        files('test', 'JPEGImages', ['test'], 'images for the test server', server),
+    ]
+
+
+def lacking(root: Path) -> list[str]:
+    """Name what Table 6 lacks and nobody here can make."""
+    # Who has the seeds does not need what they are made of.
+    needs = ('training', 'seeds') if _unmade() else ('training',)
+    return [item.name for item in checklist(root) if item.problem and item.need in needs]
+
+
+def next_steps(root: Path) -> list[str]:
+    """Return the commands to go on with once nothing is :func:`lacking`."""
+    steps = []
+    for command in dict.fromkeys(how_to_make(folder, root) for folder in _unmade()):
+        steps += [f'python tools/train.py {command.split()[2]}', command]
+    return steps or ['python tools/run_table.py table6 --data voc12 --repeats 3']
+
+
+def _unmade() -> list[Path]:
+    folders = [VOCData.seed_root / TWELVE.seed_folder / name for name in TWELVE.seeds]
+    return [folder for folder in folders if folder_problem(folder)]
+
+
+def _missing(path: Path) -> str | None:
+    return None if path.is_file() else f'there is no {path}'
+
+
+def _missing_of(split: str, root: Path, name: str) -> str | None:
     """Say which files of a list a folder lacks, from one look at it; None: none."""
+    ids, folder, suffix = root / LISTS / f'{split}.txt', root / name, _SUFFIXES.get(name, '.png')
+    if not ids.is_file():
+        return f'there is no {ids}'
     there = set(os.listdir(folder)) if folder.is_dir() else set()
     wanted = read_ids(ids, lambda image_id: image_id + suffix in there)
-    missing = [image_id for image_id in wanted if image_id + suffix not in there]
+    missing = [image_id + suffix for image_id in wanted if image_id + suffix not in there]
     if not missing:
         return None
-    first = folder / f'{missing[0]}{suffix}'
+    first = folder / missing[0]
     return f'{len(missing)} of the {len(wanted)} files of {ids} are missing, the first: {first}'

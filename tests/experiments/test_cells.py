@@ -94,8 +94,15 @@ def test_the_papers_figures_of_shared_cells_agree():
     assert figures['vgg16_both'] == 63.8
 
 
-def test_each_seed_folder_has_a_source():
-    assert SOURCES['res38_crf_x0.75'].network == 'res38'
-    assert (SOURCES['vgg16_crf_max'].network, SOURCES['vgg16_crf_max'].merge) == ('vgg16', 'max')
-    assert SOURCES['noise0.3_11'].ratio == 0.3
-    assert len(SOURCES) == 12 + 2 * 2 + 3 * 12
+@pytest.mark.parametrize(
+    ('folder', 'network', 'merge', 'ratio'),
+    [
+        ('res38_crf_x0.75', 'res38', '', 0),
+        ('vgg16_crf_max', 'vgg16', 'max', 0),
+        ('noise0.3_11', '', '', 0.3),
+    ],
+)
+def test_each_seed_folder_has_a_source(folder, network, merge, ratio):
+    source = SOURCES[folder]
+    assert (source.network, source.merge, source.ratio) == (network, merge, ratio)
+    assert folder in source.folders and len(SOURCES) == 12 + 2 * 2 + 3 * 12

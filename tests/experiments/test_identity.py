@@ -14,36 +14,34 @@ def files(voc_tree, tmp_path):
     shutil.copytree(voc_tree.root / 'ImageSets', root / 'ImageSets')
     for name in ('mine', 'theirs'):
         shutil.copytree(voc_tree.seed_root / voc_tree.seed_names[0], root / name)
-    manifest = dict(recipe=dict(checkpoint='abc'), complete=True)
-    (root / 'mine/seed.json').write_text(json.dumps(manifest))
+    write_recipe(root, 'abc')
     (root / 'weights.pth').write_bytes(b'1')
     return root
 
 
-def config(root, **changes):
+def write_recipe(root, checkpoint):
+    manifest = dict(recipe=dict(checkpoint=checkpoint), complete=True)
+    (root / 'mine/seed.json').write_text(json.dumps(manifest))
+
+
+def identity(root, test=('--tta',), **changes):
     dataset = dict(data_root=str(root), ann_file='ImageSets/Segmentation/train_aug.txt')
     seeds = dict(dataset=dataset, seed_root=str(root), seed_dirs=['mine', 'theirs'])
     cfg = Config(
         dict(
             train_dataloader=dict(num_workers=4, dataset=seeds),
             model=dict(backbone=dict(init_cfg=dict(checkpoint=str(root / 'weights.pth')))),
-            default_hooks=dict(checkpoint=dict(interval=1)),
             train_cfg=dict(max_epochs=20),
         )
     )
     cfg.merge_from_dict(changes)
-    return cfg
+    return identify(cfg, test=list(test))
 
 
 @pytest.fixture
 def finished(files, tmp_path):
-    write_identity(tmp_path / 'run', identify(config(files), test=['--tta']))
+    write_identity(tmp_path / 'run', identity(files))
     return tmp_path / 'run'
-
-
-def change_recipe(root):
-    manifest = dict(recipe=dict(checkpoint='def'), complete=True)
-    (root / 'mine/seed.json').write_text(json.dumps(manifest))
 
 
 def change_png(root):
@@ -54,41 +52,40 @@ def change_png(root):
 @pytest.mark.parametrize(
     ('change', 'named'),
     [
-        (change_recipe, 'seeds .*/mine is .* there and .* here'),
+        (lambda root: write_recipe(root, 'def'), "seeds .*/mine is '.*' there and '.*' here"),
         (change_png, 'seeds .*/theirs is'),
         (lambda root: (root / 'weights.pth').write_bytes(b'22'), 'weights .*/weights.pth is'),
         (
             lambda root: (root / 'ImageSets/Segmentation/train_aug.txt').write_text('a\n'),
-            'lists .*/train_aug.txt is',
+            'list .*/train_aug.txt is',
         ),
     ],
 )
 def test_a_file_that_has_changed_is_named(files, finished, change, named):
-    check_identity(finished, identify(config(files), test=['--tta']))
+    check_identity(finished, identity(files))
     change(files)
     with pytest.raises(FileExistsError, match=named) as caught:
-        check_identity(finished, identify(config(files), test=['--tta']))
+        check_identity(finished, identity(files))
     assert str(caught.value).count(' there and ') == 1  # nothing else differs
     assert 'Choose another folder with --out' in str(caught.value)
 
 
 def test_other_settings_are_named(files, finished):
-    longer = config(files, **{'train_cfg.max_epochs': 30})
     with pytest.raises(FileExistsError, match='config.train_cfg.max_epochs is 20 there and 30 her'):
-        check_identity(finished, identify(longer, test=['--tta']))
+        check_identity(finished, identity(files, **{'train_cfg.max_epochs': 30}))
     with pytest.raises(FileExistsError, match=r"test is \['--tta'\] there and \[\] here"):
-        check_identity(finished, identify(config(files), test=[]))
+        check_identity(finished, identity(files, test=()))
 
 
 def test_what_changes_no_result_is_not_compared(files, finished):
-    faster = config(files, **{'train_dataloader.num_workers': 1})
     shutil.rmtree(files / 'mine')  # the disk was full
-    check_identity(finished, identify(faster, test=['--tta']))
+    check_identity(finished, identity(files, **{'train_dataloader.num_workers': 1}))
 
 
-@pytest.mark.parametrize('left', ['result.json', 'epoch_1.pth'])
+@pytest.mark.parametrize('left', ['result.json', '20261125/vis_data/scalars.json'])
 def test_a_run_that_wrote_nothing_down_is_refused(tmp_path, left):
     check_identity(tmp_path, {})
+    (tmp_path / left).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / left).write_text('{}')
-    with pytest.raises(FileExistsError, match=r'there is no settings.json \(an older version'):
+    with pytest.raises(FileExistsError, match='holds 1 .json files but no settings.json'):
         check_identity(tmp_path, {})

@@ -11,13 +11,8 @@ from mmws.experiments.jobs import Job, JobFailed, hand_out, run_jobs
 
 def write_job(folder, name, code='', needs=()):
     target = folder / name
-    return Job(
-        name=name,
-        commands=[[sys.executable, '-c', code or f'open({str(target)!r}, "w").write({name!r})']],
-        log=folder / f'{name}.log',
-        done=target.is_file,
-        needs=needs,
-    )
+    command = [sys.executable, '-c', code or f'open({str(target)!r}, "w").write({name!r})']
+    return Job(name, lambda: [command], folder / f'{name}.log', target.is_file, needs)
 
 
 def test_jobs_wait_for_what_they_need(tmp_path):
@@ -38,18 +33,17 @@ def test_what_is_done_is_not_run_again(tmp_path):
     assert run_jobs(jobs, 1, say=lambda _: None) == 0
 
 
-def test_commands_run_in_order_between_start_and_finish(tmp_path):
-    log, called = tmp_path / 'log.txt', []
-    job = Job(
-        name='both',
-        commands=[[sys.executable, '-c', f'print({n})'] for n in (1, 2)],
-        log=log,
-        done=lambda: False,
-        start=lambda: called.append(log.exists()),
-        finish=lambda: called.append(log.read_text().split()),
-    )
-    run_jobs([job], 1, say=lambda _: None)
-    assert called == [False, ['1', '2']]
+def test_what_a_job_does_between_its_commands_runs_in_their_order(tmp_path):
+    log, seen = tmp_path / 'log.txt', []
+
+    def steps():
+        seen.append(log.exists())
+        for number in (1, 2):
+            yield [sys.executable, '-c', f'print({number})']
+            seen.append(log.read_text().split())
+
+    run_jobs([Job('both', steps, log, done=lambda: False)], 1, say=lambda _: None)
+    assert seen == [False, ['1'], ['1', '2']]
 
 
 def test_a_failing_job_stops_the_others_and_shows_the_end_of_its_log(tmp_path):
@@ -62,22 +56,32 @@ def test_a_failing_job_stops_the_others_and_shows_the_end_of_its_log(tmp_path):
 def test_each_job_at_a_time_has_a_gpu_of_its_own(tmp_path):
     code = 'import os, time; time.sleep(0.3); print(os.environ["CUDA_VISIBLE_DEVICES"])'
     logs = [tmp_path / f'{n}.txt' for n in range(3)]
-    jobs = [
-        Job(str(n), [[sys.executable, '-c', code]], log, done=lambda: False)
-        for n, log in enumerate(logs)
-    ]
+    command = [sys.executable, '-c', code]
+    jobs = [Job(log.stem, lambda: [command], log, done=lambda: False) for log in logs]
     run_jobs(jobs, 2, devices=['4', '7'], say=lambda _: None)
     seen = [log.read_text().strip() for log in logs]
     assert sorted(seen[:2]) == ['4', '7']
     assert seen[2] in ('4', '7')
 
 
-def test_the_gpus_handed_out_are_the_ones_that_the_user_chose():
-    assert hand_out(2, 2, {}) == ['0', '1']
-    assert hand_out(2, 2, {'CUDA_VISIBLE_DEVICES': '2,3'}) == ['2', '3']
-    assert hand_out(2, 3, {'CUDA_VISIBLE_DEVICES': '2, 3,-1,5'}) == ['2', '3', '2']
-    assert hand_out(4, 2, {}) == ['0', '1']
-    assert hand_out(1, 3, {}) == hand_out(0, 3, {}) == []
+@pytest.mark.parametrize(
+    ('gpus', 'at_once', 'visible', 'devices'),
+    [
+        (2, 2, None, ['0', '1']),
+        (2, 2, '2,3', ['2', '3']),
+        (2, 3, '2, 3,-1,5', ['2', '3', '2']),
+        (4, 2, None, ['0', '1']),
+        (1, 3, None, []),
+        (0, 3, None, []),
+    ],
+)
+def test_the_gpus_handed_out_are_the_ones_that_the_user_chose(
+    monkeypatch, gpus, at_once, visible, devices
+):
+    monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
+    if visible is not None:
+        monkeypatch.setenv('CUDA_VISIBLE_DEVICES', visible)
+    assert hand_out(gpus, at_once) == devices
 
 
 def test_a_script_of_this_python_runs_in_a_fork_with_its_arguments(tmp_path):
@@ -92,7 +96,7 @@ def test_a_script_of_this_python_runs_in_a_fork_with_its_arguments(tmp_path):
         '    sys.exit(sys.argv[1])\n'
     )
     log = tmp_path / 'log.txt'
-    job = Job('a', [[sys.executable, script, 'two words']], log, lambda: False)
+    job = Job('a', lambda: [[sys.executable, script, 'two words']], log, lambda: False)
     with pytest.raises(JobFailed, match='two words'):  # as the interpreter, which prints it
         run_jobs([job], 1, say=lambda _: None)
     assert f"['two words'] 1 {os.getpid()}\nerror\ntwo words\n" == log.read_text()
@@ -106,7 +110,8 @@ def test_commands_end_with_a_killed_parent(tmp_path):
         'import sys, pathlib\n'
         'from mmws.experiments.jobs import Job, run_jobs\n'
         f'log = pathlib.Path({str(tmp_path / "log")!r})\n'
-        f'job = Job("a", [[sys.executable, "-c", {child!r}]], log, done=lambda: False)\n'
+        f'command = [sys.executable, "-c", {child!r}]\n'
+        'job = Job("a", lambda: [command], log, done=lambda: False)\n'
         'run_jobs([job], 1)\n'
     )
     parent = subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.DEVNULL)

@@ -16,7 +16,7 @@ def test_masks_that_are_not_there_leave_the_folder_free(tmp_path):
     assert not out.exists()
     SmallData(out, train=2, val=1, masks=masks).check([])
     with pytest.raises(FileExistsError, match='train is 2 there and 3 here'):
-        SmallData(out, train=3, val=1).check_claim()
+        SmallData(out, train=3, val=1).check_identity()
 
 
 @pytest.mark.parametrize(
@@ -30,10 +30,10 @@ def test_masks_that_are_not_there_leave_the_folder_free(tmp_path):
 )
 def test_jobs_that_write_files_say_how_many_are_there(tmp_path, job, folder, suffix, total):
     data = SmallData(tmp_path, train=5, val=2)
-    jobs = data.jobs(training for table in TABLES.values() for training in table.trainings.values())
+    jobs = data.jobs([t for table in TABLES.values() for t in table.trainings.values()])
     (found,) = [made for made in jobs if made.name == job]
     assert found.progress() == f'0 of {total} files'
     (data.root / folder).mkdir(parents=True)
     for name in (f'a{suffix}', f'b{suffix}', f'.c{suffix}', 'seed.json'):
-        (data.root / folder / name).touch()
+        (data.root / folder / name).write_text('{}')
     assert found.progress() == f'2 of {total} files'

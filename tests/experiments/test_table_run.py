@@ -8,43 +8,34 @@ from mmws.experiments.small_data import SmallData
 from mmws.experiments.table_run import TableRun
 from mmws.experiments.voc_data import VOCData
 
-MADE = dict(mmws='0.1', commit='abc', torch='2.6', Python='3.11', device='NVIDIA H100')
+MADE = ['mmws 0.1 (abc), 2 CPU cores', 'mmws 0.1 (def), NVIDIA H100']
 
 
 @pytest.fixture
 def data(voc_tree, tmp_path):
-    return VOCData(tmp_path / 'out', voc_tree.root)
+    return VOCData(tmp_path / 'out', voc_tree.root, voc_tree.root)
 
 
-def finish(run, **result):
+def start(run):
+    return list(map(str, next(iter(run.job().steps()))))
+
+
+def finish(run, made=MADE[0], **result):
     """Leave what a finished run leaves."""
-    run.job().start()
-    run.result_path.write_text(json.dumps(dict(made_with=MADE, **result)))
-
-
-def batch_options(run):
-    return {o for job in run.jobs() for c in job.commands for o in map(str, c) if 'batch_size' in o}
+    start(run)
+    run.result_path.write_text(json.dumps(dict(made_with=made, **result)))
 
 
 def test_gpus_share_the_batch_of_the_config(data):
-    assert batch_options(TableRun('table6', data)) == set()
-    run = TableRun('table6', data, gpus=4, cells=['gt'])
-    assert batch_options(run) == {'train_dataloader.batch_size=4'}
-    assert run.runs()[0].config.train_dataloader.batch_size == 16
-    train, test = run.jobs()[0].commands
-    assert '--standalone' in train and '--standalone' in test
+    assert not any('batch_size' in part for part in start(TableRun('table6', data).runs()[0]))
+    run = TableRun('table6', data, gpus=4, launcher='pytorch', cells=['gt'])
+    (gt,) = run.runs()
+    assert start(gt)[-1] == 'train_dataloader.batch_size=4'
+    assert gt.config.train_dataloader.batch_size == 16
     with pytest.raises(ValueError, match='batches of 16 images, which 3 GPUs cannot share evenly'):
-        TableRun('table6', data, gpus=3)
-
-
-def test_launchers(data, tmp_path):
-    (job,) = TableRun('table6', data, gpus=2, launcher='slurm', cells=['gt']).jobs()
-    assert all(command[:2] == ['srun', '--ntasks=2'] for command in job.commands)
-    with pytest.raises(ValueError, match='2 GPUs need a launcher'):
-        TableRun('table6', data, gpus=2, launcher='none')
-    for options in (dict(gpus=2), dict(launcher='slurm')):
-        with pytest.raises(ValueError, match='--gpus and --launcher are for VOC'):
-            TableRun('table5', SmallData(tmp_path), **options)
+        TableRun('table6', data, gpus=3, launcher='slurm')
+    with pytest.raises(ValueError, match='--gpus and --launcher are for VOC'):
+        TableRun('table5', SmallData(data.folder), launcher='slurm')
 
 
 def test_the_archive_is_of_the_papers_cell_where_there_are_test_images(data, tmp_path):
@@ -56,51 +47,49 @@ def test_the_archive_is_of_the_papers_cell_where_there_are_test_images(data, tmp
     assert archives('table5', data) == archives('table6', data, cells=['gt']) == []
     assert archives('table6', VOCData(tmp_path / 'other', tmp_path)) == []
     assert archives('table6', SmallData(tmp_path / 'small')) == []
-    (command,) = TableRun('table6', data).jobs()[-1].commands
-    command = list(map(str, command))
+    (command,) = TableRun('table6', data).jobs()[-1].steps()
     assert {'--tta', '--crf', '--format-only'} <= set(command)
     assert command[-1] == 'test_dataloader.dataset.ann_file=ImageSets/Segmentation/test.txt'
 
 
-def test_a_finished_or_half_trained_cell_of_other_seeds_is_not_reported(data, voc_tree, tmp_path):
-    table = TableRun('table6', VOCData(tmp_path / 'out', tmp_path / 'voc'))
+def test_a_finished_or_half_trained_cell_of_other_seeds_is_not_reported(data, tmp_path):
+    table = TableRun('table6', VOCData(data.folder, tmp_path / 'voc', tmp_path / 'voc'))
     run = table.run(TWELVE)
-    folder = tmp_path / 'voc/seeds' / TWELVE.seeds[4]
-    folder.mkdir(parents=True)
-    (folder / 'seed.json').write_text('{"recipe": {"checkpoint": "old"}, "complete": true}')
+    manifest = tmp_path / 'voc/seeds' / TWELVE.seeds[4] / 'seed.json'
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text('{"recipe": {"checkpoint": "old"}, "complete": true}')
     finish(run, mIoU=50.0)
-    table.check_claims()
-    (folder / 'seed.json').write_text('{"recipe": {"checkpoint": "new"}, "complete": true}')
-    for left in (run.result_path, run.folder / 'epoch_1.pth'):
-        run.result_path.unlink()
-        left.write_text('{}')
+    table.check_identity()
+    manifest.write_text('{"recipe": {"checkpoint": "new"}, "complete": true}')
+    for _ in range(2):  # the result, then a half-trained run
         for cells in (None, ['gt']):  # the report shows all
-            with pytest.raises(FileExistsError, match=f'seeds .*{folder.name} is .* there and'):
-                TableRun('table6', table.data, cells=cells).check_claims()
-        with pytest.raises(FileExistsError, match='depend on something else'):
-            run.job().start()
-        run.result_path.touch()
+            with pytest.raises(FileExistsError, match=f'seeds .*{TWELVE.seeds[4]} is .* there and'):
+                TableRun('table6', table.data, cells=cells).check_identity()
+        with pytest.raises(FileExistsError, match='These results depend on it'):
+            start(run)
+        run.result_path.unlink(missing_ok=True)
 
 
 def test_a_trial_is_not_reported_as_the_real_thing(data):
     trial = TableRun('table6', data, epochs=1, cells=['gt'])
     finish(trial.run(MASKS), mIoU=1)
     with pytest.raises(FileExistsError, match='max_epochs is 1 there and 20 here'):
-        TableRun('table6', data, cells=['12seeds']).check_claims()
-    trial.check_claims()
+        TableRun('table6', data, cells=['12seeds']).check_identity()
+    trial.check_identity()
 
 
 def test_the_report_has_both_figures_the_papers_test_and_what_it_was_made_with(data):
     table = TableRun('table6', data)
     finish(table.run(MASKS), mIoU=70.0, mIoU_crf=71.5)
+    finish(table.run(TWELVE.plain()), MADE[1], mIoU=60.0, mIoU_crf=61.0)
     text = table.write_report().read_text()
     assert '| ground truth | 71.5 |' in text
-    (row,) = csv.DictReader((data.folder / 'table6.csv').open())
+    *_, row = csv.DictReader((data.folder / 'table6.csv').open())
     assert (row['mIoU'], row['mIoU_without_crf']) == ('71.5', '70.0')
     assert 'after the CRF (the CSV has it without, too)' in text
     assert 'test the paper reports 64.2 (server id QR50FW)' in text
     assert 'no archive for the test server yet: it is not finished' in text
-    assert 'Made with mmws 0.1, commit abc, torch 2.6, Python 3.11, NVIDIA H100.' in text
+    assert f'Made with {"; ".join(reversed(MADE))}.' in text
     archive = table.run(TWELVE).archive
     archive.parent.mkdir(parents=True)
     archive.touch()

@@ -1,3 +1,4 @@
+import subprocess
 import sys
 import tarfile
 
@@ -5,7 +6,7 @@ import pytest
 import torch
 
 from mmws.experiments.jobs import run_jobs
-from mmws.experiments.training_run import TrainingRun, srun, torchrun
+from mmws.experiments.training_run import TrainingRun, commit, made_with
 from mmws.version import __version__
 
 
@@ -15,33 +16,50 @@ def run(tiny_config_file, tmp_path):
     return TrainingRun('tiny', tiny_config_file, {'randomness.seed': 0}, tmp_path / 'cell')
 
 
+def first_command(run):
+    return list(map(str, next(iter(run.job().steps()))))
+
+
 def test_a_run_of_other_settings_is_refused_while_it_runs(run):
     run.check()
-    run.job().start()
+    first_command(run)
     run.check()
     trial = TrainingRun(run.name, run.base, {'train_cfg.max_epochs': 1}, run.folder)
-    for refuse in (trial.check, trial.job().start):
+    for refuse in (trial.check, lambda: first_command(trial)):
         with pytest.raises(FileExistsError, match='train_cfg.max_epochs is 2 there and 1 here'):
             refuse()
 
 
-def test_launchers_come_before_and_behind_the_tools(run):
-    def commands(launcher):
-        made = TrainingRun('a', run.base, {}, run.folder, launcher=launcher)
-        return [list(map(str, c)) for c in (*made.job().commands, *made.submission_job().commands)]
-
-    for command in commands(torchrun(4)):
-        module = [sys.executable, '-m', 'torch.distributed.run']
-        assert command[:6] == [*module, '--standalone', '--nproc-per-node', '4']
-        assert command[command.index('--launcher') + 1] == 'pytorch'
-    arguments = '-p long --comment "two words"'
-    for command in commands(srun(4, {'SRUN_ARGS': arguments})):
+@pytest.mark.parametrize(
+    ('launcher', 'begin', 'end'),
+    [
+        ('none', [], [sys.executable]),
+        (
+            'pytorch',
+            [sys.executable, '-m', 'torch.distributed.run', '--standalone'],
+            ['--nproc-per-node', '2'],
+        ),
+        (
+            'slurm',
+            ['srun', '--ntasks=2', '--ntasks-per-node=2', '--gres=gpu:2'],
+            ['-p', 'long', '--comment', 'two words', sys.executable, '-u'],
+        ),
+    ],
+)
+def test_launchers_come_before_and_behind_the_tools(run, monkeypatch, launcher, begin, end):
+    monkeypatch.setenv('SRUN_ARGS', '-p long --comment "two words"')
+    gpus = 1 if launcher == 'none' else 2
+    launched = TrainingRun('a', run.base, {}, run.folder, gpus=gpus, launcher=launcher)
+    (submission,) = launched.submission_job().steps()
+    for command in (first_command(launched), list(map(str, submission))):
         tool = next(i for i, part in enumerate(command) if part.endswith(('train.py', 'test.py')))
-        assert command[0] == 'srun' and {'--ntasks=4', '--gres=gpu:4'} <= set(command[:tool])
-        assert command[tool - 6 : tool] == [
-            *('-p', 'long', '--comment', 'two words', sys.executable, '-u')
-        ]
-        assert command[command.index('--launcher') + 1] == 'slurm'
+        assert command[: len(begin)] == begin and command[tool - len(end) : tool] == end
+        flags = [] if launcher == 'none' else ['--launcher', launcher]
+        assert command[tool + 2 : tool + 2 + len(flags)] == flags
+    # The tiny config has batches of 2.
+    share = ['--cfg-options', 'train_dataloader.batch_size=1']
+    assert (first_command(launched)[-2:] == share) == (gpus == 2)
+    assert launched.config.train_dataloader.batch_size == 2
 
 
 @pytest.mark.slow
@@ -53,8 +71,7 @@ def test_a_run_leaves_its_result_its_last_weights_and_an_archive(run, voc_tree):
     assert run_jobs(jobs, 2, say=lambda _: None) == 2
     result = run.result()
     assert 0 <= result['mIoU'] <= 100
-    made = result['made_with']
-    assert (made['mmws'], made['torch']) == (__version__, torch.__version__)
+    assert f'torch {torch.__version__}, Python 3' in result['made_with']
     (checkpoint,) = run.folder.glob('*.pth')
     assert checkpoint.name == 'epoch_2.pth'
     assert set(torch.load(checkpoint, weights_only=False)) == {'meta', 'state_dict'}
@@ -62,3 +79,31 @@ def test_a_run_leaves_its_result_its_last_weights_and_an_archive(run, voc_tree):
         names = sorted(name.rsplit('/', 1)[1] for name in archive.getnames())
     assert names == sorted(f'{image_id}.png' for image_id in voc_tree.ids['test'])
     assert run_jobs(jobs, 2, say=lambda _: None) == 0
+
+
+def test_the_commit_and_whether_files_were_changed(tmp_path):
+    assert commit(tmp_path) is None
+
+    def git(*arguments):
+        who = ('-c', 'user.name=a', '-c', 'user.email=a@b')
+        command = ('git', '-C', str(tmp_path), *who, *arguments)
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    git('init')
+    (tmp_path / 'a').write_text('1')
+    git('add', 'a')
+    git('commit', '-m', 'a')
+    git('tag', '-a', 'v1', '-m', 'v1')
+    short = git('rev-parse', '--short', 'HEAD')
+    assert commit(tmp_path) == short
+    (tmp_path / 'a').write_text('2')
+    assert commit(tmp_path) == f'{short}-dirty'
+
+
+def test_the_device_is_that_of_the_training_not_of_this_process(tmp_path):
+    assert made_with(tmp_path).startswith(f'mmws {__version__}')
+    assert made_with(tmp_path).endswith('CPU cores')
+    for start, gpu in (('2026', 'Old'), ('2027', 'NVIDIA H100 80GB HBM3')):
+        (tmp_path / start).mkdir()
+        (tmp_path / start / f'{start}.log').write_text(f'x\n    GPU 0,1: {gpu}\ny\n')
+    assert made_with(tmp_path).endswith(', NVIDIA H100 80GB HBM3')

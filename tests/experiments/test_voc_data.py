@@ -4,8 +4,8 @@ import pytest
 from mmengine.config import Config
 
 from mmws.experiments.cells import TABLES, TWELVE
-from mmws.experiments.machine import project_root
 from mmws.experiments.table_run import TableRun
+from mmws.experiments.training_run import project_root
 from mmws.experiments.voc_data import VOCData
 from mmws.files.folder import SeedFolder
 
@@ -14,8 +14,7 @@ CONFIGS = project_root() / 'configs' / 'msws'
 
 
 def check(data, *names):
-    table = TableRun('table6', data)
-    data.check([table.run(ALL[name]) for name in names])
+    data.check([ALL[name] for name in names])
 
 
 @pytest.fixture
@@ -27,7 +26,7 @@ def data(voc_tree, tmp_path):
         shutil.copytree(voc_tree.seed_root / voc_tree.seed_names[0], root / 'seeds' / name)
     for name in TWELVE.seeds[:2]:
         (root / 'seeds' / name / 'seed.json').write_text('{"recipe": {}}')
-    return VOCData(tmp_path / 'out', root)
+    return VOCData(tmp_path / 'out', root, root)
 
 
 def seeds_of(data, name):
@@ -43,7 +42,7 @@ def test_unfinished_and_empty_seed_folders_are_refused(data):
     shutil.rmtree(folder)
     SeedFolder(folder, dict(any=1)).prepare()
     with pytest.raises(
-        FileNotFoundError, match=rf'1 seed .*{TWELVE.seeds[3]} is unfinished \(for 12s'
+        FileNotFoundError, match=rf'1 seed .*{TWELVE.seeds[3]} is unfinished\. Make'
     ):
         check(data, '12seeds')
     (folder / 'seed.json').unlink()
@@ -74,7 +73,11 @@ def test_the_advice_makes_what_is_missing(data):
 @pytest.mark.parametrize(
     ('file', 'config', 'complaint'),
     [
-        ('ImageSets/Segmentation/train_aug.txt', '12seeds', 'the list .*train_aug.txt is missing'),
+        (
+            'ImageSets/Segmentation/train_aug.txt',
+            '12seeds',
+            'there is no .*train_aug.txt. They come from .*PSA',
+        ),
         ('JPEGImages/2007_train_aug_2.jpg', '12seeds', '1 of the 4 files .*train_aug_2.jpg'),
         ('JPEGImages/2007_val_0.jpg', '12seeds', '1 of the 3 files .*val_0.jpg'),
         ('SegmentationClassAug/2007_val_0.png', '12seeds', '1 of the 3 files .*val_0.png'),

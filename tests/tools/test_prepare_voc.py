@@ -29,7 +29,7 @@ def test_the_checklist_leads_to_the_table(tool, root, voc_tree, tmp_path):
     (root / 'saliency' / f'{voc_tree.ids["train_aug"][1]}.png').unlink()
     done = tool('prepare_voc.py', cwd=tmp_path)
     assert done.returncode == 1 and '1 of the 4 files of' in done.stdout
-    assert 'fetch data/VOCdevkit/VOC2012/saliency\n' in done.stdout
+    assert 'fetch data/VOCdevkit/VOC2012/saliency (train_aug)\n' in done.stdout
     (root / 'saliency' / f'{voc_tree.ids["train_aug"][1]}.png').touch()
     weights = tmp_path / 'data/pretrained/ilsvrc-cls_rna-a1_cls1000_ep-0001.params'
     weights.parent.mkdir()
