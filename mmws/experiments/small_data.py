@@ -20,6 +20,8 @@ from .training_run import TrainingRun, project_root, read_config
 
 # Blocks of 8 to 64 pixels are for photos of 500; these images have 96.
 _NOISE_BLOCKS = (4, 16)
+# tools/test.py measures them.
+_NO_VALIDATION = {'train_cfg.val_begin': 1_000_000}
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ class SmallData(Data):
         return {**vars(self), 'folder': None, 'masks': masks}
 
     def options(self, training: Training) -> dict[str, object]:
-        options = super().options(training)
+        options = super().options(training) | _NO_VALIDATION
         if self.masks is not None:
             options |= {f'{key}.type': 'PascalVOCDataset' for key in datasets_of(training)}
             options['model.decode_head.num_classes'] = len(self.classes)
@@ -115,7 +117,7 @@ class SmallData(Data):
     def classifier(self, network: str) -> TrainingRun:
         """The training of a classifier."""
         base = project_root() / 'configs' / 'shapes' / f'{network}_cam.py'
-        options: dict[str, object] = {'randomness.seed': self.seed}
+        options: dict[str, object] = {'randomness.seed': self.seed, **_NO_VALIDATION}
         for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
             options[f'{loader}.dataset.data_root'] = str(self.root)
             if self.masks is not None:
