@@ -5,26 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
+from typing import NamedTuple
 
 NOISE_DRAWS = 12
 CLASSIFIERS = ('vgg16', 'res38')
 _SCALES = ('x1.0', 'x0.75', 'x0.5')
+_LOSS = 'model.decode_head.loss_decode.'
+_UNTRAINED = {f'model.{part}.init_cfg': None for part in ('backbone', 'decode_head')}
 
 
 def _seeds(networks: Sequence[str], types: Sequence[str], tags: Sequence[str]) -> tuple[str, ...]:
     return tuple(f'{net}_{kind}_{tag}' for net, kind, tag in product(networks, types, tags))
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """One run of a command that makes seed folders.
 
     Attributes:
         name: What to call it.
         folders: The seed folders it makes, the last one last.
-        network: The classifier whose CAMs become seeds.
+        network: The classifier whose CAMs become seeds; empty for noise.
         merge: ``'max'`` or ``'mean'`` of the CAMs of three scales, in place of each alone.
-        ratio: Of noise that is drawn on the masks; there is no classifier then.
+        ratio: Of noise that is drawn on the masks.
     """
 
     name: str
@@ -34,27 +36,23 @@ class Source:
     ratio: float = 0.0
 
 
-def _cams(network: str, merge: str = '') -> Source:
-    folders = _seeds([network], ('threshold', 'crf'), (merge,) if merge else _SCALES)
+def _of_classifier(network: str, tags: Sequence[str] = _SCALES, merge: str = '') -> Source:
     name = f'{network} seeds' + (f' ({merge})' if merge else '')
-    return Source(name, folders, network=network, merge=merge)
+    return Source(name, _seeds([network], ('threshold', 'crf'), tags), network, merge)
 
 
-# Of the pilot experiment, Table 1.
-_NOISES = {
-    ratio: Source(
-        f'noise {ratio}',
-        tuple(f'noise{ratio}_{draw:02d}' for draw in range(NOISE_DRAWS)),
-        ratio=ratio,
-    )
-    for ratio in (0.1, 0.2, 0.3)
-}
+def _of_noise(ratio: float) -> Source:
+    folders = (f'noise{ratio}_{draw:02d}' for draw in range(NOISE_DRAWS))
+    return Source(f'noise {ratio}', tuple(folders), ratio=ratio)
+
+
+NOISES = {ratio: _of_noise(ratio) for ratio in (0.1, 0.2, 0.3)}  # of Table 1
 SOURCES = {
     folder: source
     for source in (
-        *map(_cams, CLASSIFIERS),
-        *(_cams('vgg16', merge) for merge in ('max', 'mean')),
-        *_NOISES.values(),
+        *map(_of_classifier, CLASSIFIERS),
+        *(_of_classifier('vgg16', [merge], merge) for merge in ('max', 'mean')),
+        *NOISES.values(),
     )
     for folder in source.folders
 }
@@ -96,29 +94,30 @@ class Training:
 
     def plain(self) -> Training:
         """With the plain average (Eq. 4) instead of WST."""
-        return replace(self, name=f'{self.name}_plain', options={**self.options, _SCALE: 0.0})
+        return replace(
+            self, name=f'{self.name}_plain', options={**self.options, _LOSS + 'scale': 0.0}
+        )
 
     def balanced(self) -> Training:
         """With a prediction that is balanced by class to select the seeds."""
-        return replace(self, name=f'{self.name}_balanced', options={**self.options, _BALANCE: 1.0})
+        return replace(
+            self, name=f'{self.name}_balanced', options={**self.options, _LOSS + 'balance': 1.0}
+        )
 
     def voted(self) -> Training:
+        """With their majority vote as one label."""
         return replace(self, name=f'{self.name}_vote', vote=True)
 
     def on_r101(self) -> Training:
+        """On ResNet101."""
         return replace(self, name=f'r101_{self.name}', network='r101')
 
     def from_nothing(self) -> Training:
         """Without pretrained weights."""
-        return replace(self, name=f'scratch_{self.name}', options={**self.options, **_UNTRAINED})
+        return replace(self, name=f'scratch_{self.name}', options=_UNTRAINED)
 
 
-_SCALE, _BALANCE = (f'model.decode_head.loss_decode.{key}' for key in ('scale', 'balance'))
-_UNTRAINED = {f'model.{part}.init_cfg': None for part in ('backbone', 'decode_head')}
-
-
-@dataclass(frozen=True)
-class Cell:
+class Cell(NamedTuple):
     """One figure of a table.
 
     Attributes:
@@ -134,8 +133,7 @@ class Cell:
     paper: float | None = None
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(NamedTuple):
     """A table of the paper, with the baselines that a reader will ask for.
 
     Attributes:
@@ -169,9 +167,9 @@ def _of_cams(networks: Sequence[str], kind: str, scales: str = 'x1.0') -> Traini
     return Training(name, _seeds(networks, types, tags))
 
 
-def _of_noise(ratio: float, labels: int) -> Training:
+def _noisy(ratio: float, labels: int) -> Training:
     name = f'noise{ratio}_{labels}label' + ('s' if labels > 1 else '')
-    return Training(name, _NOISES[ratio].folders[:labels])
+    return Training(name, NOISES[ratio].folders[:labels])
 
 
 MASKS = Training('gt')
@@ -188,11 +186,11 @@ _BASELINES = (
 def _pilot() -> Iterator[Cell]:
     # Section 3 of the paper comes before WST: several labels have their plain average.
     yield Cell(MASKS, 'noise 0 (ground truth)', 'one label', 72.1)
-    for ratio, papers in zip(_NOISES, [(70.6, 71.0), (68.1, 69.0), (64.8, 66.2)], strict=True):
+    for ratio, papers in zip(NOISES, [(70.6, 71.0), (68.1, 69.0), (64.8, 66.2)], strict=True):
         for labels, column, paper in zip((1, 2), ('one label', 'two labels'), papers, strict=True):
-            noisy = _of_noise(ratio, labels)
+            noisy = _noisy(ratio, labels)
             yield Cell(replace(noisy.plain(), name=noisy.name), f'noise {ratio}', column, paper)
-    twelve = _of_noise(0.3, 12)
+    twelve = _noisy(0.3, 12)
     yield Cell(twelve.plain(), 'noise 0.3', 'twelve, plain average')
     yield Cell(twelve, 'noise 0.3', 'twelve, WST')
     yield Cell(twelve.voted(), 'noise 0.3', 'majority vote of twelve')
@@ -220,8 +218,8 @@ _VGG16_BOTH = (_of_cams(['vgg16'], 'both'), _of_cams(['vgg16'], 'both', '3scales
 _FROM = {
     'CAM seeds, starting from the classifier': TWELVE,
     'CAM seeds, from nothing': TWELVE.from_nothing(),
-    'noise 0.3, starting from the classifier': _of_noise(0.3, 12),
-    'noise 0.3, from nothing': _of_noise(0.3, 12).from_nothing(),
+    'noise 0.3, starting from the classifier': _noisy(0.3, 12),
+    'noise 0.3, from nothing': _noisy(0.3, 12).from_nothing(),
 }
 
 TABLES = {
@@ -274,7 +272,7 @@ TABLES = {
         'ResNet101',
         (
             Cell(TWELVE.on_r101(), 'twelve seeds, WST', 'mIoU', 67.2),
-            *(replace(cell, training=cell.training.on_r101()) for cell in _BASELINES),
+            *(cell._replace(training=cell.training.on_r101()) for cell in _BASELINES),
         ),
         singles=tuple(single.on_r101() for single in SINGLES),
         data='voc12',
@@ -285,7 +283,7 @@ TABLES = {
         _grid(
             {row: [t.plain(), t, t.balanced()] for row, t in _FROM.items()},
             ['plain average', 'WST', 'balanced'],
-            [(None,) * 3] * 4,
+            [(None,) * 3] * len(_FROM),
         ),
         data='shapes',
         right_weight=True,

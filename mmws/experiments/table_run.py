@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -101,7 +100,7 @@ class TableRun:
         """Refuse results of other data or settings, in any cell that the report shows.
 
         Raises:
-            FileExistsError: The work dir holds some.
+            FileExistsError: There are some.
         """
         self.data.check_identity()
         for training in self.table.trainings.values():
@@ -154,6 +153,7 @@ class TableRun:
         return page
 
     def _notes(self, results: report.Results) -> Iterator[str]:
+        """What a reader has to know of the figures."""
         repeats = 'one training each'
         if self.repeats > 1:
             repeats = f'mean ± standard deviation of up to {self.repeats} trainings'
@@ -176,8 +176,7 @@ class TableRun:
                     f'There is no archive for the test server yet: {reason}. With the images of '
                     f'VOC 2012 test in place `tools/run_table.py {self.name}` makes it.'
                 )
-        made = dict.fromkeys(str(r['made_with']) for found in results.values() for r in found)
-        if made:
+        if made := dict.fromkeys(r['made_with'] for found in results.values() for r in found):
             yield f'Made with {"; ".join(made)}.'
         panels: dict[str, dict[str, list[dict]]] = {}
         for cell in self.table.cells if self.table.right_weight else ():
@@ -186,9 +185,7 @@ class TableRun:
                 panels.setdefault(cell.row, {})[cell.column] = log
         if panels:
             path = self.data.folder / f'{self.name}_right_weight.png'
-            png = io.BytesIO()
-            Image.fromarray(right_weight_curves(panels)).save(png, format='png')
-            write_atomically(path, png.getvalue())
+            Image.fromarray(right_weight_curves(panels)).save(path)
             yield (
                 'The share of weight that right labels get while the network learns, mean over '
                 f'the classes, first repeat:\n\n![Weight of right labels]({path.name})'

@@ -174,19 +174,10 @@ class TrainingRun:
 
 
 def project_root() -> Path:
-    """Return the folder that holds ``configs`` and ``tools``: the checkout, or ``mmws/.mim``.
-
-    Raises:
-        FileNotFoundError: There is neither.
-    """
+    """Return the folder that holds ``configs`` and ``tools``: the checkout, or ``mmws/.mim``."""
     package = Path(mmws.__file__).parent
-    for root in (package.parent, package / '.mim'):
-        if (root / 'configs' / 'msws').is_dir() and (root / 'tools' / 'train.py').is_file():
-            return root
-    raise FileNotFoundError(
-        f'configs and tools of mmws are neither beside {package} nor in it. Install mmws from a '
-        'wheel or from a checkout.'
-    )
+    beside = (package.parent / 'configs' / 'msws').is_dir()
+    return package.parent if beside else package / '.mim'
 
 
 @cache
@@ -228,27 +219,18 @@ def made_with(folder: Path) -> str:
     """
     logs = sorted(folder.glob('*/*.log'))
     gpu = re.search(r'^ *GPU [\d,]+: (.+)$', logs[-1].read_text(), re.MULTILINE) if logs else None
-    version, revision = mmws.__version__, commit(project_root())
-    return ', '.join(
-        [
-            f'mmws {version} ({revision})' if revision else f'mmws {version}',
-            f'torch {torch.__version__}',
-            f'Python {platform.python_version()}',
-            gpu[1].strip() if gpu else f'{available_cores()} CPU cores',
-        ]
-    )
+    device = gpu[1].strip() if gpu else f'{available_cores()} CPU cores'
+    revision = commit(project_root())
+    version = f'mmws {mmws.__version__}' + (f' ({revision})' if revision else '')
+    return f'{version}, torch {torch.__version__}, Python {platform.python_version()}, {device}'
 
 
 def commit(root: Path) -> str | None:
     """Return the short hash of a checkout, with ``-dirty`` after changes; None elsewhere."""
-    if not (root / '.git').exists():
+    if not (root / '.git').exists() or shutil.which('git') is None:
         return None
     command = ('git', '-C', str(root), 'describe', '--always', '--dirty', '--exclude', '*')
-    try:
-        done = subprocess.run(command, capture_output=True, text=True)
-    except OSError:  # there is no git
-        return None
-    return done.stdout.strip() or None
+    return subprocess.run(command, capture_output=True, text=True).stdout.strip() or None
 
 
 def training_log(folder: Path) -> list[dict]:

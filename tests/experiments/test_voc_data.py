@@ -29,28 +29,27 @@ def data(voc_tree, tmp_path):
     return VOCData(tmp_path / 'out', root, root)
 
 
-def seeds_of(data, name):
-    return data.root / 'seeds' / name
-
-
 def test_complete_data_pass(data):
     check(data, '12seeds', 'gt')
+    # The masks of training images are for the ground truth only.
+    (data.root / 'SegmentationClassAug' / '2007_train_aug_2.png').unlink()
+    check(data, '12seeds')
 
 
 def test_unfinished_and_empty_seed_folders_are_refused(data):
-    folder = seeds_of(data, TWELVE.seeds[3])
+    folder = data.root / 'seeds' / TWELVE.seeds[3]
+
+    def problem():
+        with pytest.raises(FileNotFoundError) as caught:
+            check(data, '12seeds')
+        return str(caught.value)
+
     shutil.rmtree(folder)
+    assert f'1 seed folders are not ready, the first: {folder} is missing. Make' in problem()
     SeedFolder(folder, dict(any=1)).prepare()
-    with pytest.raises(
-        FileNotFoundError, match=rf'1 seed .*{TWELVE.seeds[3]} is unfinished\. Make'
-    ):
-        check(data, '12seeds')
+    assert f'{folder} is unfinished. Make' in problem()
     (folder / 'seed.json').unlink()
-    with pytest.raises(FileNotFoundError, match=rf'{TWELVE.seeds[3]} holds no PNG'):
-        check(data, '12seeds')
-    folder.rmdir()
-    with pytest.raises(FileNotFoundError, match=rf'{TWELVE.seeds[3]} is missing'):
-        check(data, '12seeds')
+    assert f'{folder} holds no PNG. Make' in problem()
 
 
 def test_the_advice_makes_what_is_missing(data):
@@ -88,11 +87,6 @@ def test_lists_images_and_masks_are_looked_for(data, file, config, complaint):
     (data.root / file).unlink()
     with pytest.raises(FileNotFoundError, match=complaint):
         check(data, config)
-
-
-def test_masks_of_training_images_are_for_the_ground_truth_only(data):
-    (data.root / 'SegmentationClassAug' / '2007_train_aug_2.png').unlink()
-    check(data, '12seeds')
 
 
 def test_what_the_test_server_needs(data):

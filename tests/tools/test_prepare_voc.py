@@ -26,25 +26,27 @@ def test_an_empty_folder_says_where_everything_comes_from(tool, tmp_path):
 
 
 def test_the_checklist_leads_to_the_table(tool, root, voc_tree, tmp_path):
-    (root / 'saliency' / f'{voc_tree.ids["train_aug"][1]}.png').unlink()
-    done = tool('prepare_voc.py', cwd=tmp_path)
-    assert done.returncode == 1 and '1 of the 4 files of' in done.stdout
-    assert 'fetch data/VOCdevkit/VOC2012/saliency (train_aug)\n' in done.stdout
-    (root / 'saliency' / f'{voc_tree.ids["train_aug"][1]}.png').touch()
+    def look(code):
+        done = tool('prepare_voc.py', cwd=tmp_path)
+        assert done.returncode == code, done.stdout
+        return done.stdout
+
+    saliency = root / 'saliency' / f'{voc_tree.ids["train_aug"][1]}.png'
     weights = tmp_path / 'data/pretrained/ilsvrc-cls_rna-a1_cls1000_ep-0001.params'
     weights.parent.mkdir()
+    saliency.unlink()
+    found = look(1)
+    assert '1 of the 4 files of' in found and f'fetch {weights.relative_to(tmp_path)}\n' in found
+    assert 'fetch data/VOCdevkit/VOC2012/saliency (train_aug)\n' in found
+    saliency.touch()
     weights.touch()
-    done = tool('prepare_voc.py', cwd=tmp_path)
-    assert done.returncode == 0, done.stdout
+    found = look(0)
     for network in ('vgg16', 'res38'):
-        assert f'python tools/train.py configs/cam/{network}_cam_voc12aug.py\n' in done.stdout
-        assert f'generate_seeds.py configs/cam/{network}_cam_voc12aug.py CHECKP' in done.stdout
+        assert f'python tools/train.py configs/cam/{network}_cam_voc12aug.py\n' in found
+        assert f'generate_seeds.py configs/cam/{network}_cam_voc12aug.py CHECKP' in found
     for name in TWELVE.seeds:
         shutil.copytree(voc_tree.seed_root / voc_tree.seed_names[0], tmp_path / 'data/seeds' / name)
-    done = tool('prepare_voc.py', cwd=tmp_path)
-    assert done.returncode == 0 and 'Next:\n  python tools/run_table.py table6' in done.stdout
     # The seeds are there: what they are made of is not fetched for them.
     shutil.rmtree(root / 'saliency')
     weights.unlink()
-    done = tool('prepare_voc.py', cwd=tmp_path)
-    assert done.returncode == 0 and 'Next:\n  python tools/run_table.py table6' in done.stdout
+    assert 'Next:\n  python tools/run_table.py table6' in look(0)
