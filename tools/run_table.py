@@ -120,7 +120,7 @@ def main(argv: list[str] | None = None) -> None:
                 print(f'# {cell.name}', *cell.by_hand(), sep='\n')
             return
         if args.report:
-            run.check_identity()
+            run.check_results()
         else:
             run.check()
             run_jobs(run.jobs(), at_once, devices=hand_out(gpus, at_once) if alone else [])

@@ -57,13 +57,6 @@ class Data:
             FileNotFoundError: Something is missing.
         """
 
-    def check_identity(self) -> None:
-        """Refuse a folder with other data.
-
-        Raises:
-            FileExistsError: The difference.
-        """
-
     def jobs(self, trainings: Sequence[Training]) -> list[Job]:
         """What has to be made before some trainings."""
         return []

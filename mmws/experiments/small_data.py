@@ -65,22 +65,17 @@ class SmallData(Data):
     def palette(self) -> list[list[int]]:
         return ShapesDataset.METAINFO['palette'] if self.masks is None else get_palette('voc')
 
-    def check_identity(self) -> None:
-        check_identity(self.folder, self._recipe())
-
     def check(self, trainings: Sequence[Training]) -> None:
-        self.check_identity()
-        found, wanted = len(list((self.masks or self.folder).glob('*.png'))), self.train + self.val
-        if self.masks is not None and found < wanted:
-            raise FileNotFoundError(
-                f'{self.masks} holds {found} label maps (PNG) and {wanted} are wanted. Name the '
-                'folder that holds them, or ask for fewer with --train and --val.'
-            )
-        write_identity(self.folder, self._recipe())
-
-    def _recipe(self) -> dict:
-        masks = None if self.masks is None else str(self.masks.resolve())
-        return {**vars(self), 'folder': None, 'masks': masks}
+        recipe = {**vars(self), 'folder': None, 'masks': self.masks and str(self.masks.resolve())}
+        check_identity(self.folder, recipe)
+        if self.masks is not None:
+            found, wanted = len(list(self.masks.glob('*.png'))), self.train + self.val
+            if found < wanted:
+                raise FileNotFoundError(
+                    f'{self.masks} holds {found} label maps (PNG) and {wanted} are wanted. Name '
+                    'the folder that holds them, or ask for fewer with --train and --val.'
+                )
+        write_identity(self.folder, recipe)
 
     def options(self, training: Training) -> dict[str, object]:
         options = super().options(training) | _NO_VALIDATION

@@ -96,13 +96,12 @@ class TableRun:
         """The trainings asked for, those of the first repeat first."""
         return [self.run(t, repeat) for repeat in range(self.repeats) for t in self.trainings]
 
-    def check_identity(self) -> None:
-        """Refuse results of other data or settings, in any cell that the report shows.
+    def check_results(self) -> None:
+        """Refuse results of other settings, in any cell that the report shows.
 
         Raises:
             FileExistsError: There are some.
         """
-        self.data.check_identity()
         for training in self.table.trainings.values():
             for repeat in range(self.repeats):
                 self.run(training, repeat).check()
@@ -111,10 +110,10 @@ class TableRun:
         """Look for what the trainings read before the first one starts.
 
         Raises:
-            FileExistsError: As :meth:`check_identity`.
+            FileExistsError: There are other results or data.
             FileNotFoundError: Seeds, images or masks are missing.
         """
-        self.check_identity()
+        self.check_results()
         self.data.check(self.trainings)
 
     def jobs(self) -> list[Job]:

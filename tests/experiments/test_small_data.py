@@ -16,7 +16,7 @@ def test_masks_that_are_not_there_leave_the_folder_free(tmp_path):
     assert not out.exists()
     SmallData(out, train=2, val=1, masks=masks).check([])
     with pytest.raises(FileExistsError, match='train is 2 there and 3 here'):
-        SmallData(out, train=3, val=1).check_identity()
+        SmallData(out, train=3, val=1).check([])
 
 
 @pytest.mark.parametrize(

@@ -56,12 +56,12 @@ def test_a_finished_or_half_trained_cell_of_other_seeds_is_not_reported(data):
     manifest.parent.mkdir(parents=True)
     manifest.write_text('{"recipe": {"checkpoint": "old"}, "complete": true}')
     finish(run, mIoU=50.0)
-    table.check_identity()
+    table.check_results()
     manifest.write_text('{"recipe": {"checkpoint": "new"}, "complete": true}')
     for _ in range(2):  # the result, then a half-trained run
         for cells in (None, ['gt']):  # the report shows all
             with pytest.raises(FileExistsError, match=f'seeds .*{TWELVE.seeds[4]} is .* there and'):
-                TableRun('table6', table.data, cells=cells).check_identity()
+                TableRun('table6', table.data, cells=cells).check_results()
         with pytest.raises(FileExistsError, match='These results depend on it'):
             start(run)
         run.result_path.unlink(missing_ok=True)
@@ -71,8 +71,8 @@ def test_a_trial_is_not_reported_as_the_real_thing(data):
     trial = TableRun('table6', data, epochs=1, cells=['gt'])
     finish(trial.run(MASKS), mIoU=1)
     with pytest.raises(FileExistsError, match='max_epochs is 1 there and 20 here'):
-        TableRun('table6', data, cells=['12seeds']).check_identity()
-    trial.check_identity()
+        TableRun('table6', data, cells=['12seeds']).check_results()
+    trial.check_results()
 
 
 def test_the_report_has_both_figures_the_papers_test_and_what_it_was_made_with(data):
