@@ -126,7 +126,7 @@ def main(argv: list[str] | None = None) -> None:
             run_jobs(run.jobs(), at_once, devices=hand_out(gpus, at_once) if alone else [])
     except KeyboardInterrupt:
         sys.exit('\nStopped. The same command goes on from here.')
-    except (ImportError, JobFailed, OSError, ValueError) as error:
+    except (JobFailed, OSError, ValueError) as error:
         sys.exit(str(error))
     path = run.write_report()
     print(f'\n{markdown(run.table, run.results())}\n{path}')
