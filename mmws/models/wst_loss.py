@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from mmengine.dist import all_reduce
-from mmseg.models.losses.utils import get_class_weight
+from mmseg.models.losses.utils import get_class_weight, weight_reduce_loss
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
@@ -16,28 +16,22 @@ from mmws.files.label_map import UNKNOWN
 
 from .hand_over import seeds_behind
 
-_OF_UNKNOWN = ('keep', 'drop')
-AVERAGE = ('labelled', 'all')
-REDUCTION = ('mean', 'sum', 'none')
-
 
 class SeedView(NamedTuple):
-    """What a WST loss sees of a batch, and how far it believes it; without gradient.
+    """The seeds of a batch and how far a WST loss believes them; without gradient.
 
     Attributes:
-        logits: (N, C, H, W) float32.
+        logits: (N, C, H, W) float32, or (N, C, P) at points; the others likewise.
         seeds: (N, K, H, W) integers in [0, C); 0 where a seed does not know.
         known: (N, K, H, W) bool, where a seed knows.
-        predicted: (N, 1, H, W) int64, the prediction that selects the seeds.
         weights: (N, K, H, W) float32 in [0, 1], Eq. 6; 0 for a seed that an image lacks.
-        counted: Number of seeds that the softmax of Eq. 6 runs over, broadcastable to
-            (N, 1, H, W): the weight times it is 1 on average.
+        counted: (N, 1, H, W), how many seeds the softmax of Eq. 6 runs over: the weight times it
+            is 1 on average.
     """
 
     logits: Tensor
     seeds: Tensor
     known: Tensor
-    predicted: Tensor
     weights: Tensor
     counted: Tensor
 
@@ -47,7 +41,7 @@ def view_seeds(
     seg_logits: Tensor,
     seeds: Tensor,
     scale: float = 1.0,
-    ignore_index: int = 255,
+    ignore_index: int = UNKNOWN,
     *,
     present: Tensor | None = None,
     unknown: str = 'keep',
@@ -59,14 +53,9 @@ def view_seeds(
     Args:
         seg_logits: (N, C, H, W) floats, the online prediction before the softmax.
         seeds: (N, K, H, W) integers in [0, C), or ``ignore_index`` where a seed does not know.
-        scale: The factor s, >= 0. 0 gives 1/K everywhere.
+        scale: See :class:`WSTLoss`, as for ``unknown`` and ``balance``.
         ignore_index: The label of unknown pixels; it never matches a prediction.
-        present: (N, K) bool, False for a seed that an image lacks altogether: weight 0, and it
-            does not count among the image's N_k. None: all are present.
-        unknown: ``'keep'`` leaves unknown seeds in the softmax over k (the paper's formula: the
-            weights of all present seeds sum to 1); ``'drop'`` takes them out (the weights of the
-            seeds that know the pixel sum to 1).
-        balance: See :class:`WSTLoss`.
+        present: (N, K) bool, False for a seed that an image lacks: weight 0, and not among the N_k.
         shares: (C,) shares of the classes for ``balance``. None: counted in ``seeds``, over all
             processes, which must all come here.
 
@@ -75,36 +64,23 @@ def view_seeds(
     """
     seeds, known = _check_seeds(seg_logits, seeds, ignore_index)
     logits = seg_logits.detach().float()
-    taking_part = known if unknown == 'drop' else torch.ones_like(known[:, :, :1, :1])
+    counted = known if unknown == 'drop' else torch.ones_like(known)
     if present is not None:
-        taking_part = taking_part & present[:, :, None, None]
+        counted = counted & _over_pixels(present, known)
     biased = logits + _class_bias(logits, seeds, known, balance, shares) if balance else logits
-    # Twice to five times as fast as argmax on a CPU.
-    predicted = biased.max(1, keepdim=True).indices
-    matches = known & (seeds == predicted.to(seeds.dtype))
-    energy = scale * matches.float()
-    if unknown == 'drop' or present is not None:
-        energy = energy.masked_fill(~taking_part, -torch.inf)
-    weights = energy.softmax(1)
-    if unknown == 'drop' or present is not None:
-        weights = weights.masked_fill(~taking_part, 0)  # NaN where no seed takes part
-    return SeedView(logits, seeds, known, predicted, weights, taking_part.sum(1, keepdim=True))
+    predicted = biased.max(1, keepdim=True).indices  # faster than argmax on a CPU
+    matches = known & (seeds == predicted)  # Eq. 7
+    energy = (scale * matches.float()).masked_fill_(~counted, -torch.inf)
+    weights = energy.softmax(1).masked_fill_(~counted, 0)  # Eq. 6; NaN where no seed counts
+    return SeedView(logits, seeds, known, weights, counted.sum(1, keepdim=True))
 
 
 def wst_weights(seg_logits: Tensor, seeds: Tensor, *args, **kwargs) -> Tensor:
-    """Return the weight of each seed at each pixel, Eq. 6 and 7.
-
-    Args:
-        seg_logits: As in :func:`view_seeds`, as are all others.
-        seeds: (N, K, H, W).
-
-    Returns:
-        (N, K, H, W) float32 in [0, 1], without gradient.
-    """
+    """Return the weights (N, K, H, W) of Eq. 6; see :func:`view_seeds` for the arguments."""
     return view_seeds(seg_logits, seeds, *args, **kwargs).weights
 
 
-def soft_label_loss(
+def weighted_cross_entropy(
     seg_logits: Tensor,
     view: SeedView,
     *,
@@ -113,11 +89,9 @@ def soft_label_loss(
 ) -> tuple[Tensor, Tensor]:
     """Compute the loss of every pixel, Eq. 5 before the sum over i, j.
 
-    Summed over k first, w * y is one soft label per pixel, so that Eq. 5 is one cross entropy.
-
     Args:
         seg_logits: (N, C, H, W) floats; computed in float32.
-        view: Of these logits.
+        view: The seeds and their weights, whatever rule weighed them.
         class_weight: (C,) floats, multiplies the loss of a seed's pixel by its label's weight.
         use_sigmoid: C binary cross entropies (their mean over C) instead of the softmax one.
 
@@ -126,17 +100,19 @@ def soft_label_loss(
         without gradient: 1 where at least one seed knows the pixel, else 0; with ``class_weight``
         the weighted mean of its seeds' class weights. Its sum is what the mean divides by.
     """
-    logits = seg_logits.float()
-    soft_label = torch.zeros_like(view.logits)
-    soft_label.scatter_add_(1, view.seeds.long(), view.weights * view.known)
+    labels = view.seeds.long()
+    weights = view.weights * view.known
     mass = view.known.any(1).float()
-    if use_sigmoid:
-        total = soft_label.sum(1, keepdim=True)
-        return (total * F.softplus(logits) - soft_label * logits).mean(1), mass
     if class_weight is not None:
-        total = soft_label.sum(1).clamp(min=torch.finfo(torch.float32).tiny)
-        mass = torch.einsum('nchw,c->nhw', soft_label, class_weight) / total
-    return F.cross_entropy(logits, soft_label, class_weight, reduction='none'), mass
+        unweighted = weights.sum(1).clamp(min=torch.finfo(torch.float32).tiny)
+        weights = weights * class_weight[labels]
+        mass = weights.sum(1) / unweighted
+    logits = seg_logits.float()
+    if use_sigmoid:
+        said = (weights * logits.gather(1, labels)).sum(1)
+        return weights.sum(1) * F.softplus(logits).mean(1) - said / logits.shape[1], mass
+    # One softmax for all seeds; what each of them says is looked up in it.
+    return -(weights * logits.log_softmax(1).gather(1, labels)).sum(1), mass
 
 
 @MODELS.register_module()
@@ -153,15 +129,15 @@ class WSTLoss(nn.Module):
     processes: a step on several GPUs has the gradient of one process with the whole batch.
 
     Args:
-        scale: The factor s of Eq. 6; the paper uses 1. Larger is more selective.
+        scale: The factor s of Eq. 6, >= 0; the paper uses 1. Larger is more selective.
         balance: How far the prediction that selects the seeds is balanced by class, >= 0; the paper
-            has 0. Logits are compared after -balance * log(share of the class among the labels of
-            the batch) is added to them, and only those of classes that some seed of the image
-            names; in Eq. 6 only. With 1 a frequent class does not win because it is frequent:
-            selection stays safe where all seeds err towards background, or where the network
-            starts from nothing (docs/results.md has what it gave).
-        unknown: ``'keep'`` (the paper's formula) or ``'drop'`` unknown pixels of a seed from the
-            softmax over the seeds, see :func:`view_seeds`.
+            has 0. In Eq. 7 alone, logits are compared after -balance * log(share of the class among
+            the labels of the batch) is added, and only those of classes that some seed of the image
+            names. With 1 a frequent class does not win because it is frequent: selection stays safe
+            where all seeds err towards background, or where the network starts from nothing.
+        unknown: ``'keep'`` leaves unknown seeds in the softmax over k (the paper's formula: the
+            weights of all present seeds sum to 1); ``'drop'`` takes them out (the weights of the
+            seeds that know the pixel sum to 1).
         average: What the mean divides by: ``'labelled'`` pixels (at least one seed knows them) or
             ``'all'`` pixels (Eq. 5 literally).
         use_sigmoid: C binary cross entropies instead of the softmax one, as in mmseg.
@@ -187,17 +163,17 @@ class WSTLoss(nn.Module):
         class_weight: Sequence[float] | str | None = None,
         reduction: str = 'mean',
         loss_weight: float = 1.0,
-        ignore_index: int = 255,
+        ignore_index: int = UNKNOWN,
         loss_name: str = 'loss_wst',
     ):
         super().__init__()
-        if not scale >= 0:
-            raise ValueError(f'scale is the factor s of Eq. 6 and must be >= 0; got {scale}.')
-        if not balance >= 0:
-            raise ValueError(f'balance must be >= 0, and 0 is the paper; got {balance}.')
-        _check_choice('unknown', unknown, _OF_UNKNOWN)
-        _check_choice('average', average, AVERAGE)
-        _check_choice('reduction', reduction, REDUCTION)
+        if not (scale >= 0 and balance >= 0):
+            raise ValueError(f'scale and balance must be >= 0; got {scale} and {balance}.')
+        if unknown not in ('keep', 'drop') or average not in ('labelled', 'all'):
+            raise ValueError(
+                f"unknown must be 'keep' or 'drop', and average 'labelled' or 'all'; got "
+                f'{unknown!r} and {average!r}.'
+            )
         if use_sigmoid and class_weight is not None:
             raise ValueError(
                 'class_weight has no place in the sigmoid form, where mmseg reads it as the weight '
@@ -212,17 +188,7 @@ class WSTLoss(nn.Module):
         self.reduction = reduction
         self.loss_weight = loss_weight
         self.ignore_index = ignore_index
-        self._loss_name = loss_name
-
-    @property
-    def loss_name(self) -> str:
-        return self._loss_name
-
-    def extra_repr(self) -> str:
-        return (
-            f'scale={self.scale}, balance={self.balance}, unknown={self.unknown!r}, '
-            f'average={self.average!r}'
-        )
+        self.loss_name = loss_name
 
     def view(
         self,
@@ -240,15 +206,9 @@ class WSTLoss(nn.Module):
                 seeds = seeds.unsqueeze(1)
             else:
                 seeds, present, ignore_index = handed.seeds, handed.present, UNKNOWN
+        logits, options = _two_classes(seg_logits), dict(unknown=self.unknown, balance=self.balance)
         return view_seeds(
-            _images(_two_classes(seg_logits)),
-            _images(seeds),
-            self.scale,
-            ignore_index,
-            present=present,
-            unknown=self.unknown,
-            balance=self.balance,
-            shares=shares,
+            logits, seeds, self.scale, ignore_index, present=present, shares=shares, **options
         )
 
     def forward(
@@ -262,59 +222,40 @@ class WSTLoss(nn.Module):
         present: Tensor | None = None,
         **kwargs,
     ) -> Tensor:
-        """Compute the loss.
+        """Compute the loss, a scalar, or (N, H, W) with reduction ``'none'``.
 
         Args:
             seg_logits: (N, C, H, W) floats of images, or (N, C, P) of points.
             seeds: (N, K, H, W) integers, or one label map (N, H, W); of points likewise.
             weight: (N, H, W) or (N, 1, H, W) floats, multiplies each pixel's loss.
             avg_factor: What the mean divides by, in place of the count.
-            reduction_override: Replaces ``reduction`` for this call.
-            ignore_index: Replaces the constructor's for this call.
+            reduction_override: Replaces ``reduction`` for this call, as ``ignore_index`` does.
             present: (N, K) bool, False for a seed that an image lacks altogether.
-
-        Returns:
-            A scalar, or (N, H, W) with reduction ``'none'``.
         """
-        reduction = reduction_override or self.reduction
-        _check_choice('reduction_override', reduction, REDUCTION)
-        if avg_factor is not None and reduction == 'sum':
-            raise ValueError('avg_factor can not be used with reduction="sum"')
         view = self.view(seg_logits, seeds, ignore_index, present)
         logits = _two_classes(seg_logits)
         class_weight = None
         if self.class_weight is not None:
             check_class_weight(self.class_weight, logits.shape[1], self.loss_name)
             class_weight = logits.new_tensor(self.class_weight, dtype=torch.float32)
-        loss, mass = soft_label_loss(
-            _images(logits),
-            view,
-            class_weight=class_weight,
-            # Of two classes with the logits 0 and z the softmax is the sigmoid of z.
-            use_sigmoid=self.use_sigmoid and seg_logits.shape[1] > 1,
+        # Of two classes with the logits 0 and z the softmax is the sigmoid of z.
+        use_sigmoid = self.use_sigmoid and seg_logits.shape[1] > 1
+        loss, mass = weighted_cross_entropy(
+            logits, view, class_weight=class_weight, use_sigmoid=use_sigmoid
         )
+        reduction = reduction_override or self.reduction
+        if reduction == 'mean' and avg_factor is None:
+            if self.average == 'all':
+                mass = torch.where(mass == 0, 1.0, mass)
+            avg_factor = mass.sum()
+            all_reduce(avg_factor, 'mean')
         if weight is not None:
-            loss = loss * weight.float().reshape(loss.shape)
-        if reduction == 'none':
-            loss = loss.reshape(seg_logits.shape[:1] + seg_logits.shape[2:])
-        else:
-            loss = loss.sum()
-        if reduction == 'mean':
-            if avg_factor is None:
-                avg_factor = mass.sum()
-                if self.average == 'all':
-                    avg_factor = avg_factor + (mass == 0).sum()
-                all_reduce(avg_factor, 'mean')
-            loss = loss / (avg_factor + torch.finfo(torch.float32).eps)
-        return self.loss_weight * loss
+            weight = weight.float().reshape(loss.shape)
+        return self.loss_weight * weight_reduce_loss(loss, weight, reduction, avg_factor)
 
 
 def check_class_weight(class_weight: Sequence[float], num_classes: int, where: str) -> None:
-    """Refuse class weights of another number than the classes.
-
-    Raises:
-        ValueError: Both numbers.
-    """
+    """Raise a ValueError for class weights of another number than the classes."""
     if len(class_weight) != num_classes:
         raise ValueError(
             f'class_weight of {where} has {len(class_weight)} values for {num_classes} classes. '
@@ -328,9 +269,9 @@ def _two_classes(logits: Tensor) -> Tensor:
     return logits if logits.shape[1] > 1 else torch.cat([torch.zeros_like(logits), logits], 1)
 
 
-def _images(maps: Tensor) -> Tensor:
-    """View points (N, C, P) as images (N, C, P, 1)."""
-    return maps.unsqueeze(-1) if maps.dim() == 3 else maps
+def _over_pixels(values: Tensor, like: Tensor) -> Tensor:
+    """View (N, X) as (N, X, 1, 1), or (N, X, 1) for points."""
+    return values.reshape(*values.shape, *(1,) * (like.dim() - 2))
 
 
 def _class_bias(
@@ -344,35 +285,26 @@ def _class_bias(
         all_reduce(shares)
         shares = shares / shares.sum()
     bias = -balance * shares.to(counts).clamp(min=1e-3).log()
-    return torch.where(counts > 0, bias, -torch.inf)[:, :, None, None]
-
-
-def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise ValueError(f'{name} must be one of {", ".join(choices)}; got {value!r}.')
+    return _over_pixels(torch.where(counts > 0, bias, -torch.inf), logits)
 
 
 def _check_seeds(seg_logits: Tensor, seeds: Tensor, ignore_index: int) -> tuple[Tensor, Tensor]:
     """Refuse seeds that do not fit; return them with 0 where they are unknown, and where not."""
-    grid = (seg_logits.shape[0], *seg_logits.shape[2:])
-    if seg_logits.dim() != 4 or seeds.dim() != 4 or (len(seeds), *seeds.shape[2:]) != grid:
+    if (len(seeds), *seeds.shape[2:]) != (len(seg_logits), *seg_logits.shape[2:]):
         raise ValueError(
             f'seeds must be (N, K, H, W) matching logits {tuple(seg_logits.shape)}; got '
             f'{tuple(seeds.shape)}. Does the pipeline end with PackMultiSeedInputs?'
         )
     if seeds.is_floating_point() or seeds.dtype == torch.bool:
         raise ValueError(f'seeds are integer label maps; got {seeds.dtype}.')
-    num_classes = seg_logits.shape[1]
-    known = seeds != ignore_index
+    known, num_classes = seeds != ignore_index, seg_logits.shape[1]
     labels = seeds.masked_fill(~known, 0)
     # On a GPU the check would wait for the device; there the dataset's own check has to do.
-    if seeds.device.type == 'cpu' and seeds.numel():
-        lowest, highest = labels.aminmax()
-        if lowest < 0 or highest >= num_classes:
-            wrong = labels[(labels < 0) | (labels >= num_classes)]
+    if seeds.device.type == 'cpu':
+        wrong = labels[(labels < 0) | (labels >= num_classes)]
+        if wrong.numel():
             raise ValueError(
                 f'seed labels must be in [0, {num_classes}) or {ignore_index} (unknown); found '
                 f'{wrong.unique().tolist()[:5]}. Do the classes of the seeds and num_classes agree?'
             )
-    # The smallest integers that hold every class compare fastest.
-    return labels.to(torch.uint8) if num_classes <= 256 else labels.long(), known
+    return labels, known
