@@ -39,7 +39,7 @@ def read_checkpoint(path: str | os.PathLike) -> dict:
             f'There is no checkpoint {path}. Train one with: python tools/train.py CONFIG'
         )
     try:
-        content = CheckpointLoader.load_checkpoint(str(path), map_location='cpu', logger='silent')
+        content = CheckpointLoader.load_checkpoint(path, map_location='cpu', logger='silent')
     except Exception as error:  # torch raises many kinds: pickle, zip, runtime
         raise ValueError(
             f'{path} is not a checkpoint that torch can load safely '
@@ -135,10 +135,11 @@ def load_weights(
         del weights[name]
     # Modules may rename weights of older versions while they load, so loading is what compares.
     missing, unexpected = model.load_state_dict(weights, strict=False)
-    missing = [name for name in _without_counters(missing) if name not in differing]
+    counters = {name for name in own if name.endswith('num_batches_tracked')}
+    missing = [name for name in missing if name not in counters and name not in differing]
     if not getattr(model, 'with_auxiliary_head', True):
         unexpected = [name for name in unexpected if not name.startswith('auxiliary_head.')]
-    if len(missing) == len(_without_counters(own)):
+    if len(missing) == len(own) - len(counters):
         raise ValueError(
             f'{source} holds no weight of {kind}: it is a checkpoint of another model or only a '
             f'part of one. It has {_some(weights)}; the model has {_some(own)}. Test or train with '
@@ -146,25 +147,14 @@ def load_weights(
             'init_cfg.'
         )
     if (missing or unexpected) and not allow_partial:
-        raise ValueError(_misfit(source, kind, missing, unexpected))
+        raise ValueError(
+            f'{source} is a checkpoint of another architecture than {kind}: it lacks '
+            f'{len(missing)} weights of the model ({_some(missing)}) and has {len(unexpected)} '
+            f'that the model has not ({_some(unexpected)}). Use the config that it was made with. '
+            'To start a training from a part of the weights: '
+            "dict(type='CheckpointCheckHook', allow_partial=True) in custom_hooks."
+        )
     return missing, unexpected
-
-
-def _without_counters(names: Iterable[str]) -> list[str]:
-    return [name for name in names if not name.endswith('num_batches_tracked')]
-
-
-def _misfit(source, kind: str, missing: list[str], unexpected: list[str]) -> str:
-    parts = []
-    if missing:
-        parts.append(f'it lacks {len(missing)} weights of the model ({_some(missing)})')
-    if unexpected:
-        parts.append(f'it has {len(unexpected)} that the model has not ({_some(unexpected)})')
-    return (
-        f'{source} is a checkpoint of another architecture than {kind}: {" and ".join(parts)}. '
-        'Use the config that it was made with. To start a training from a part of the weights: '
-        "dict(type='CheckpointCheckHook', allow_partial=True) in custom_hooks."
-    )
 
 
 def _some(names: Iterable[str], count: int = 3) -> str:
@@ -197,11 +187,8 @@ def model_identity(model: nn.Module, config: Mapping) -> dict[str, str]:
 
 def _without_initialisation(value):
     if isinstance(value, Mapping):
-        return {
-            key: _without_initialisation(item)
-            for key, item in value.items()
-            if key not in ('init_cfg', 'pretrained')
-        }
+        kept = {key: item for key, item in value.items() if key not in ('init_cfg', 'pretrained')}
+        return {key: _without_initialisation(item) for key, item in kept.items()}
     if isinstance(value, (list, tuple)):
         return [_without_initialisation(item) for item in value]
     return value

@@ -98,14 +98,20 @@ def run(cfg: Config, work: Callable[[Runner], object]) -> None:
 
 
 def train(runner: Runner) -> None:
-    """Train, unless the data are not there for a single step or for the validation.
+    """Train, unless :func:`check_training_data` refuses."""
+    check_training_data(runner)  # schedules by iterations divide by the length of an epoch
+    runner.train()
+
+
+def check_training_data(runner: Runner) -> None:
+    """Look before the first iteration for what would make a training end without a result.
 
     Raises:
-        FileNotFoundError: Label maps of the validation are missing.
+        FileNotFoundError: Label maps of the validation are missing, which mmseg would find out when
+            it reads them, epochs later.
         ValueError: With ``drop_last`` there are fewer images than a batch holds, so that a training
             would end without a step.
     """
-    # Built here instead of in Runner.train(): schedules by iterations divide by its length.
     loader = runner.train_loop.dataloader
     if not len(loader) and not isinstance(loader.sampler, InfiniteSampler):
         share = f' ({len(loader.sampler)} for each process)' if is_distributed() else ''
@@ -115,21 +121,7 @@ def train(runner: Runner) -> None:
             'step would be made. Lower batch_size, set drop_last=False, or take more images '
             '(--limit).'
         )
-    if runner.val_loop is not None:
-        check_label_maps(runner.val_loop.dataloader.dataset, 'val_dataloader')
-    runner.train()
-
-
-def check_label_maps(dataset: object, loader: str) -> None:
-    """Check that a dataset's label maps are there: mmseg looks when it reads one, epochs later.
-
-    Args:
-        dataset: One whose images have no label maps passes.
-        loader: Its name, for the message.
-
-    Raises:
-        FileNotFoundError: Their number, the first one and what to do.
-    """
+    dataset = runner.val_loop and runner.val_loop.dataloader.dataset
     if not hasattr(dataset, 'get_data_info'):
         return
     infos = (dataset.get_data_info(i) for i in range(len(dataset)))
@@ -137,9 +129,10 @@ def check_label_maps(dataset: object, loader: str) -> None:
     paths = [path for path in paths if ':' not in path.parts[0]]  # no address of a server
     if missing := missing_files(paths):
         raise FileNotFoundError(
-            f'{len(missing)} of the {len(paths)} label maps of {loader} are missing, the first: '
-            f'{missing[0]}. Put them there, correct data_prefix.seg_map_path, or train without a '
-            'validation: --cfg-options val_cfg=None val_dataloader=None val_evaluator=None'
+            f'{len(missing)} of the {len(paths)} label maps of val_dataloader are missing, the '
+            f'first: {missing[0]}. Put them there, correct data_prefix.seg_map_path, or train '
+            'without a validation: --cfg-options val_cfg=None val_dataloader=None '
+            'val_evaluator=None'
         )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from mmws.models.wst_loss import SeedView
+from mmws.models.wst_weights import SeedView
 
 # Their order in the last axis of the sums.
 _PIXELS, _MATCHES, _WEIGHT = range(3)

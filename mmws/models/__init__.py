@@ -4,7 +4,8 @@ from .hand_over import SeedBatch, hand_over, handed_seeds
 from .heads import DeepLabV2Head, LargeFOVHead
 from .multi_scale_fusion_tta import MultiScaleFusionTTA
 from .multi_seed_segmentor import MultiSeedSegmentor
-from .wst_loss import WSTLoss, wst_weights
+from .wst_loss import WSTLoss
+from .wst_weights import wst_weights
 
 __all__ = [
     'DeepLabV2Head',

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
@@ -23,8 +23,8 @@ class SeedBatch:
     """The seeds of one batch, on the grid on which the loss is computed.
 
     Attributes:
-        seeds: (N, K, H, W) uint8 label maps; 255 is unknown. A seed that an image lacks is 255
-            everywhere.
+        seeds: (N, K, H, W) uint8 label maps, or (N, K, P) at points; 255 is unknown. A seed that an
+            image lacks is 255 everywhere.
         present: (N, K) bool, False where an image lacks a seed altogether. None: all present.
         uses: The shapes of the labels behind which losses have read the seeds; copies share it.
     """
@@ -35,7 +35,7 @@ class SeedBatch:
 
     def resampled(self, seeds: Tensor) -> SeedBatch:
         """Return the batch with other maps; it counts its uses together with this one."""
-        return SeedBatch(seeds, self.present, self.uses)
+        return replace(self, seeds=seeds)
 
 
 _HANDED: ContextVar[SeedBatch | None] = ContextVar('mmws_handed_seeds', default=None)
@@ -55,11 +55,7 @@ def seeds_behind(label: Tensor, ignore_index: int = UNKNOWN) -> SeedBatch | None
             seed holds it, the seeds returned are unknown.
     """
     handed = handed_seeds()
-    if handed is None:
-        return None
-    if label.dim() == 2:
-        label = label.unsqueeze(-1)
-    if label.shape != handed.seeds[:, 0].shape:
+    if handed is None or label.shape != handed.seeds[:, 0].shape:
         return None
     handed.uses.append(tuple(label.shape))
     masked = ((label == ignore_index) | (label == UNKNOWN)).unsqueeze(1)
@@ -69,7 +65,7 @@ def seeds_behind(label: Tensor, ignore_index: int = UNKNOWN) -> SeedBatch | None
 
 
 @contextlib.contextmanager
-def hand_over(batch: SeedBatch) -> Iterator[SeedBatch]:
+def hand_over(batch: SeedBatch | None) -> Iterator[SeedBatch | None]:
     """Hand ``batch`` to every WST loss called inside; nests (the innermost batch counts)."""
     token = _HANDED.set(batch)
     try:

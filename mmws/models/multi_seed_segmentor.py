@@ -7,12 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 import torch
-from mmseg.models.decode_heads import (
-    Mask2FormerHead,
-    MaskFormerHead,
-    PointHead,
-    STDCHead,
-)
+from mmseg.models.decode_heads import Mask2FormerHead, MaskFormerHead, PointHead, STDCHead
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.decode_heads.san_head import SideAdapterCLIPHead
 from mmseg.models.losses import CrossEntropyLoss, OhemCrossEntropy
@@ -23,15 +18,11 @@ from torch import Tensor, nn
 from mmws.files.label_map import UNKNOWN
 
 from .hand_over import SeedBatch, hand_over
-from .multi_seed_point_head import SeedsAtPoints
-from .multi_seed_query_head import SeedsOnSemanticMap
-from .reclass import reclass
+from .seed_heads import SeedsAtPoints, SeedsOnSemanticMap, join
 from .seed_losses import SeedCrossEntropyLoss, SeedOhemCrossEntropy
 from .wst_loss import WSTLoss, check_class_weight
 
-_CLASSES: dict[str, type] = {}
-_PREFIX = 'MultiSeed'
-
+_SEED_LOSSES = {CrossEntropyLoss: SeedCrossEntropyLoss, OhemCrossEntropy: SeedOhemCrossEntropy}
 _QUERY_HEADS = (MaskFormerHead, Mask2FormerHead, SideAdapterCLIPHead)
 
 # In how many steps of a run the labels that reach the losses are compared with the vote: a head
@@ -44,7 +35,7 @@ _is_compiling = getattr(getattr(torch, 'compiler', None), 'is_compiling', lambda
 
 @MODELS.register_module()
 class MultiSeedSegmentor:
-    """Turns any mmseg segmentor into one that learns from K seeds per image.
+    """Turn any mmseg segmentor into one that learns from K seeds per image.
 
     The model is the stock one: the same modules, the same ``state_dict``, the same inference.
     During ``loss()`` it hands the seeds of the batch to its losses. Which losses take them:
@@ -62,10 +53,8 @@ class MultiSeedSegmentor:
 
     Args:
         base: The stock segmentor's type.
-        scale: The factor s of Eq. 6 for the losses that are converted.
-        unknown: See :class:`WSTLoss`, for the losses that are converted.
-        balance: See :class:`WSTLoss`, for the losses that are converted.
-        average: See :class:`WSTLoss`; None keeps each stock loss's own.
+        scale: Of the losses that are converted, see :class:`WSTLoss`; as ``unknown``, ``balance``.
+        average: Likewise; None keeps each stock loss's own.
         dense_loss: The config of a ``WSTLoss``, for query heads only.
         keep_stock: Names of modules, such as ``auxiliary_head.1``, whose losses stay as they are:
             those of a head that makes labels of its own.
@@ -81,9 +70,14 @@ class MultiSeedSegmentor:
     """
 
     def __new__(cls, *args, base: str | type = 'EncoderDecoder', **kwargs):
-        # copy.deepcopy and pickle come here with the class that __new__ made before.
         if cls is MultiSeedSegmentor:
-            cls = _multi_seed_class(MODELS.get(base) if isinstance(base, str) else base, base)
+            stock = MODELS.get(base) if isinstance(base, str) else base
+            if stock is None:
+                raise KeyError(
+                    f"base={base!r} is not in mmseg's registry of models. It is the `type` that "
+                    'the stock config gives its model: base={{_base_.model.type}}.'
+                )
+            cls = join(cls, stock)
         return object.__new__(cls)
 
     def __init__(
@@ -100,27 +94,20 @@ class MultiSeedSegmentor:
     ):
         super().__init__(**model)
         kept = {_module_named(self, name) for name in keep_stock}
-        if _add_dense_losses(self, dense_loss, kept):
-            kept.update(m for m in self.modules() if isinstance(m, _QUERY_HEADS))
+        kept |= _add_dense_losses(self, dense_loss, kept)
+        options = dict(scale=scale, unknown=unknown, balance=balance, average=average)
         num_classes = getattr(self, 'num_classes', None)
-        _convert(
-            self,
-            num_classes,
-            num_classes,
-            dict(scale=scale, unknown=unknown, balance=balance, average=average),
-            kept,
-        )
+        _convert(self, num_classes, num_classes, options, kept)
         if not any(isinstance(m, WSTLoss) for m in self.modules()):
             raise ValueError(
                 f'{type(self).__name__} has no loss that can take seeds: mmws needs a WSTLoss, a '
-                "CrossEntropyLoss or an OhemCrossEntropy in a head with the model's "
-                f'{num_classes} classes. Its losses are: '
-                f'{_losses(self) or "none"}.'
+                f"CrossEntropyLoss or an OhemCrossEntropy in a head with the model's {num_classes} "
+                f'classes. Its losses are: {_losses(self) or "none"}.'
             )
         self._steps_to_check = _CHECKED_STEPS
 
     def loss(self, inputs: Tensor, data_samples: SampleList) -> dict:
-        """The stock losses, with the seeds in the data samples' ``gt_seeds`` handed over.
+        """Compute the stock losses, with the data samples' ``gt_seeds`` handed over.
 
         Raises:
             KeyError: The data samples hold no seeds.
@@ -142,31 +129,6 @@ class MultiSeedSegmentor:
         return losses
 
 
-def _multi_seed_class(stock: type | None, name: str | type) -> type:
-    """The subclass of a segmentor, made once; importable from this module under its name."""
-    if stock is None:
-        raise KeyError(
-            f"base={name!r} is not in mmseg's registry of models. It is the `type` that the stock "
-            'config gives its model: base={{_base_.model.type}}.'
-        )
-    key = _PREFIX + stock.__name__
-    made = _CLASSES.get(key)
-    if made is None or made.__bases__[1] is not stock:
-        made = type(key, (MultiSeedSegmentor, stock), {'__module__': __name__})
-        _CLASSES[key] = made
-    return made
-
-
-def __getattr__(name: str) -> type:
-    # How pickle finds, in a new process, the classes made above.
-    if name in _CLASSES:
-        return _CLASSES[name]
-    stock = MODELS.get(name.removeprefix(_PREFIX)) if name.startswith(_PREFIX) else None
-    if stock is None:
-        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-    return _multi_seed_class(stock, name)
-
-
 def _module_named(model: nn.Module, name: str) -> nn.Module:
     try:
         return model.get_submodule(name)
@@ -177,27 +139,29 @@ def _module_named(model: nn.Module, name: str) -> nn.Module:
         ) from None
 
 
-def _add_dense_losses(model: nn.Module, dense_loss: dict | None, kept: set[nn.Module]) -> bool:
-    """Gives the query heads of a model their loss for seeds; whether there are any."""
-    heads = [m for m in model.modules() if isinstance(m, _QUERY_HEADS) and m not in kept]
+def _add_dense_losses(
+    model: nn.Module, dense_loss: dict | None, kept: set[nn.Module]
+) -> set[nn.Module]:
+    """Give the query heads of a model, which are returned, their loss for seeds."""
+    heads = {m for m in model.modules() if isinstance(m, _QUERY_HEADS)} - kept
     if heads and dense_loss is None:
         raise ValueError(
-            f'{type(heads[0]).__name__} matches each query to a mask of one label map, so its '
+            f'{type(heads.pop()).__name__} matches each query to a mask of one label map, so its '
             'losses cannot take several seeds; they learn from the majority vote. Add a loss of '
             "its semantic map that sees every seed: model = dict(dense_loss=dict(type='WSTLoss'))."
         )
     if dense_loss is not None and not heads:
         raise ValueError(
-            f'dense_loss is for the query heads of MaskFormer, Mask2Former and SAN; '
+            'dense_loss is for the query heads of MaskFormer, Mask2Former and SAN; '
             f'{type(model).__name__} has none. Leave it out: its cross entropies take the seeds.'
         )
     for head in heads:
         loss = MODELS.build(dense_loss)
         if not isinstance(loss, WSTLoss):
             raise ValueError(f'dense_loss must be a WSTLoss; got {dense_loss["type"]!r}.')
-        reclass(head, SeedsOnSemanticMap)
+        head.__class__ = join(SeedsOnSemanticMap, type(head))
         head.dense_loss = loss
-    return bool(heads)
+    return heads
 
 
 def _convert(
@@ -207,27 +171,22 @@ def _convert(
     if module in kept or isinstance(module, STDCHead):  # STDC's labels are edges
         return
     if isinstance(module, PointHead):
-        reclass(module, SeedsAtPoints)
+        module.__class__ = join(SeedsAtPoints, type(module))
     num_classes = getattr(module, 'num_classes', num_classes)
     # One channel for two classes is mmseg's binary form.
     outputs = max(module.out_channels, 2) if isinstance(module, BaseDecodeHead) else num_classes
     for name, child in module.named_children():
         if child in kept:
             continue
-        wst = child
-        if num_classes == of_model and type(child) is CrossEntropyLoss and not child.use_mask:
-            setattr(module, name, SeedCrossEntropyLoss(child, **options))
-            wst = getattr(module, name).wst
-        elif num_classes == of_model and type(child) is OhemCrossEntropy:
-            # The mean is over the hard pixels.
-            of_ohem = {key: value for key, value in options.items() if key != 'average'}
-            setattr(module, name, SeedOhemCrossEntropy(child, **of_ohem))
-            wst = getattr(module, name).wst
+        seed_loss = _SEED_LOSSES.get(type(child))
+        if seed_loss and num_classes == of_model and not getattr(child, 'use_mask', False):
+            child = seed_loss(child, **options)
+            setattr(module, name, child)
         else:
             _convert(child, num_classes, of_model, options, kept)
+        wst = getattr(child, 'wst', child)
         if isinstance(wst, WSTLoss) and wst.class_weight is not None:
-            where = f'{type(module).__name__}.{name}'
-            check_class_weight(wst.class_weight, outputs, where)
+            check_class_weight(wst.class_weight, outputs, f'{type(module).__name__}.{name}')
 
 
 @contextlib.contextmanager
@@ -261,8 +220,7 @@ def _only_the_vote(model: nn.Module, data_samples: SampleList) -> Iterator[None]
 
 
 def _stack_seeds(inputs: Tensor, data_samples: SampleList) -> SeedBatch:
-    """Pads the seeds of a batch to the size of the inputs and to the largest K."""
-    height, width = inputs.shape[-2:]
+    """Pad the seeds of a batch to the size of the inputs and to the largest K."""
     for sample in data_samples:
         if 'gt_seeds' not in sample:
             raise KeyError(
@@ -272,20 +230,19 @@ def _stack_seeds(inputs: Tensor, data_samples: SampleList) -> SeedBatch:
             )
     maps = [sample.gt_seeds.data for sample in data_samples]
     num_seeds = max(len(seeds) for seeds in maps)
-    stacked = maps[0].new_full((len(maps), num_seeds, height, width), UNKNOWN)
+    stacked = maps[0].new_full((len(maps), num_seeds, *inputs.shape[-2:]), UNKNOWN)
     present = []
     for place, seeds, sample in zip(stacked, maps, data_samples, strict=True):
         # The data preprocessor pads below and to the right; what it padded is unknown.
         place[: len(seeds), : seeds.shape[1], : seeds.shape[2]] = seeds
         has = sample.metainfo.get('seed_present', (True,) * len(seeds))
         present.append([*has, *(False,) * (num_seeds - len(seeds))])
-    if all(map(all, present)):
-        return SeedBatch(stacked)
-    return SeedBatch(stacked, stacked.new_tensor(present).bool())
+    all_there = all(map(all, present))
+    return SeedBatch(stacked, None if all_there else stacked.new_tensor(present).bool())
 
 
 def _losses(model: nn.Module) -> str:
-    """The names and types of a model's losses, for messages."""
+    """Name a model's losses and their types, for messages."""
     return ', '.join(
         f'{name} ({type(module).__name__})'
         for name, module in model.named_modules()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import inspect
 import json
 import os
@@ -45,7 +45,7 @@ def export_onnx(
     another number of bands than three), and ``classes``. The file appears when it is whole.
 
     Args:
-        model: Any segmentor of mmseg with ``encode_decode``; it is put into evaluation mode.
+        model: Any segmentor of mmseg with ``encode_decode``, on the CPU; put into evaluation mode.
         path: The file.
         size: (H, W) of the image with which the model is traced.
         fixed_size: Accept this H and W only. N is free in any case.
@@ -55,28 +55,23 @@ def export_onnx(
     Raises:
         ImportError: The package ``onnx`` is missing.
     """
-    _require('onnx')
-    import onnx
-
+    onnx = _import('onnx')
     axes = {0: _AXES[0]} if fixed_size else _AXES
     # torch's newer exporter needs one more package, and fixes sizes that this one leaves free.
-    options = (
-        dict(dynamo=False) if 'dynamo' in inspect.signature(torch.onnx.export).parameters else {}
-    )
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f'{path.name}.part')
-    image = torch.zeros(1, input_bands(model), *size, device=_device(model))
+    newer = 'dynamo' in inspect.signature(torch.onnx.export).parameters
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    unfinished = f'{path}.part'
+    image = torch.zeros(1, input_bands(model), *size)
     with torch.no_grad():
         torch.onnx.export(
             _EncodeDecode(model).eval(),
             (image,),
-            str(unfinished),
+            unfinished,
             opset_version=opset,
             input_names=[_INPUT],
             output_names=[_OUTPUT],
             dynamic_axes={_INPUT: axes, _OUTPUT: axes},
-            **options,
+            **(dict(dynamo=False) if newer else {}),
         )
     exported = onnx.load(unfinished)
     about = {key: json.dumps(value) for key, value in _normalisation(model).items()}
@@ -102,20 +97,13 @@ def onnx_difference(
     Raises:
         ImportError: The package ``onnxruntime`` is missing.
     """
-    _require('onnxruntime')
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
+    session = _import('onnxruntime').InferenceSession(str(path), providers=['CPUExecutionProvider'])
     (found,) = session.run([_OUTPUT], {_INPUT: images.numpy()})
     with torch.no_grad():
-        wanted = _EncodeDecode(model).eval()(images.to(_device(model))).cpu()
+        wanted = _EncodeDecode(model).eval()(images)
     found = torch.from_numpy(found)
     difference = (found - wanted).abs().max() / wanted.abs().max()
     return difference.item(), (found.argmax(1) != wanted.argmax(1)).float().mean().item()
-
-
-def _device(model: nn.Module) -> torch.device:
-    return next(model.parameters()).device
 
 
 def input_bands(model: BaseSegmentor) -> int:
@@ -132,22 +120,20 @@ def input_bands(model: BaseSegmentor) -> int:
 
 def _normalisation(model: BaseSegmentor) -> dict:
     preprocessor = model.data_preprocessor
-    channels = 'as loaded'
-    if input_bands(model) == 3:  # mmseg's images come in BGR
-        # mmsegmentation's own attribute, and that of mmengine and of OneDL's mmsegmentation.
-        names = ('channel_conversion', '_channel_conversion')
-        swapped = any(getattr(preprocessor, name, False) for name in names)
-        channels = 'RGB' if swapped else 'BGR'
-    about = dict(channels=channels)
+    # mmsegmentation's own attribute, and that of mmengine and of OneDL's mmsegmentation.
+    names = ('channel_conversion', '_channel_conversion')
+    rgb = any(getattr(preprocessor, name, False) for name in names)  # images are loaded in BGR
+    about = dict(channels='as loaded' if input_bands(model) != 3 else 'RGB' if rgb else 'BGR')
     for name in ('mean', 'std'):
         if hasattr(preprocessor, name):
             about[name] = getattr(preprocessor, name).flatten().tolist()
     return about
 
 
-def _require(package: str) -> None:
-    if importlib.util.find_spec(package) is None:
+def _import(package: str):
+    try:
+        return importlib.import_module(package)
+    except ImportError as error:
         raise ImportError(
-            f'the export to ONNX needs {package}, which is not installed: '
-            'pip install "mmws[onnx]", or pip install onnx onnxruntime'
-        )
+            f'the export to ONNX needs {package} ({error}): pip install "mmws[onnx]"'
+        ) from error

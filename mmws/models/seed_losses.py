@@ -29,6 +29,7 @@ class SeedCrossEntropyLoss(nn.Module):
     def __init__(self, stock: CrossEntropyLoss, *, average: str | None = None, **options):
         super().__init__()
         self.stock = stock
+        self.loss_name = stock.loss_name
         self.wst = WSTLoss(
             average=average or ('labelled' if stock.avg_non_ignore else 'all'),
             use_sigmoid=stock.use_sigmoid,
@@ -39,36 +40,16 @@ class SeedCrossEntropyLoss(nn.Module):
             **options,
         )
 
-    @property
-    def loss_name(self) -> str:
-        return self.stock.loss_name
-
     def forward(
-        self,
-        cls_score: Tensor,
-        label: Tensor,
-        weight: Tensor | None = None,
-        avg_factor: float | None = None,
-        reduction_override: str | None = None,
-        ignore_index: int = -100,
-        **kwargs,
+        self, cls_score: Tensor, label: Tensor, *args, ignore_index: int = -100, **kwargs
     ) -> Tensor:
         """As the stock loss; of images (N, C, H, W) or of points (N, C, P)."""
-        loss = self.stock
-        if seeds_behind(label, ignore_index) is not None:
-            loss = self.wst
-            # Some heads (DDRNet's, PIDNet's) name no ignored label, and then -100 reaches a stock
-            # loss, which fails on the 255 of unknown pixels.
-            ignore_index = UNKNOWN if ignore_index < 0 else ignore_index
-        return loss(
-            cls_score,
-            label,
-            weight,
-            avg_factor=avg_factor,
-            reduction_override=reduction_override,
-            ignore_index=ignore_index,
-            **kwargs,
-        )
+        if seeds_behind(label, ignore_index) is None:
+            return self.stock(cls_score, label, *args, ignore_index=ignore_index, **kwargs)
+        # Some heads (DDRNet's, PIDNet's) name no ignored label, and then -100 reaches a stock loss,
+        # which fails on the 255 of unknown pixels.
+        ignore_index = UNKNOWN if ignore_index < 0 else ignore_index
+        return self.wst(cls_score, label, *args, ignore_index=ignore_index, **kwargs)
 
 
 class SeedOhemCrossEntropy(nn.Module):
@@ -79,17 +60,15 @@ class SeedOhemCrossEntropy(nn.Module):
 
     Args:
         stock: The loss to stand in for.
+        average: Has no effect: the mean is over the hard pixels.
         **options: ``scale``, ``unknown`` and ``balance`` of :class:`WSTLoss`.
     """
 
-    def __init__(self, stock: OhemCrossEntropy, **options):
+    def __init__(self, stock: OhemCrossEntropy, *, average: str | None = None, **options):
         super().__init__()
         self.stock = stock
+        self.loss_name = stock.loss_name
         self.wst = WSTLoss(class_weight=stock.class_weight, reduction='none', **options)
-
-    @property
-    def loss_name(self) -> str:
-        return self.stock.loss_name
 
     def forward(self, score: Tensor, target: Tensor) -> Tensor:
         """As the stock loss: scores (N, C, H, W), label (N, H, W)."""

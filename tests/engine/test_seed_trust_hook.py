@@ -21,7 +21,7 @@ from mmws.files.label_map import encode_label_map, read_label_map
 from mmws.models import WSTLoss, hand_over
 from mmws.models.hand_over import SeedBatch
 from mmws.models.seed_losses import find_wst_losses
-from mmws.models.wst_loss import SeedView
+from mmws.models.wst_weights import SeedView
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -22,7 +22,7 @@ from mmseg.registry import MODELS
 
 from mmws.models import WSTLoss, hand_over
 from mmws.models.hand_over import SeedBatch
-from mmws.models.multi_seed_query_head import SeedsOnSemanticMap, semantic_logits
+from mmws.models.seed_heads import SeedsOnSemanticMap, semantic_logits
 from mmws.models.seed_losses import SeedCrossEntropyLoss, SeedOhemCrossEntropy
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / 'benchmarks'))

@@ -120,7 +120,7 @@ def test_a_balance_selects_among_the_classes_that_the_image_names():
     assert not torch.equal(given, balanced)
     unnamed = wst_weights(logits, torch.full_like(seeds, 255), balance=1.0)
     assert (unnamed == 1 / 5).all()
-    with pytest.raises(ValueError, match='balance must be >= 0.*got -1'):
+    with pytest.raises(ValueError, match='must be >= 0; got 1.0 and -1'):
         WSTLoss(balance=-1)
 
 
@@ -316,7 +316,6 @@ def test_handed_over_seeds_stand_in_for_the_label_and_keep_its_mask(ignored):
 def test_it_is_found_by_its_name():
     loss = MODELS.build(dict(type='WSTLoss', scale=2.0, loss_name='loss_main'))
     assert loss.loss_name == 'loss_main'
-    assert 'scale=2.0' in repr(loss)
 
 
 def test_errors_name_what_is_wrong():
@@ -334,7 +333,7 @@ def test_errors_name_what_is_wrong():
             WSTLoss()(logits, seeds)
     with pytest.raises(ValueError, match='must be >= 0'):
         WSTLoss(scale=-1)
-    with pytest.raises(ValueError, match="average must be one of labelled, all; got 'mean'"):
+    with pytest.raises(ValueError, match="average 'labelled' or 'all'; got 'keep' and 'mean'"):
         WSTLoss(average='mean')
     with pytest.raises(ValueError, match='no place in the sigmoid form'):
         WSTLoss(use_sigmoid=True, class_weight=[1.0])

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-
 import torch
 from mmengine.structures import PixelData
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
 from ..hand_over import hand_over, handed_seeds
 
-LOSS_AT = ('feature', 'image')
-
 
 def sample_on_grid(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Picks from label maps the pixels on which the cells of a feature map are centred.
+    """Pick from label maps the pixels on which the cells of a feature map are centred.
 
     The grid is that of ``align_corners=True``: first and last cell lie on first and last pixel. A
     crop of 8 n + 1 pixels and n + 1 cells gives exactly ``maps[..., ::8, ::8]``. Elsewhere the
@@ -40,48 +37,51 @@ def _grid(pixels: int, cells: int, device: torch.device) -> Tensor:
     return (2 * cell * (pixels - 1) + spacing) // (2 * spacing)
 
 
-class FeatureGridLoss:
-    """Mixed into a decode head, in front of ``BaseDecodeHead``: where its loss is computed.
+class FeatureGridHead(BaseDecodeHead):
+    """A decode head whose loss may be computed on the grid of its logits.
 
-    ``loss_at='feature'`` samples the label and the handed-over seeds on the grid of the logits
-    (:func:`sample_on_grid`); ``'image'`` is mmseg's way, the logits are resized to the label.
+    Args:
+        in_channels: Channels of the feature map.
+        channels: Channels of the hidden layers; None for none.
+        loss_at: Where the loss is computed: ``'feature'`` (labels and handed-over seeds sampled on
+            the grid of the logits, as in the paper) or ``'image'`` (logits resized to the label,
+            mmseg's way).
+        align_corners: How logits are resized to the image. True fits ``loss_at='feature'``.
+        **kwargs: Of mmseg's ``BaseDecodeHead`` (``num_classes``, ``loss_decode``, ...).
     """
 
-    loss_at: str
-
-    def _set_loss_at(self, loss_at: str) -> None:
-        if loss_at not in LOSS_AT:
-            raise ValueError(f'loss_at must be one of {", ".join(LOSS_AT)}; got {loss_at!r}.')
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int | None,
+        *,
+        loss_at: str = 'feature',
+        align_corners: bool = True,
+        **kwargs,
+    ):
+        super().__init__(
+            in_channels,
+            channels or in_channels,
+            # mmseg's own dropout drops whole channels; DeepLab's drops elements.
+            dropout_ratio=0,
+            align_corners=align_corners,
+            **kwargs,
+        )
+        if loss_at not in ('feature', 'image'):
+            raise ValueError(f"loss_at must be 'feature' or 'image'; got {loss_at!r}.")
         self.loss_at = loss_at
 
     def loss_by_feat(
         self, seg_logits: Tensor, batch_data_samples: list[SegDataSample]
     ) -> dict[str, Tensor]:
-        """mmseg's losses and accuracy, on the grid that ``loss_at`` names.
-
-        Args:
-            seg_logits: (N, C, h, w).
-            batch_data_samples: N samples with ``gt_sem_seg`` (1, H, W); they are not changed.
-
-        Raises:
-            ValueError: The seeds are not on the label's grid.
-        """
+        """Compute mmseg's losses and accuracy, on the grid that ``loss_at`` names."""
         if self.loss_at == 'image':
             return super().loss_by_feat(seg_logits, batch_data_samples)
         size = tuple(seg_logits.shape[2:])
-        sampled = []
-        for sample in batch_data_samples:
-            label = PixelData(data=sample_on_grid(sample.gt_sem_seg.data, size))
-            sampled.append(SegDataSample(gt_sem_seg=label))
+        labels = [sample_on_grid(sample.gt_sem_seg.data, size) for sample in batch_data_samples]
+        samples = [SegDataSample(gt_sem_seg=PixelData(data=label)) for label in labels]
         batch = handed_seeds()
-        context = contextlib.nullcontext()
         if batch is not None:
-            label_size = batch_data_samples[0].gt_sem_seg.shape
-            if tuple(batch.seeds.shape[2:]) != tuple(label_size):
-                raise ValueError(
-                    f'the seeds {tuple(batch.seeds.shape)} (N, K, H, W) are not on the grid of the '
-                    f'label {tuple(label_size)}. Was a transform given that moves only one of them?'
-                )
-            context = hand_over(batch.resampled(sample_on_grid(batch.seeds, size)))
-        with context:
-            return super().loss_by_feat(seg_logits, sampled)
+            batch = batch.resampled(sample_on_grid(batch.seeds, size))
+        with hand_over(batch):
+            return super().loss_by_feat(seg_logits, samples)
