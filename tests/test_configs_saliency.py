@@ -5,7 +5,6 @@ import re
 import shlex
 from pathlib import Path
 
-import mmcv
 import numpy as np
 import pytest
 import torch
@@ -13,11 +12,8 @@ from mmengine.config import Config, DictAction
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
-from mmseg.apis import inference_model, init_model, show_result_pyplot
 from mmseg.registry import DATASETS, MODELS
 from PIL import Image
-
-from mmws.saliency import SaliencyDataset
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = [path.stem for path in sorted((ROOT / 'configs/saliency').glob('*.py'))]
@@ -87,16 +83,6 @@ def shrink(cfg, root, work_dir):
     cfg.work_dir = str(work_dir)
     cfg.experiment_name = work_dir.name
     return cfg
-
-
-def test_the_configs_that_the_docs_name_are_there():
-    assert {
-        'dss_vgg16_msra-b',
-        'dss_vgg16-caffe_msra-b',
-        'dss_r101_msra-b',
-        'dss_vgg16_duts',
-        'dss_shapes',
-    } <= set(NAMES)
 
 
 @pytest.mark.parametrize('name', PAPER)
@@ -232,26 +218,6 @@ def test_several_gpus_make_the_same_updates():
         lambda c: c.default_hooks.checkpoint.interval,
     )
     assert [count(five) * 5 for count in counts] == [count(cfg) for count in counts]
-
-
-@pytest.mark.parametrize('name', NAMES)
-def test_inference_api_of_mmseg(name, pairs, tmp_path):
-    """One image from a file and one from an array, as there is no mask beside them."""
-    cfg = shrink(load(name), pairs, tmp_path)
-    model = init_model(cfg, device='cpu')
-    model.dataset_meta = SaliencyDataset.METAINFO  # stands in a checkpoint
-    path = pairs / 'image/pair_0.jpg'
-    result = inference_model(model, str(path))
-    saliency = result.pred_saliency.data[0]
-    assert saliency.shape == (40, 56) and (saliency.min(), saliency.max()) == (0, 1)
-    assert torch.equal(result.pred_sem_seg.data[0] == 1, saliency >= 0.5)
-    again = inference_model(model, mmcv.imread(str(path))).pred_saliency.data[0]
-    assert torch.equal(again, saliency)
-    shown = show_result_pyplot(
-        model, str(path), result, show=False, draw_gt=False, with_labels=False, opacity=1.0
-    )
-    salient = (saliency >= 0.5).numpy()
-    assert (shown[salient] == 255).all() and (shown[~salient] == 0).all()
 
 
 def test_batches_of_images_that_differ_in_size(pairs, tmp_path):

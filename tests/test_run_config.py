@@ -126,30 +126,12 @@ def test_a_work_dir_stands_for_its_newest_checkpoint(tmp_path):
     assert run_config.checkpoint_file(tmp_path) == str(tmp_path / 'epoch_3.pth')
 
 
-class _Runner:
-    """As far as run_config.train looks at it: 6 images in batches of 4 or 8."""
-
-    def __init__(self, **options):
-        options = dict(dataset=list(range(6)), drop_last=True, **options)
-        if options.pop('infinite', False):
-            options['sampler'] = InfiniteSampler(options['dataset'])
-        self.train_loop = SimpleNamespace(dataloader=torch.utils.data.DataLoader(**options))
-        self.val_loop = None
-        self.trained = False
-
-    def train(self):
-        self.trained = True
-
-
-def test_fewer_images_than_a_batch_are_refused_before_the_first_step():
-    runner = _Runner(batch_size=8)
-    with pytest.raises(ValueError, match=r'6 images, fewer than a batch .*batch_size=8.*--limit'):
-        run_config.train(runner)
-    assert not runner.trained
-    for options in (dict(batch_size=6), dict(batch_size=8, infinite=True)):
-        runner = _Runner(**options)
-        run_config.train(runner)
-        assert runner.trained
+def test_batches_over_the_end_of_the_images_are_left_alone():
+    images = list(range(6))
+    for options in (dict(batch_size=6), dict(batch_size=8, sampler=InfiniteSampler(images))):
+        loader = torch.utils.data.DataLoader(images, drop_last=True, **options)
+        runner = SimpleNamespace(train_loop=SimpleNamespace(dataloader=loader), val_loop=None)
+        run_config.check_training_data(runner)
 
 
 @pytest.mark.parametrize('folder', ['SegmentationClassAug', 'nowhere'])

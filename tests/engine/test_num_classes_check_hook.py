@@ -1,11 +1,13 @@
 from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import pytest
 from mmengine.registry import HOOKS
-from mmseg.models import FCNHead, SegTTAModel
+from mmengine.runner import Runner
+from mmseg.models import FCNHead, SegTTAModel, STDCHead
 from torch import nn
 
-from mmws.engine.num_classes_check_hook import heads_of
+from mmws import run_config
 
 
 def _head(num_classes, **options):
@@ -30,11 +32,15 @@ class _Net(nn.Module):
 
 
 def _runner(model, classes=('background', 'cat', 'dog')):
-    loader = SimpleNamespace(
-        dataset=SimpleNamespace(metainfo={} if classes is None else dict(classes=classes))
-    )
+    dataset = SimpleNamespace(metainfo={} if classes is None else dict(classes=classes))
+    loader = MagicMock(dataset=dataset, **{'__len__.return_value': 1})
     return SimpleNamespace(
-        model=model, train_dataloader=loader, val_dataloader=loader, test_dataloader=loader
+        model=model,
+        train_dataloader=loader,
+        train_loop=SimpleNamespace(dataloader=loader),
+        val_loop=None,
+        val_dataloader=loader,
+        test_dataloader=loader,
     )
 
 
@@ -78,8 +84,23 @@ def test_dataset_without_classes_is_left_alone(hook):
     hook.before_train(_runner(_Net(21), None))
 
 
-def test_modules_that_are_no_heads_do_not_count():
+def test_modules_that_are_no_heads_of_the_classes_do_not_count(hook):
     model = _Net(3)
     model.backbone = nn.Identity()
     model.backbone.num_classes = 1000
-    assert list(heads_of(model)) == ['decode_head']
+    model.edges = STDCHead(
+        in_channels=4, channels=4, num_convs=1, num_classes=2, boundary_threshold=0.1
+    )
+    hook.before_train(_runner(model))
+
+
+@pytest.mark.parametrize('tool', ['ours', 'mmseg'])
+def test_fewer_images_than_a_batch_are_refused_whoever_starts_the_training(
+    tool, tiny_cfg, tmp_path
+):
+    """mmseg's tools/train.py calls Runner.train, and knows of the hook by the config."""
+    tiny_cfg.train_dataloader.update(batch_size=8, drop_last=True)
+    tiny_cfg.work_dir = str(tmp_path)
+    runner = Runner.from_cfg(tiny_cfg)
+    with pytest.raises(ValueError, match=r'4 images, fewer than a batch .*batch_size=8.*--limit'):
+        run_config.train(runner) if tool == 'ours' else runner.train()

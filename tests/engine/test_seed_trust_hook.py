@@ -31,7 +31,6 @@ def test_sums_by_hand():
         logits=torch.eye(4)[None, :, None, :3],  # it says 0, 1, 2
         seeds=torch.tensor([[[[0, 0, 0]], [[1, 1, 2]], [[2, 2, 2]]]], dtype=torch.uint8),
         known=torch.tensor([True, True, False] + [True] * 6).reshape(1, 3, 1, 3),
-        predicted=None,
         weights=torch.arange(9.0).reshape(1, 3, 1, 3) / 2,
         counted=2,
     )

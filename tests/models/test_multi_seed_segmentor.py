@@ -14,20 +14,17 @@ from mmengine.config import ConfigDict
 from mmengine.model import ExponentialMovingAverage
 from mmengine.structures import PixelData
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
-from mmseg.models.losses import CrossEntropyLoss, OhemCrossEntropy
+from mmseg.models.losses import CrossEntropyLoss
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import nn
 
 from mmws.models import (
     MultiSeedSegmentor,
-    SeedBatch,
     WSTLoss,
-    hand_over,
     handed_seeds,
     wst_weights,
 )
-from mmws.models.multi_seed_segmentor import _convert
 from mmws.seeds.vote import vote
 
 CLASSES = 4
@@ -138,23 +135,6 @@ def test_every_seed_counts_with_its_weight():
     torch.testing.assert_close(losses['decode.loss_x'], expected)
 
 
-def test_converted_losses_take_the_balance():
-    seeds = torch.stack([random_seeds(3), random_seeds(3, seed=1)])
-    seeds[:, :2] = 0
-    label = torch.zeros(2, *SIZE, dtype=torch.long)
-    logits = torch.randn(2, CLASSES, *SIZE, generator=torch.Generator().manual_seed(3))
-    expected = WSTLoss(balance=1.0)(logits, seeds)
-    assert not torch.isclose(expected, WSTLoss()(logits, seeds), rtol=1e-3)
-    # Every pixel is hard: its label is less than certain.
-    for stock in (CrossEntropyLoss(), OhemCrossEntropy(thres=1.0, min_kept=1)):
-        model = build(model_cfg(), balance=1.0)
-        model.decode_head.loss_decode = stock
-        _convert(model, CLASSES, CLASSES, dict(balance=1.0), set())
-        with hand_over(SeedBatch(seeds)):
-            found = model.decode_head.loss_decode(logits, label)
-        torch.testing.assert_close(found, expected)
-
-
 def test_a_model_is_the_stock_one_with_its_keys_and_its_inference():
     inputs, samples = make_batch()
     stock, model = build(model_cfg()), build(model_cfg(), scale=1.0)
@@ -166,14 +146,6 @@ def test_a_model_is_the_stock_one_with_its_keys_and_its_inference():
     torch.testing.assert_close(found, expected, rtol=0, atol=0)
     prediction = model.predict(inputs)[0].pred_sem_seg.data
     torch.testing.assert_close(prediction[0], expected[0].argmax(0))
-
-
-def test_a_type_and_a_registry_name_are_the_same_base():
-    by_type = MultiSeedSegmentor(
-        base=MODELS.get('EncoderDecoder'),
-        **{k: v for k, v in model_cfg().items() if k != 'type'},
-    )
-    assert type(by_type) is type(build(model_cfg(), scale=1.0))
 
 
 def test_models_are_copied_pickled_and_averaged():

@@ -7,7 +7,6 @@ import torch
 import torch.nn.functional as F
 from mmengine.utils import digit_version
 from mmseg.models.losses import CrossEntropyLoss
-from mmseg.registry import MODELS
 
 from mmws.models import SeedBatch, WSTLoss, hand_over, wst_weights
 
@@ -160,16 +159,6 @@ def test_weights_by_hand():
     assert weights[6].item() == pytest.approx(0.0448, abs=1e-4)
 
 
-def test_an_unknown_seed_never_matches_even_where_the_prediction_is_background():
-    logits = torch.tensor([5.0, 0.0]).reshape(1, 2, 1, 1)
-    seeds = torch.tensor([255, 0, 1]).reshape(1, 3, 1, 1)
-    keep = wst_weights(logits, seeds).flatten().tolist()
-    e = math.e
-    assert keep == pytest.approx([1 / (e + 2), e / (e + 2), 1 / (e + 2)])
-    drop = wst_weights(logits, seeds, unknown='drop').flatten().tolist()
-    assert drop == pytest.approx([0, e / (e + 1), 1 / (e + 1)])
-
-
 @pytest.mark.parametrize('classes', [256, 300])
 def test_more_classes_than_a_byte_holds(classes):
     logits = torch.zeros(1, classes, 1, 2)
@@ -218,20 +207,6 @@ def test_one_channel_is_binary_cross_entropy(use_sigmoid):
     torch.testing.assert_close(found, stock(z, seeds[:, 0], ignore_index=255))
 
 
-def test_scale_zero_is_the_mean_of_the_seeds_losses():
-    logits, seeds = make_case(2, k=5, unknown=0)
-    stock = CrossEntropyLoss(avg_non_ignore=True)
-    mean = torch.stack([stock(logits, seeds[:, k], ignore_index=255) for k in range(5)]).mean()
-    torch.testing.assert_close(WSTLoss(scale=0)(logits, seeds), mean)
-
-
-def test_the_order_of_the_seeds_changes_nothing():
-    logits, seeds = make_case(3, k=6)
-    torch.testing.assert_close(
-        WSTLoss()(logits, seeds), WSTLoss()(logits, seeds[:, [4, 2, 0, 5, 1, 3]])
-    )
-
-
 @pytest.mark.parametrize('average', ['labelled', 'all'])
 @pytest.mark.parametrize(
     'options',
@@ -273,13 +248,6 @@ def test_half_precision_logits_are_computed_in_float32(dtype):
     torch.testing.assert_close(half.grad, exact.grad.to(dtype))
 
 
-def test_non_contiguous_bytes():
-    logits, seeds = make_case(11)
-    turned = logits.permute(0, 1, 3, 2).contiguous().permute(0, 1, 3, 2)
-    turned_seeds = seeds.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2).to(torch.uint8)
-    torch.testing.assert_close(WSTLoss()(turned, turned_seeds), WSTLoss()(logits, seeds))
-
-
 @pytest.mark.parametrize('ignored', [-100, 3, 4])
 def test_another_ignore_index(ignored):
     logits, seeds = make_case(12)
@@ -311,11 +279,6 @@ def test_handed_over_seeds_stand_in_for_the_label_and_keep_its_mask(ignored):
         loss(logits, label, ignore_index=ignored),
         loss(logits, label[:, None], ignore_index=ignored),
     )
-
-
-def test_it_is_found_by_its_name():
-    loss = MODELS.build(dict(type='WSTLoss', scale=2.0, loss_name='loss_main'))
-    assert loss.loss_name == 'loss_main'
 
 
 def test_errors_name_what_is_wrong():
