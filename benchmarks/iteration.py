@@ -1,73 +1,78 @@
-"""One training iteration of the paper's network with twelve seeds against one.
+"""A training step with twelve seeds against a stock step with one label: time and peak memory.
 
-    python benchmarks/iteration.py [--batch 2] [--rounds 5] [--device cuda]
+    python benchmarks/iteration.py [--only pspnet] [--batch 2] [--rounds 5] [--device cuda]
 
-The whole model of configs/msws/deeplabv2_vgg16_12seeds.py with random weights, crop 321: the data
-preprocessor, forward, loss, backward. Data loading is in benchmarks/loader.py.
+Whole models with random weights, forward, loss and backward: the paper's LargeFOV VGG16 at its crop
+of 321, PSPNet R50 (21 classes) and SegFormer-B0 (150 classes) at 512. On a CPU the time is the
+process's own, which other work on the machine changes little. Data loading is in
+benchmarks/loader.py, other families are in benchmarks/families.py.
 """
 
 from __future__ import annotations
 
 import argparse
-import copy
+import time
 from pathlib import Path
 
 import torch
+from families import light, load
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
-from mmengine.structures import PixelData
 from paired import peak_bytes, ratio, seconds_in_turn
-from wst_loss import make_seeds
+from seed_properties import Batch, build_pair, every_step
 
-import mmws  # before mmseg
-
-from mmseg.registry import MODELS  # isort: skip
-from mmseg.structures import SegDataSample  # isort: skip
+import mmws
 
 CONFIG = Path(__file__).resolve().parents[1] / 'configs/msws/deeplabv2_vgg16_12seeds.py'
+SIZES = {'LargeFOV': 321, 'PSPNet': 512, 'SegFormer': 512}
 
 
-def make_batch(batch: int, num_seeds: int) -> dict:
-    """What the loader yields."""
-    seeds = make_seeds(batch, 12, 21, 321)[:, :num_seeds]
-    images, samples = [], []
-    for maps in seeds:
-        images.append(torch.randint(0, 256, (3, 321, 321), dtype=torch.uint8))
-        sample = SegDataSample(metainfo=dict(img_shape=(321, 321)))
-        sample.gt_sem_seg = PixelData(data=maps[:1].long())
-        sample.set_data(dict(gt_seeds=PixelData(data=maps.clone())))
-        samples.append(sample)
-    return dict(inputs=images, data_samples=samples)
+def config_of(name: str) -> Config:
+    """The stock model."""
+    if name != 'LargeFOV':
+        return load(name, SIZES[name])
+    model = light(Config.fromfile(CONFIG).model.to_dict(), SIZES[name])
+    model['type'] = model.pop('base', 'EncoderDecoder')
+    model['backbone']['init_cfg'] = model['decode_head']['init_cfg'] = None
+    model['decode_head']['loss_decode'] = dict(type='CrossEntropyLoss', avg_non_ignore=True)
+    return Config(dict(model={**model, 'data_preprocessor': None})).model
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--only', nargs='+', choices=list(SIZES), default=list(SIZES))
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     parser.add_argument('--batch', type=int, default=2)
     parser.add_argument('--rounds', type=int, default=5)
     args = parser.parse_args()
-    device = torch.device(args.device)
     init_default_scope('mmseg')
-    cfg = Config.fromfile(CONFIG).model
-    cfg.backbone.init_cfg = cfg.decode_head.init_cfg = None
-    model = MODELS.build(cfg).to(device).train()
-    sync = torch.cuda.synchronize if device.type == 'cuda' else lambda: None
-
-    def step(num_seeds: int):
-        data = model.data_preprocessor(copy.deepcopy(batches[num_seeds]), True)
-        loss, _ = model.parse_losses(model(**data, mode='loss'))
-        model.zero_grad()
-        loss.backward()
-
-    batches = {number: make_batch(args.batch, number) for number in (1, 12)}
-    runs = {number: lambda number=number: step(number) for number in batches}
-    seconds = seconds_in_turn(runs, rounds=args.rounds, sync=sync)
-    memory = {number: peak_bytes(run, device) for number, run in runs.items()}
+    MMLogger.get_current_instance().setLevel('ERROR')
+    device, on_cpu = torch.device(args.device), args.device == 'cpu'
+    clock = dict(clock=time.process_time) if on_cpu else dict(sync=torch.cuda.synchronize)
     threads = torch.get_num_threads()
-    print(f'{device.type}, {threads} threads, batch {args.batch}, mmws {mmws.__version__}')
-    print('| | 12 seeds / 1 seed |\n|---|---|')
-    print(f'| time of an iteration | {ratio(seconds[12], seconds[1]):.3f}x |')
-    print(f'| peak memory | {memory[12] / memory[1]:.3f}x |')
+    print(f'{device.type}, {threads} threads, batch {args.batch}, mmws {mmws.__version__}\n')
+    print('| step with 12 seeds / stock step | time | peak memory | stock |\n|---|---|---|---|')
+    for name in args.only:
+        stock, model = build_pair(config_of(name), {}, args.device, initialise=False)
+        size = SIZES[name]
+        batch = Batch(
+            model.num_classes,
+            size=(size, size),
+            batch=args.batch,
+            num_seeds=12,
+            device=args.device,
+        ).without_unknown()
+        steps = {
+            'stock': every_step(stock, batch, batch.seeds[:, :1]),
+            'seeds': every_step(model, batch, batch.seeds),
+        }
+        seconds = seconds_in_turn(steps, rounds=args.rounds, **clock)
+        peaks = {key: peak_bytes(step, device) for key, step in steps.items()}
+        time_ratio = ratio(seconds['seeds'], seconds['stock'])
+        about = f'{min(seconds["stock"]):.2f} s, {peaks["stock"] / 2**20:.0f} MiB'
+        memory_ratio = peaks['seeds'] / peaks['stock']
+        print(f'| {name} | {time_ratio:.3f}x | {memory_ratio:.3f}x | {about} |', flush=True)
 
 
 if __name__ == '__main__':

@@ -10,18 +10,22 @@ import torch
 
 
 def seconds_in_turn(
-    functions: dict[str, Callable[[], object]], *, rounds: int = 15, sync: Callable = lambda: None
+    functions: dict[str, Callable[[], object]],
+    *,
+    rounds: int = 15,
+    sync: Callable = lambda: None,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, list[float]]:
     """Runs all functions once per round, after one warm-up; name -> seconds of each round."""
     seconds = {name: [] for name in functions}
     for round_ in range(rounds + 1):
         for name, function in functions.items():
             sync()
-            start = time.perf_counter()
+            start = clock()
             function()
             sync()
             if round_:
-                seconds[name].append(time.perf_counter() - start)
+                seconds[name].append(clock() - start)
     return seconds
 
 

@@ -24,15 +24,13 @@ _CHECKS = ('CheckpointCheckHook', 'NumClassesCheckHook')
 
 
 def set_work_dir(cfg: Config, work_dir: str | None, config_path: str) -> None:
-    """The command line's folder, else the config's, else ``work_dirs/<name of the config>``."""
-    if work_dir is not None:
-        cfg.work_dir = work_dir
-    elif cfg.get('work_dir') is None:
-        cfg.work_dir = str(Path('work_dirs', Path(config_path).stem))
+    """Take the command line's folder, the config's, or ``work_dirs/<name of the config>``."""
+    default = str(Path('work_dirs', Path(config_path).stem))
+    cfg.work_dir = work_dir or cfg.get('work_dir') or default
 
 
 def add_checks(cfg: Config, *, allow_partial: bool | None = None) -> None:
-    """Adds the hooks that check checkpoints and class counts, where the config has none.
+    """Add the hooks that check checkpoints and data, where the config has none.
 
     Args:
         cfg: Changed in place.
@@ -49,15 +47,13 @@ def add_checks(cfg: Config, *, allow_partial: bool | None = None) -> None:
 
 
 def enable_amp(cfg: Config) -> None:
-    """Trains with automatic mixed precision.
+    """Train with automatic mixed precision.
 
     Raises:
         ValueError: The config's optimizer wrapper has no mixed-precision form.
     """
     wrapper = type_name(cfg.optim_wrapper, default='OptimWrapper')
-    if wrapper == 'AmpOptimWrapper':
-        return
-    if wrapper != 'OptimWrapper':
+    if wrapper not in ('OptimWrapper', 'AmpOptimWrapper'):
         raise ValueError(
             f'--amp turns an OptimWrapper into an AmpOptimWrapper; this config has {wrapper}. Set '
             'the type of optim_wrapper in the config.'
@@ -67,7 +63,7 @@ def enable_amp(cfg: Config) -> None:
 
 
 def run(cfg: Config, work: Callable[[Runner], object]) -> None:
-    """Builds the runner of a config, has it work, and has a launcher's processes part in order.
+    """Build the runner of a config, have it work, and have a launcher's processes part in order.
 
     Where there is no GPU, processes that torchrun started meet by gloo: mmengine's launcher takes
     a GPU for each.
@@ -137,7 +133,7 @@ def check_training_data(runner: Runner) -> None:
 
 
 def set_resume(cfg: Config, resume: str | None) -> None:
-    """Continues an interrupted training.
+    """Continue an interrupted training.
 
     Args:
         cfg: Changed in place; its ``work_dir`` is set.
@@ -147,18 +143,16 @@ def set_resume(cfg: Config, resume: str | None) -> None:
     """
     if resume is None:
         return
-    if resume == 'auto':
-        resume = newest_checkpoint(cfg.work_dir)
-    if resume is None:
+    found = newest_checkpoint(cfg.work_dir) if resume == 'auto' else resume
+    cfg.resume = found is not None
+    if found is None:
         print_log(f'No checkpoint in {cfg.work_dir} to resume from: starting afresh.')
-        cfg.resume = False
-        return
-    cfg.resume = True
-    cfg.load_from = resume
+    else:
+        cfg.load_from = found
 
 
 def newest_checkpoint(folder: str | Path) -> str | None:
-    """The newest whole checkpoint of a work dir; None where there is none.
+    """Find the newest whole checkpoint of a work dir; None where there is none.
 
     It is the one that ``last_checkpoint`` names, if that is there. A training that was killed while
     it saved may have removed it and left half of the next one; a folder that was moved has it
@@ -182,7 +176,7 @@ def own_device() -> str:
 
 
 def limit_dataset(cfg: Config, loader: str, limit: int) -> None:
-    """Keeps the first ``limit`` images of a data loader, for a trial run."""
+    """Keep the first ``limit`` images of a data loader, for a trial run."""
     if limit < 1:
         raise ValueError(f'--limit is a number of images and must be >= 1; got {limit}.')
     if cfg.get(loader) is None:
@@ -192,19 +186,17 @@ def limit_dataset(cfg: Config, loader: str, limit: int) -> None:
 
 
 def type_name(cfg: dict, default: str = '') -> str:
-    """The class name that a config asks for, without scope and module."""
+    """Return the class name that a config asks for, without scope and module."""
     kind = cfg.get('type', default)
     return kind.rsplit('.', 1)[-1] if isinstance(kind, str) else kind.__name__
 
 
 def _datasets(cfg: ConfigDict) -> Iterator[ConfigDict]:
-    """The datasets inside wrappers such as RepeatDataset, ConcatDataset and MultiSeedDataset."""
-    if 'datasets' in cfg:
-        for dataset in cfg.datasets:
-            yield from _datasets(dataset)
-    elif 'dataset' in cfg:
-        yield from _datasets(cfg.dataset)
-    else:
+    """Yield the datasets inside wrappers such as ConcatDataset and MultiSeedDataset."""
+    wrapped = cfg.get('datasets') or ([cfg.dataset] if 'dataset' in cfg else [])
+    for dataset in wrapped:
+        yield from _datasets(dataset)
+    if not wrapped:
         yield cfg
 
 

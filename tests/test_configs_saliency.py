@@ -206,20 +206,6 @@ def test_the_docs_example_with_own_images(tmp_path, monkeypatch):
         assert f'my_{net}.py work_dirs/my_{net}/epoch_{cfg.train_cfg.max_epochs}.pth' in page
 
 
-def test_several_gpus_make_the_same_updates():
-    cfg = load('dss_vgg16_msra-b')
-    five = load('dss_vgg16_msra-b')
-    five.merge_from_dict(options_after('optim_wrapper.accumulative_counts=2', 'testing'))
-    counts = (
-        lambda c: c.optim_wrapper.accumulative_counts,
-        lambda c: c.train_cfg.max_iters,
-        lambda c: c.train_cfg.val_interval,
-        lambda c: c.param_scheduler[0].milestones[0],
-        lambda c: c.default_hooks.checkpoint.interval,
-    )
-    assert [count(five) * 5 for count in counts] == [count(cfg) for count in counts]
-
-
 def test_batches_of_images_that_differ_in_size(pairs, tmp_path):
     """Padding changes nothing in the loss but the border that a padded image does not have."""
     cfg = shrink(load('dss_vgg16_duts'), pairs, tmp_path / 'batch')

@@ -98,20 +98,26 @@ def test_numbers_of_the_configs(name):
 
 
 @pytest.mark.parametrize(
-    'name',
-    ['cam/vgg16_cam_voc12aug', 'msws/deeplabv2_vgg16_12seeds', 'msws/deeplabv2_r101_12seeds'],
+    'name, length',
+    [
+        ('cam/vgg16_cam_voc12aug', 20),
+        ('msws/deeplabv2_vgg16_12seeds', 20),
+        ('msws/deeplabv2_r101_12seeds', 20),
+        ('msws/deeplabv2_vgg16_12seeds_20k', 20_000),
+    ],
 )
-def test_learning_rate_of_every_epoch(name):
-    """ICD and CIAN: lr * (1 - e / 20) ** 0.9 in epoch e of 0 to 19."""
+def test_learning_rate_of_every_epoch(name, length):
+    """ICD and CIAN: lr * (1 - e / 20) ** 0.9 in epoch e of 0 to 19; DeepLab by iterations."""
     cfg = load(name)
     lr = cfg.optim_wrapper.optimizer.lr
+    assert length == cfg.train_cfg.get('max_epochs', cfg.train_cfg.get('max_iters'))
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=lr)
     schedules = (
         cfg.param_scheduler if isinstance(cfg.param_scheduler, list) else [cfg.param_scheduler]
     )
     (scheduler,) = [PARAM_SCHEDULERS.build({**one, 'optimizer': optimizer}) for one in schedules]
-    for epoch in range(20):
-        assert optimizer.param_groups[0]['lr'] == pytest.approx(lr * (1 - epoch / 20) ** 0.9)
+    for step in range(length):
+        assert optimizer.param_groups[0]['lr'] == pytest.approx(lr * (1 - step / length) ** 0.9)
         optimizer.step()
         scheduler.step()
 

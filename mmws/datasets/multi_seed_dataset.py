@@ -166,13 +166,14 @@ class MultiSeedDataset(BaseDataset):
     def get_data_info(self, idx: int) -> dict:
         """Get the wrapped dataset's information on an image, and on its seeds.
 
-        Added are ``seed_paths`` (K paths, None where the image lacks the seed), ``num_classes`` and
-        ``ignore_index``.
+        Added are ``seed_paths`` (K paths, None where the image lacks the seed), ``seed_names``,
+        ``num_classes`` and ``ignore_index``.
         """
         info = without_mark(self.dataset.get_data_info(idx))
         classes = self._metainfo.get('classes')
         info['num_classes'] = None if classes is None else len(classes)
         info['ignore_index'] = getattr(self.dataset, 'ignore_index', UNKNOWN)
+        info['seed_names'] = self.seed_names
         name = self._seed_id(info)
         missing = self._missing.get(name, ())
         info['seed_paths'] = [

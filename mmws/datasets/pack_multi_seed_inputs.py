@@ -21,7 +21,7 @@ class PackMultiSeedInputs(PackSegInputs):
     The data sample gets ``gt_seeds`` ((K, H, W) uint8, 255 is unknown) beside ``gt_sem_seg``, the
     majority vote of the seeds ((1, H, W) int64, the dataset's ``ignore_index`` is unknown), which
     is what stock losses, samplers and accuracy see; and the metainfo ``seed_present`` ((K,) tuple
-    of bool, False where the image lacks a seed).
+    of bool, False where the image lacks a seed) and ``seed_names``.
 
     Args:
         meta_keys: As in mmseg.
@@ -56,7 +56,9 @@ class PackMultiSeedInputs(PackSegInputs):
         packed = super().transform({**results, 'gt_seg_map': label})
         sample = packed['data_samples']
         sample.set_data(dict(gt_seeds=PixelData(data=torch.from_numpy(seeds))))
-        sample.set_metainfo(dict(seed_present=tuple(map(bool, results['seed_present']))))
+        names = results.get('seed_names', ())
+        present = tuple(map(bool, results['seed_present']))
+        sample.set_metainfo(dict(seed_present=present, seed_names=names))
         return packed
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import mmcv
 from mmengine import fileio
-from mmengine.runner import Runner
 from mmseg.engine.hooks import SegVisualizationHook
 from mmseg.registry import HOOKS
 from mmseg.structures import SegDataSample
@@ -34,20 +33,10 @@ class FolderVisualizationHook(SegVisualizationHook):
         self.image_dirs = list(image_dirs)
 
     def _after_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: dict,
-        outputs: Sequence[SegDataSample],
-        mode: str = 'val',
+        self, runner, batch_idx: int, data_batch, outputs: Sequence[SegDataSample], mode='val'
     ) -> None:
-        if (
-            not self.draw
-            or mode == 'train'
-            or not self.every_n_inner_iters(batch_idx, self.interval)
-        ):
-            return
-        for output in outputs:
+        drawn = self.draw and mode != 'train' and self.every_n_inner_iters(batch_idx, self.interval)
+        for output in outputs if drawn else ():
             content = fileio.get(output.img_path, backend_args=self.backend_args)
             name = name_of_image(output.img_path, self.image_dirs)
             self._visualizer.add_datasample(

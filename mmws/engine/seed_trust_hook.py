@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -23,7 +22,6 @@ from mmws.models.wst_loss import WSTLoss
 # The training is cut into so many parts of equal length: trust changes, and the end counts.
 PARTS = 4
 FILE_NAME = 'seed_trust.json'
-_KEY = 'seed_trust'
 
 
 @HOOKS.register_module()
@@ -56,8 +54,6 @@ class SeedTrustHook(Hook):
         >>> custom_hooks = [dict(type='mmws.SeedTrustHook')]
     """
 
-    priority = 'NORMAL'
-
     def __init__(
         self,
         *,
@@ -75,58 +71,55 @@ class SeedTrustHook(Hook):
         self.log_interval = log_interval
         self.head = head
         self.per_class = per_class
-        self._restored: dict | None = None
+        self.history: list[dict] = []
+        self._restored: dict = {}
         self._handles: list = []
 
     def before_train(self, runner) -> None:
-        dataset = runner.train_dataloader.dataset
-        leaves = list(seed_datasets(dataset))
-        if not leaves:
+        dataset, model = runner.train_dataloader.dataset, unwrap_model(runner.model)
+        names = [name for leaf in seed_datasets(dataset) for name in leaf.seed_names]
+        if not names or not find_wst_losses(model, self.head):
             raise ValueError(
-                'SeedTrustHook needs a training dataset with seeds: a mmws.MultiSeedDataset. Found '
-                f'{type(dataset).__name__}.'
+                'SeedTrustHook needs a training dataset with seeds, a mmws.MultiSeedDataset, and '
+                f'a loss that takes them in {self.head!r} (name the module with head=...); found '
+                f'{type(dataset).__name__} and {type(model).__name__}.'
             )
-        model = unwrap_model(runner.model)
-        if not find_wst_losses(model, self.head):
-            raise ValueError(
-                f'SeedTrustHook finds no loss that takes seeds in {self.head!r} of '
-                f'{type(model).__name__}. Name the module with head=...'
-            )
-        self._find_sources(leaves)
+        self.names = list(dict.fromkeys(names))
         self.classes = list(dataset.metainfo.get('classes') or ())
         shape = (len(self.names), len(self.classes), 3)
         device = next(model.parameters()).device
         self._window = torch.zeros(shape, dtype=torch.float64, device=device)
         self._parts = torch.zeros(PARTS, *shape, dtype=torch.float64)
-        self.history: list[dict] = []
-        saved, self._restored = self._restored, None
-        if saved and saved['names'] == self.names and saved['parts'].shape == self._parts.shape:
-            self._parts = saved['parts'].double().cpu().clone()
-            self.history = [dict(entry) for entry in saved['history']]
+        saved = self._restored
+        if saved.get('names') == self.names and saved['parts'].shape == self._parts.shape:
+            self._parts, self.history = saved['parts'].cpu(), saved['history']
 
     def before_train_iter(self, runner, batch_idx: int, data_batch=None) -> None:
         if (runner.iter + 1) % self.sample_interval or not self.classes:
             return
-        owners = [self._owners_of(sample) for sample in data_batch['data_samples']]
-        most = max(map(len, owners))
-        self._owners = torch.tensor([row + [-1] * (most - len(row)) for row in owners])
+        owners = [
+            torch.tensor([self.names.index(name) for name in sample.metainfo['seed_names']])
+            for sample in data_batch['data_samples']
+        ]
+        self._owners = torch.nn.utils.rnn.pad_sequence(owners, True, padding_value=-1)
         self._handles = [
             loss.register_forward_pre_hook(self._look, with_kwargs=True)
             for loss in find_wst_losses(unwrap_model(runner.model), self.head)
         ]
 
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
-        for handle in self._handles:
-            handle.remove()
-        self._handles = []
-        if not (runner.iter + 1) % self.log_interval:
+        while self._handles:
+            self._handles.pop().remove()
+        if self.every_n_train_iters(runner, self.log_interval):
             self._log(runner)
 
     def after_train(self, runner) -> None:
         self._log(runner)
         if not is_main_process():
             return
-        if not self._parts.any():
+        trust = [SeedTrust(part) for part in self._parts]
+        seen = [part for part in trust if part.known.any()]
+        if not seen:
             print_log(
                 'SeedTrustHook has seen no seeds: it looks at every '
                 f'{self.sample_interval}th step, the training had {runner.max_iters}, and the '
@@ -135,14 +128,8 @@ class SeedTrustHook(Hook):
                 level=logging.WARNING,
             )
             return
-        trust = [SeedTrust(part) for part in self._parts]
-        seen = [part for part in trust if part.known.any()]
-        content = dict(
-            seeds=self.names,
-            classes=self.classes,
-            parts=[part.as_dict() for part in trust],
-            history=self.history,
-        )
+        parts = [part.as_dict() for part in trust]
+        content = dict(seeds=self.names, classes=self.classes, parts=parts, history=self.history)
         text = json.dumps(content, indent=1) + '\n'
         write_atomically(Path(runner.work_dir, FILE_NAME), text.encode())
         print_log(
@@ -154,28 +141,12 @@ class SeedTrustHook(Hook):
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
         # Only the main process comes here: what was not logged yet cannot be summed up.
-        checkpoint[_KEY] = dict(
-            names=list(self.names), parts=self._parts.clone(), history=list(self.history)
-        )
+        parts, history = self._parts.clone(), list(self.history)
+        checkpoint['seed_trust'] = dict(names=self.names, parts=parts, history=history)
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
         if runner._resume:
-            self._restored = checkpoint.get(_KEY)
-
-    def _find_sources(self, leaves: Sequence) -> None:
-        self.names = list(dict.fromkeys(name for leaf in leaves for name in leaf.seed_names))
-        self._sources, self._default = {}, {}
-        for leaf in leaves:
-            owners = [self.names.index(name) for name in leaf.seed_names]
-            self._default.setdefault(len(owners), owners)
-            if len(leaves) > 1:
-                for i in range(len(leaf)):
-                    self._sources[leaf.get_data_info(i)['img_path'], len(owners)] = owners
-
-    def _owners_of(self, sample) -> list[int]:
-        count = len(sample.gt_seeds.data)
-        key = sample.metainfo.get('img_path'), count
-        return self._sources.get(key) or self._default.get(count) or [-1] * count
+            self._restored = checkpoint.get('seed_trust', {})
 
     def _look(self, loss: WSTLoss, args: tuple, kwargs: dict) -> None:
         """Stand before a loss and read what it is given."""
@@ -199,8 +170,8 @@ class SeedTrustHook(Hook):
         entry = dict(iter=step, weight=listed(trust.weight), agreement=listed(trust.agreement))
         self.history.append(entry)
         scalars = {}
-        for kind in ('weight', 'agreement'):
-            for s, name in enumerate(self.names):
+        for s, name in enumerate(self.names):
+            for kind in ('weight', 'agreement'):
                 scalars[f'seed_trust/{name}/{kind}'] = entry[kind][s]
                 if self.per_class:
                     values = listed(getattr(trust, f'class_{kind}')[s])

@@ -142,11 +142,6 @@ def pidnet():
 # What takes the seeds and what the vote, by name of the loss; the notes hold words to be found.
 MECHANISMS = {
     'one loss': (model(fcn()), ['decode.loss_ce'], []),
-    'auxiliary heads': (
-        model(fcn(), [fcn(in_channels=16, in_index=2), fcn(in_channels=8, in_index=1)]),
-        ['decode.loss_ce', 'aux_0.loss_ce', 'aux_1.loss_ce'],
-        [],
-    ),
     'class weights': (
         model(fcn(loss_decode=dict(CE, class_weight=[1, 2, 0.5, 1, 3]))),
         ['decode.loss_ce'],
@@ -189,11 +184,6 @@ MECHANISMS = {
     'a WST loss of the user': (
         model(fcn(loss_decode=dict(type='WSTLoss')), fcn(in_channels=16, in_index=2)),
         ['decode.loss_wst', 'aux.loss_ce'],
-        [],
-    ),
-    'DANet': (
-        model(head('DAHead', pam_channels=8)),
-        ['decode.pam_cam.loss_ce', 'decode.pam.loss_ce', 'decode.cam.loss_ce'],
         [],
     ),
     'EncNet': (

@@ -43,21 +43,6 @@ def test_without_hidden_layers_a_branch_is_one_convolution():
     torch.testing.assert_close(head((features,)), want)
 
 
-def test_each_branch_has_its_own_dropout():
-    torch.manual_seed(0)
-    head = DeepLabV2Head(4, 64, num_classes=3).train()
-    # The branches made equal: without dropout their sum is 4 times one of them.
-    state = head.branches[0].state_dict()
-    for branch in head.branches:
-        branch.load_state_dict(state)
-        branch.fc6.padding, branch.fc6.dilation = (1, 1), (1, 1)
-    features = torch.randn(1, 4, 20, 20)
-    outputs = [branch(features) for branch in head.branches]
-    assert all(not torch.allclose(outputs[0], other) for other in outputs[1:])
-    head.eval()
-    torch.testing.assert_close(head((features,)), 4 * head.branches[0](features))
-
-
 def test_weights_are_loaded_into_every_branch_and_stay(tmp_path):
     entries = {
         'fc6.weight': torch.randn(16, 4, 3, 3),
