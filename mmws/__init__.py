@@ -7,56 +7,21 @@ because :mod:`mmws.classification` needs mmpretrain.
 """
 
 from . import compat  # isort: skip  (must run before anything imports mmseg.models)
-from .backbones import (
-    EfficientNetLite,
-    PretrainedEfficientNetLite,
-    PretrainedResNet38,
-    PretrainedVGG16,
-    ResNet38,
-    VGG16LargeFOV,
-)
-from .datasets import (
-    LoadMultiSeedAnnotations,
-    MultiSeedDataset,
-    PackMultiSeedInputs,
-    RandomRelativeResize,
-    ShapesDataset,
-)
-from .engine import (
-    CheckpointCheckHook,
-    FolderVisualizationHook,
-    NumClassesCheckHook,
-    RightWeightHook,
-    SeedTrustHook,
-    WSTVisualizationHook,
-)
-from .evaluation import CRFIoUMetric, PaletteIoUMetric
+from . import backbones, datasets, engine, evaluation, models, saliency
+from .backbones import *
+from .datasets import *
+from .engine import *
+from .evaluation import *
 from .files.image_file import read_image
 from .files.label_map import read_label_map
-from .models import (
-    DeepLabV2Head,
-    LargeFOVHead,
-    MultiScaleFusionTTA,
-    MultiSeedSegmentor,
-    WSTLoss,
-    handed_seeds,
-    wst_weights,
-)
-from .saliency import (
-    DSS,
-    DSSVGG16,
-    DSSHead,
-    DSSResNet,
-    LoadSaliencyMask,
-    ONNXSaliency,
-    SaliencyDataset,
-    SaliencyMetric,
-)
+from .models import *
+from .saliency import *
 from .seeds.crf import refine_with_crf
 from .seeds.seed import crf_seeds, threshold_seed
 from .seeds.vote import vote
 from .version import __version__
 
+_ROOMS = (backbones, datasets, engine, evaluation, models, saliency)
 _STAGE_ONE = (
     'LabelMapImageLevelDataset',
     'LinearCAMHead',
@@ -69,49 +34,16 @@ _STAGE_ONE = (
 )
 
 __all__ = [
-    'CRFIoUMetric',
-    'CheckpointCheckHook',
-    'DSS',
-    'DSSHead',
-    'DSSResNet',
-    'DSSVGG16',
-    'DeepLabV2Head',
-    'EfficientNetLite',
-    'FolderVisualizationHook',
-    'LargeFOVHead',
-    'LoadMultiSeedAnnotations',
-    'LoadSaliencyMask',
-    'MultiScaleFusionTTA',
-    'MultiSeedDataset',
-    'MultiSeedSegmentor',
-    'NumClassesCheckHook',
-    'ONNXSaliency',
-    'PackMultiSeedInputs',
-    'PaletteIoUMetric',
-    'PretrainedEfficientNetLite',
-    'PretrainedResNet38',
-    'PretrainedVGG16',
-    'RandomRelativeResize',
-    'ResNet38',
-    'RightWeightHook',
-    'SaliencyDataset',
-    'SaliencyMetric',
-    'SeedTrustHook',
-    'ShapesDataset',
-    'VGG16LargeFOV',
-    'WSTLoss',
-    'WSTVisualizationHook',
     '__version__',
     'compat',
     'crf_seeds',
-    'handed_seeds',
     'read_image',
     'read_label_map',
     'refine_with_crf',
     'threshold_seed',
     'vote',
-    'wst_weights',
 ]
+__all__ += [name for room in _ROOMS for name in room.__all__]
 
 
 def __getattr__(name: str):

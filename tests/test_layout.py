@@ -110,9 +110,6 @@ def test_every_public_name_is_there():
     assert names <= set(dir(mmws))
     with pytest.raises(AttributeError, match='no attribute'):
         _ = mmws.NoSuchName
-    # Whatever the package registers has a name here.
-    for room in ('backbones', 'datasets', 'engine', 'evaluation', 'saliency'):
-        assert set(getattr(mmws, room).__all__) <= names, room
 
 
 def test_the_map_of_the_readme_names_the_rooms_in_order():

@@ -317,23 +317,6 @@ def test_the_check_itself_finds_what_is_wrong():
     assert any('state_dict' in f for f in check(stock, of_seeds, batch).failures)
 
 
-def test_class_weights_and_unknown_pixels_where_the_stock_loss_fails():
-    """mmseg's own loss indexes the class weights with 255; see the page on families."""
-    weights = [1, 2, 0.5, 1, 3]
-    stock, of_seeds = pair(model(fcn(loss_decode=dict(CE, class_weight=weights))))
-    batch = Batch(CLASSES)
-    with pytest.raises(IndexError):
-        step(stock, batch, batch.seeds)
-    logits = torch.randn(2, CLASSES, 8, 8)
-    seeds = torch.randint(0, CLASSES, (2, 3, 8, 8), dtype=torch.uint8)
-    seeds[:, :, :2] = 255
-    label = seeds[:, 0].long()
-    with hand_over(SeedBatch(seeds)):
-        found = of_seeds.decode_head.loss_decode(logits, label, ignore_index=255)
-    # Over all pixels, as without avg_non_ignore; one that no seed knows counts as one.
-    torch.testing.assert_close(found, WSTLoss(class_weight=weights, average='all')(logits, seeds))
-
-
 def test_a_head_that_names_no_ignored_label():
     """DDRNet's and PIDNet's heads call their losses so; the stock loss fails on 255 then."""
     logits = torch.randn(2, CLASSES, 8, 8)

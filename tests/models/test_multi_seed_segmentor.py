@@ -275,16 +275,33 @@ def test_a_step_that_uses_no_seed_is_an_error():
         model.loss(inputs, samples)
 
 
-@pytest.mark.parametrize('loss', ['DiceLoss', 'LovaszLoss', 'FocalLoss'])
-def test_a_model_without_a_loss_for_seeds_is_refused(loss):
-    options = dict(reduction='none') if loss == 'LovaszLoss' else {}
-    with pytest.raises(ValueError, match=f'no loss that can take seeds.*{loss}'):
-        build(model_cfg(loss_decode=dict(type=loss, **options)), scale=1.0)
-
-
-def test_an_unknown_base_is_refused():
-    with pytest.raises(KeyError, match='EncoderDecodr.*registry of models'):
-        build(dict(model_cfg(), type='EncoderDecodr'), scale=1.0)
+@pytest.mark.parametrize(
+    'cfg, options, error, message',
+    [
+        (
+            model_cfg(loss_decode=dict(type='LovaszLoss', reduction='none')),
+            dict(scale=1.0),
+            ValueError,
+            'no loss that can take seeds.*LovaszLoss',
+        ),
+        (dict(model_cfg(), type='EncoderDecodr'), dict(scale=1.0), KeyError, 'EncoderDecodr.*reg'),
+        (
+            model_cfg(),
+            dict(keep_stock=['auxiliary_hed']),
+            ValueError,
+            r"'auxiliary_hed'.*decode_head\.loss_decode",
+        ),
+        (
+            model_cfg(),
+            dict(dense_loss=dict(type='WSTLoss')),
+            ValueError,
+            'MultiSeedEncoderDecoder has none',
+        ),
+    ],
+)
+def test_models_that_cannot_learn_from_seeds_are_refused(cfg, options, error, message):
+    with pytest.raises(error, match=message):
+        build(cfg, **options)
 
 
 def test_a_head_with_labels_of_its_own_is_found_out():
@@ -309,16 +326,6 @@ def test_labels_are_compared_with_the_vote_in_the_first_steps_only():
     assert not any(m._forward_pre_hooks for m in model.modules())
     model.decode_head.__class__ = EdgeLikeHead
     model.loss(inputs, samples)
-
-
-def test_a_name_to_keep_must_exist():
-    with pytest.raises(ValueError, match=r"'auxiliary_hed'.*decode_head\.loss_decode"):
-        build(model_cfg(), keep_stock=['auxiliary_hed'])
-
-
-def test_a_dense_loss_is_for_query_heads():
-    with pytest.raises(ValueError, match='MultiSeedEncoderDecoder has none'):
-        build(model_cfg(), dense_loss=dict(type='WSTLoss'))
 
 
 def test_heads_with_other_classes_keep_their_losses():

@@ -44,15 +44,6 @@ def export(model, path, **options):
         export_onnx(model, path, **options)
 
 
-@pytest.fixture(scope='module')
-def vgg16(tmp_path_factory):
-    """A model in training mode, and its file, traced at 65 x 81."""
-    model = small('deeplabv2_vgg16_12seeds').train()
-    path = tmp_path_factory.mktemp('onnx') / 'new folder' / 'model.onnx'
-    export(model, path, size=(65, 81))
-    return model, path
-
-
 @pytest.mark.parametrize(
     'name', ['deeplabv2_vgg16_12seeds', 'deeplabv2-aspp_vgg16_12seeds', 'deeplabv2_r101_12seeds']
 )
@@ -107,28 +98,6 @@ def test_output_is_the_prediction_of_the_segmentor(host, bands, order, tiny_cfg,
     wanted = sample.seg_logits.data.numpy()
     np.testing.assert_allclose(logits[0], wanted, atol=1e-5 * abs(wanted).max())
     assert np.array_equal(logits[0].argmax(0), sample.pred_sem_seg.data[0].numpy())
-
-
-def test_model_is_exported_without_dropout(vgg16):
-    model, path = vgg16
-    assert not model.training
-    assert 'Dropout' not in {node.op_type for node in onnx.load(path).graph.node}
-
-
-def test_difference_is_seen(vgg16):
-    model, path = vgg16
-    images = torch.randn(1, 3, 33, 33)
-    bias = model.decode_head.conv_seg.bias
-    with torch.no_grad():
-        largest = model.encode_decode(images, [dict(img_shape=(33, 33))])
-        bias[0] += 1e3
-        try:
-            difference, changed = onnx_difference(model, path, images)
-        finally:
-            bias[0] -= 1e3
-    assert largest.abs().max() < 1e3
-    assert difference == pytest.approx(1, rel=0.5)
-    assert changed > 0.5
 
 
 def test_fixed_size_takes_no_other(tmp_path):
