@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
@@ -35,7 +35,7 @@ class SeedBatch:
 
     def resampled(self, seeds: Tensor) -> SeedBatch:
         """Return the batch with other maps; it counts its uses together with this one."""
-        return replace(self, seeds=seeds)
+        return SeedBatch(seeds, self.present, self.uses)
 
 
 _HANDED: ContextVar[SeedBatch | None] = ContextVar('mmws_handed_seeds', default=None)

@@ -63,10 +63,11 @@ def test_without_maximum_it_is_the_mean_of_logits_in_float32():
 
 
 def test_probabilities_agree_with_mmseg():
-    (stock,) = SegTTAModel(module=_Recorded()).test_step(passes(*random_scales()))
+    scales = [logits.float() for logits in random_scales()]
+    (stock,) = SegTTAModel(module=_Recorded()).test_step(passes(*scales))
     model = MultiScaleFusionTTA(module=_Recorded(), fuse='probabilities', append_max=False)
-    (merged,) = model.test_step(passes(*random_scales()))
-    expected = torch.stack(random_scales()).float().softmax(2).mean((0, 1))
+    (merged,) = model.test_step(passes(*scales))
+    expected = torch.stack(scales).softmax(2).mean((0, 1))
     torch.testing.assert_close(merged.seg_logits.data.softmax(0), expected)
     assert torch.equal(merged.pred_sem_seg.data, stock.pred_sem_seg.data)
 
