@@ -30,7 +30,7 @@ def passes(*scales):
     """As TestTimeAug gives them: for each scale the logits of one image, unflipped and flipped."""
     inputs = [[logits] for scale in scales for logits in scale]
     flips = [dict(flip=flip, flip_direction=way) for _ in scales for flip, way in FLIPS]
-    samples = [[SegDataSample(metainfo={**flip, 'ori_shape': (2, 2)})] for flip in flips]
+    samples = [[SegDataSample(metainfo={**flip, 'img_path': 'a.jpg'})] for flip in flips]
     return dict(inputs=inputs, data_samples=samples)
 
 
