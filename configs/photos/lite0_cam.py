@@ -74,5 +74,11 @@ param_scheduler = [
 ]
 default_hooks = dict(logger=dict(interval=10))
 
-# VOC's numbers of the classes, as in its masks.
-seeds = dict(prefix='lite0', labels=(8, 10, 12, 13, 15, 17))
+seeds = dict(
+    prefix='lite0',
+    # VOC's numbers of the classes, as in its masks.
+    labels=(8, 10, 12, 13, 15, 17),
+    # The best of eleven settings on 90 training photos and their masks: the paper's numbers leave
+    # specks in photos of 320 pixels and are 5 mIoU worse.
+    crf=dict(bilateral_sxy=50, bilateral_srgb=3, bilateral_compat=4),
+)
