@@ -148,6 +148,14 @@ def test_configs_of_the_guide_train_on_the_files_that_it_names(heading, tmp_path
         assert hasattr(mmws.engine, hook['type'].rsplit('.', 1)[1])
 
 
+def test_the_model_page_has_a_row_for_every_config_for_real_images():
+    page = (REPOSITORY / 'docs/model_zoo.md').read_text()
+    for folder in ('msws', 'cam', 'saliency', 'photos'):
+        section = page.partition(f'`configs/{folder}/`')[2].partition('\n## ')[0]
+        named = set(re.findall(r'`([\w.-]+\.py)`', section))
+        assert named == {path.name for path in (REPOSITORY / 'configs' / folder).glob('*.py')}
+
+
 def test_checkpoints_every_500_iterations(tmp_path):
     (code,) = (code for _, code in snippets(SCALE) if "_base_ = './" in code)
     path = tmp_path / 'often.py'
