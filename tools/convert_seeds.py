@@ -194,10 +194,10 @@ class Conversion:
             **rule,
         )
         given = ('background', 'ignore_below', 'classes', 'source_classes', 'map', 'palette')
+        given += ('suffix', 'images', 'image_suffix', 'reduce_zero_label')
         recipe = {key: getattr(args, key) for key in given}
-        recipe.update(
-            kind='conversion', form=form, source=str(source), reduced=args.reduce_zero_label
-        )
+        recipe.update(kind='conversion', form=form, source=str(source))
+        recipe['images'] = args.images and str(args.images)
         folder = SeedFolder(args.out / name, recipe)
         self.run = MapRun(
             {name: folder}, list(self.entries), workers=args.workers, limit=args.limit
@@ -233,7 +233,7 @@ def main(argv: list[str] | None = None) -> int:
     except (OSError, ValueError) as error:
         sys.exit(str(error))
     folders = ' '.join(str(args.out / name) for name in args.names)
-    print(f'Check them: python tools/check_seeds.py {folders}')
+    print(f'Check them: mmws check {folders}')
     return 1 if failed else 0
 
 
