@@ -93,7 +93,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--workers', type=int, default=available_cores())
     parser.add_argument('--overwrite', action='store_true', help='replace folders made otherwise')
     args = parser.parse_args(argv)
-    args.names = args.names or [source.stem for source in args.sources]
+    args.names = args.names or [s.name if s.is_dir() else s.stem for s in args.sources]
     if len(args.names) != len(args.sources) or len({*args.names}) != len(args.names):
         parser.error(f'{len(args.sources)} sources need as many different --names')
     if bad := [pair for pair in args.map if '=' not in pair]:
