@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from .training_curves import drawn
 
 # A curve is drawn as the means of so many parts.
 _POINTS = 200
@@ -31,7 +32,7 @@ def curves(panels: Mapping[str, Sequence[float]]) -> np.ndarray:
         axis.set_title(title)
         axis.grid(color='#dddddd')
         axis.spines[['top', 'right']].set_visible(False)
-    return _drawn(figure)
+    return drawn(figure)
 
 
 def confusion_picture(counts: np.ndarray, classes: Sequence[str]) -> np.ndarray:
@@ -58,10 +59,4 @@ def confusion_picture(counts: np.ndarray, classes: Sequence[str]) -> np.ndarray:
             ha='center', va='center', fontsize=6, color='white' if share > 0.5 else 'black'
         )
         axis.text(column, row, f'{100 * share:.0f}', **style)
-    return _drawn(figure)
-
-
-def _drawn(figure: Figure) -> np.ndarray:
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    return drawn(figure)

@@ -47,10 +47,11 @@ def right_weight_curves(panels: Mapping[str, Mapping[str, Sequence[Mapping]]]) -
         figure.legend(
             named.values(), named, loc='outside lower center', ncols=len(named), frameon=False
         )
-    return _drawn(figure)
+    return drawn(figure)
 
 
-def _drawn(figure: Figure) -> np.ndarray:
+def drawn(figure: Figure) -> np.ndarray:
+    """Draw a figure: (height, width, 3) uint8, RGB."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
