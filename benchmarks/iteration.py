@@ -28,11 +28,11 @@ CONFIG = Path(__file__).resolve().parents[1] / 'configs/msws/deeplabv2_vgg16_12s
 SIZES = {'LargeFOV': 321, 'PSPNet': 512, 'SegFormer': 512}
 
 
-def config_of(name: str) -> Config:
+def config_of(name: str, size: int) -> Config:
     """The stock model."""
     if name != 'LargeFOV':
-        return load(name, SIZES[name])
-    model = light(Config.fromfile(CONFIG).model.to_dict(), SIZES[name])
+        return load(name, size)
+    model = light(Config.fromfile(CONFIG).model.to_dict(), size)
     model['type'] = model.pop('base', 'EncoderDecoder')
     model['backbone']['init_cfg'] = model['decode_head']['init_cfg'] = None
     model['decode_head']['loss_decode'] = dict(type='CrossEntropyLoss', avg_non_ignore=True)
@@ -44,6 +44,7 @@ def main():
     parser.add_argument('--only', nargs='+', choices=list(SIZES), default=list(SIZES))
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     parser.add_argument('--batch', type=int, default=2)
+    parser.add_argument('--size', type=int, help='of the images, in place of 321 and 512')
     parser.add_argument('--rounds', type=int, default=5)
     args = parser.parse_args()
     init_default_scope('mmseg')
@@ -54,8 +55,8 @@ def main():
     print(f'{device.type}, {threads} threads, batch {args.batch}, mmws {mmws.__version__}\n')
     print('| step with 12 seeds / stock step | time | peak memory | stock |\n|---|---|---|---|')
     for name in args.only:
-        stock, model = build_pair(config_of(name), {}, args.device, initialise=False)
-        size = SIZES[name]
+        size = args.size or SIZES[name]
+        stock, model = build_pair(config_of(name, size), {}, args.device, initialise=False)
         batch = Batch(
             model.num_classes,
             size=(size, size),
@@ -72,7 +73,7 @@ def main():
         time_ratio = ratio(seconds['seeds'], seconds['stock'])
         about = f'{min(seconds["stock"]):.2f} s, {peaks["stock"] / 2**20:.0f} MiB'
         memory_ratio = peaks['seeds'] / peaks['stock']
-        print(f'| {name} | {time_ratio:.3f}x | {memory_ratio:.3f}x | {about} |', flush=True)
+        print(f'| {name}, {size} | {time_ratio:.3f}x | {memory_ratio:.3f}x | {about} |', flush=True)
 
 
 if __name__ == '__main__':

@@ -55,35 +55,6 @@ def shrink(cfg, root, work_dir, train='train', val='train', **narrow):
     return cfg
 
 
-# Mean, standard deviation and whether the order is RGB; images are loaded as BGR.
-NORMALISATIONS = {
-    'imagenet': ([123.675, 116.28, 103.53], [58.395, 57.12, 57.375], True),
-    'bgr255': ([104.008, 116.669, 122.675], [1.0] * 3, False),
-    'rgb255': ([122.675, 116.669, 104.008], [1.0] * 3, True),
-}
-
-
-@pytest.mark.parametrize(
-    'name',
-    [
-        *(f'cam/vgg16{kind}_cam_voc12aug' for kind in ('', '-caffe', '-caffe-rgb')),
-        *(f'msws/deeplabv2_vgg16{kind}_12seeds' for kind in ('', '-caffe', '-caffe-rgb')),
-        *(f'saliency/dss_vgg16{kind}_msra-b' for kind in ('', '-caffe')),
-    ],
-)
-def test_vgg16_gets_the_images_that_stand_beside_its_weights(name):
-    model = Config.fromfile(ROOT / f'configs/{name}.py').model
-    inits = [model.backbone.init_cfg]
-    for head in ('head', 'decode_head'):
-        init_cfg = model.get(head, {}).get('init_cfg') or []
-        inits += init_cfg if isinstance(init_cfg, list) else [init_cfg]
-    (images,) = {init.images for init in inits if init.type == 'PretrainedVGG16'}
-    mean, std, rgb = NORMALISATIONS[images]
-    options = model.data_preprocessor
-    assert options.mean == pytest.approx(mean, abs=0.01) and options.std == std
-    assert options.get('to_rgb', options.get('bgr_to_rgb')) is rgb
-
-
 @pytest.mark.parametrize(
     'name, backbone, head',
     [

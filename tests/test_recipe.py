@@ -122,23 +122,31 @@ def test_learning_rate_of_every_epoch(name, length):
         scheduler.step()
 
 
-# The normalisation that a weight file was trained with, and whether its channels are RGB. Images
+# What a weight file was trained on: mean, standard deviation and whether the order is RGB. Images
 # are loaded as BGR.
-@pytest.mark.parametrize(
-    'name, mean_std, rgb',
-    [
-        ('cam/vgg16_cam_voc12aug', TORCHVISION, True),
-        ('cam/res38_cam_voc12aug', TORCHVISION, True),
-        ('cam/r50_cam_voc12aug', TORCHVISION, True),
-        ('cam/vgg16-caffe_cam_voc12aug', CAFFE_BGR, False),
-        ('msws/deeplabv2_vgg16_12seeds', TORCHVISION, True),
-        ('msws/deeplabv2_r101_12seeds', TORCHVISION, True),
-        ('msws/deeplabv2_vgg16-caffe_12seeds', CAFFE_BGR, False),
-        ('msws/deeplabv2_vgg16-caffe-rgb_12seeds', CAFFE_RGB, True),
-    ],
-)
-def test_normalisation_and_channel_order(name, mean_std, rgb):
-    options = dict(load(name).model.data_preprocessor)
+IMAGES = dict(imagenet=(*TORCHVISION, True), bgr255=(*CAFFE_BGR, False), rgb255=(*CAFFE_RGB, True))
+OF_WEIGHTS = [
+    *((f'cam/{net}_cam_voc12aug', 'imagenet') for net in ('vgg16', 'res38', 'r50')),
+    *((f'msws/deeplabv2_{net}_12seeds', 'imagenet') for net in ('vgg16', 'r101')),
+    ('saliency/dss_vgg16_msra-b', 'imagenet'),
+    ('saliency/dss_vgg16-caffe_msra-b', 'bgr255'),
+]
+for end, of_end in (('caffe', 'bgr255'), ('caffe-rgb', 'rgb255')):
+    OF_WEIGHTS.append((f'cam/vgg16-{end}_cam_voc12aug', of_end))
+    OF_WEIGHTS.append((f'msws/deeplabv2_vgg16-{end}_12seeds', of_end))
+
+
+@pytest.mark.parametrize('name, images', OF_WEIGHTS)
+def test_normalisation_and_channel_order(name, images):
+    model = load(name).model
+    inits = [model.backbone.init_cfg]
+    for head in ('head', 'decode_head'):
+        init_cfg = model.get(head, {}).get('init_cfg') or []
+        inits += init_cfg if isinstance(init_cfg, list) else [init_cfg]
+    named = {init.images for init in inits if init.type == 'PretrainedVGG16'}
+    assert named == ({images} if 'vgg16' in name else set())
+
+    options = dict(model.data_preprocessor)
     options.setdefault('type', 'mmpretrain.ClsDataPreprocessor')
     with DefaultScope.overwrite_default_scope('mmseg'):
         preprocessor = MODELS.build(options)
@@ -149,8 +157,9 @@ def test_normalisation_and_channel_order(name, mean_std, rgb):
     if not name.startswith('cam/'):
         data = dict(inputs=[image], data_samples=[SegDataSample()])
     found = preprocessor(data)['inputs'][0, :, 30, 30]
-    mean, std = map(torch.tensor, mean_std)
-    torch.testing.assert_close(found, ((pixel.flip(0) if rgb else pixel) - mean) / std)
+    mean, std, rgb = IMAGES[images]
+    expected = ((pixel.flip(0) if rgb else pixel) - torch.tensor(mean)) / torch.tensor(std)
+    torch.testing.assert_close(found, expected, atol=0.02, rtol=0)
 
 
 def build(name):
