@@ -10,6 +10,7 @@ over a few large regions, and some unknown pixels.
 from __future__ import annotations
 
 import argparse
+import time
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ from paired import peak_bytes, ratio, seconds_in_turn
 import mmws
 from mmws.models import wst_weights
 
-SHAPES = [(4, 21, 321, 321), (16, 21, 41, 41)]
+SHAPES = [(4, 21, 321, 321), (16, 21, 41, 41), (2, 150, 256, 256)]
 
 
 def make_seeds(batch: int, num_seeds: int, num_classes: int, size: int) -> torch.Tensor:
@@ -59,7 +60,9 @@ def main():
     from mmseg.models.losses import CrossEntropyLoss
 
     stock, wst = CrossEntropyLoss(avg_non_ignore=True), mmws.WSTLoss()
-    sync = torch.cuda.synchronize if device.type == 'cuda' else lambda: None
+    # On a CPU the process's own time: other work on the machine changes it little.
+    on_gpu = device.type == 'cuda'
+    clock = dict(sync=torch.cuda.synchronize) if on_gpu else dict(clock=time.process_time)
 
     print(f'{device.type}, {torch.get_num_threads()} threads, torch {torch.__version__}\n')
     print('| logits | K | WST time | loop time | WST memory | loop memory | one CE, ms |')
@@ -81,7 +84,7 @@ def main():
                 'wst': lambda step=step, seeds=seeds: step(wst, seeds),
                 'loop': lambda step=step, seeds=seeds: step(naive, seeds),
             }
-            seconds = seconds_in_turn(functions, rounds=args.rounds, sync=sync)
+            seconds = seconds_in_turn(functions, rounds=args.rounds, **clock)
             memory = {name: peak_bytes(run, device) for name, run in functions.items()}
             cells = [
                 'x'.join(map(str, shape)),
