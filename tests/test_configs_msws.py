@@ -204,34 +204,6 @@ def test_trains_validates_and_saves(name, voc, tmp_path):
     assert list(Path(runner.work_dir).glob('*.pth'))
 
 
-def test_a_checkpoint_loads_into_the_stock_model(voc, tmp_path):
-    """Trained with seeds, tested without mmws but for the network: the same keys."""
-    multi = MODELS.build(shrink(load('deeplabv2_vgg16_12seeds'), voc, tmp_path / 'multi').model)
-    stock = MODELS.build(shrink(load('deeplabv2_vgg16_gt'), voc, tmp_path / 'stock').model)
-    stock.load_state_dict(multi.state_dict())
-
-
-def test_tests_with_several_scales_and_writes_palette_pngs(voc, tmp_path):
-    """What tools/test.py --tta --out does."""
-    cfg = shrink(load('deeplabv2_vgg16_12seeds'), voc, tmp_path / 'tta')
-    cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
-    cfg.tta_model.module = cfg.model
-    cfg.model = cfg.tta_model
-    cfg.test_evaluator.output_dir = str(tmp_path / 'out')
-    runner = Runner.from_cfg(cfg)
-    runner.model.module.init_weights()
-    passes = []
-    forward = runner.model.module.backbone.forward
-    runner.model.module.backbone.forward = lambda x: passes.append(x.shape) or forward(x)
-    metrics = runner.test()
-    assert 0 <= metrics['mIoU'] <= 100
-    assert len(passes) == 4 * 3 * 2
-    # Up to the frame the images are padded to it; beyond it they stay as they are.
-    assert set(passes[:6]) == {(1, 3, 97, 97), (1, 3, 97, 113)}
-    image = Image.open(tmp_path / 'out/2007_000000.png')
-    assert image.mode == 'P' and image.size == (90, 48)
-
-
 def test_padding_for_the_test_is_taken_off_again(voc, tmp_path):
     """The logits' cells are 8 pixels apart in the image, whatever the image's size."""
     cfg = shrink(load('deeplabv2_vgg16_12seeds'), voc, tmp_path / 'padding')
