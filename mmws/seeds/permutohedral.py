@@ -21,6 +21,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag, pad
 
+# Without FBGEMM, such as on ARM and in Debian's torch, embedding_bag is slower than CSR products.
+_FAST_BAGS = 'fbgemm' in torch.backends.quantized.supported_engines
 # Multipliers of a hash, for coordinates too large to be the digits of a 63-bit number.
 _HASH = (0x1E3779B97F4A7C15, 0x3F58476D1CE4E5B9, 0x14D049BB133111EB, 0x2545F4914F6CDD1D)
 
@@ -40,9 +42,21 @@ class SparseMatrix(NamedTuple):
 
     def __matmul__(self, values: Tensor) -> Tensor:
         """The product with (columns, channels) float32: (R, channels)."""
-        return embedding_bag(
-            self.columns, values, self.starts, mode='sum', per_sample_weights=self.weights
+        if values.device.type != 'cpu' or _FAST_BAGS:
+            return embedding_bag(
+                self.columns, values, self.starts, mode='sum', per_sample_weights=self.weights
+            )
+        entries, starts = self.columns.numel(), self.starts
+        if starts is None:
+            starts = torch.arange(0, entries, self.columns.shape[1], dtype=torch.int32)
+        matrix = torch.sparse_csr_tensor(
+            torch.cat([starts, starts.new_tensor([entries])]),
+            self.columns.flatten(),
+            self.weights.flatten(),
+            (len(starts), len(values)),
+            check_invariants=False,
         )
+        return matrix @ values
 
     def rows(self, some: slice) -> SparseMatrix:
         """Some of its rows; not with ``starts``."""
@@ -53,24 +67,14 @@ class Lattice(NamedTuple):
     """A Gaussian filter of N points: ``slice @ blurs[d] @ ... @ blurs[0] @ splat``."""
 
     splat: SparseMatrix
-    blurs: tuple[SparseMatrix, ...]
+    blurs: list[SparseMatrix]
     slice: SparseMatrix
 
     def blur(self, values: Tensor) -> Tensor:
         """All of the filter but the slice: (N, channels) -> (vertices, channels)."""
-        values = self.splat @ values
-        for blur in self.blurs:
-            values = blur @ values
+        for matrix in (self.splat, *self.blurs):
+            values = matrix @ values
         return values
-
-    def scale(self, points: Tensor, factor: float) -> Lattice:
-        """The filter ``factor * diag(points) @ self @ diag(points)``."""
-        splat, slice_ = self.splat, self.slice
-        return Lattice(
-            splat._replace(weights=splat.weights * points.index_select(0, splat.columns)),
-            self.blurs,
-            slice_._replace(weights=slice_.weights * (factor * points).unsqueeze(1)),
-        )
 
 
 def normalized_lattice(points: Tensor, reach: Sequence[float], factor: float = 1) -> Lattice:
@@ -83,11 +87,13 @@ def normalized_lattice(points: Tensor, reach: Sequence[float], factor: float = 1
     """
     # A number would be inverted first on a GPU, and rounded differently.
     features = points / torch.tensor(reach, dtype=points.dtype, device=points.device).unsqueeze(1)
-    lattice = build_lattice(features)
+    splat, blurs, slice_ = lattice = build_lattice(features)
     ones = torch.ones_like(features[0]).unsqueeze(1)
-    total = (lattice.slice @ lattice.blur(ones)).squeeze(1)
     # DenseCRF divides by 1 + 2^-d, which cancels out in all but this tiny number.
-    return lattice.scale((total + 1e-20).rsqrt(), factor)
+    scale = (slice_ @ lattice.blur(ones)).squeeze(1).add_(1e-20).rsqrt_()
+    splat.weights.mul_(scale.index_select(0, splat.columns))
+    slice_.weights.mul_(scale.mul_(factor).unsqueeze(1))
+    return lattice
 
 
 def build_lattice(features: Tensor) -> Lattice:
@@ -100,35 +106,22 @@ def build_lattice(features: Tensor) -> Lattice:
     # DenseCRF takes four points at a time and fills the last ones up with zeros. Nothing is
     # splatted from there, but the vertices around zero exist and pass on what others blur.
     nearest, order, residuals = _simplices(pad(features, (0, 1 if count % 4 else 0)))
-    keys, steps, most = _keys(nearest, order)
-    weights = residuals.new_empty(*keys.shape)
-    residuals = residuals / (d + 1)
+    residuals /= d + 1
+    weights = residuals.new_empty(residuals.shape[1], d + 1)
     weights[:, 0] = 1 - residuals[0] + residuals[-1]
     weights[:, 1:] = (residuals[:-1] - residuals[1:]).T
     weights[count:] = 0
-
-    # Corners of simplices in the order of their vertices.
-    bits = keys.numel().bit_length()
-    hashed = None
-    if most << bits >= 1 << 63:
-        hashed, keys = keys.unique(return_inverse=True)
-    corners = torch.arange(keys.numel(), device=keys.device).view_as(keys)
-    corners = _sorted((keys << bits | corners).flatten())
-    vertices, vertex, counts = (corners >> bits).unique_consecutive(
-        return_inverse=True, return_counts=True
-    )
-    if hashed is not None:
-        vertices = hashed
-    corners &= (1 << bits) - 1
+    keys, steps, most = _keys(nearest, order)
+    keys, corners = _sorted(keys, most)
+    vertices, vertex, counts = keys.unique_consecutive(return_inverse=True, return_counts=True)
     splat = SparseMatrix(
         corners.int().div_(d + 1, rounding_mode='floor').clamp_(max=count - 1),
         weights.flatten().index_select(0, corners),
         (counts.cumsum(0) - counts).int(),
     )
-    columns = vertex.new_empty(keys.numel(), dtype=torch.int32)
-    columns.scatter_(0, corners, vertex.int())
-    slice_ = SparseMatrix(columns.view_as(keys)[:count], weights[:count])
-    return Lattice(splat, tuple(_blur(vertices, step) for step in steps), slice_)
+    columns = torch.empty_like(weights, dtype=torch.int32)
+    columns.view(-1).scatter_(0, corners, vertex.int())
+    return Lattice(splat, _blurs(vertices, steps), SparseMatrix(columns[:count], weights[:count]))
 
 
 def _simplices(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -168,12 +161,13 @@ def _simplices(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return nearest, order, residual
 
 
-def _keys(nearest: Tensor, order: Tensor) -> tuple[Tensor, list[int], int]:
+def _keys(nearest: Tensor, order: Tensor) -> tuple[Tensor, Tensor, int]:
     """Names the vertices of simplices by numbers that are linear in their coordinates.
 
     Returns:
-        (N, d + 1) int64, the keys; what a step in each of the d + 1 directions adds to a key; and
-        a bound of the keys, which start from 0 or more.
+        (d + 1, N) int64, the keys of each simplex's vertices; (d + 1,) what a step in each
+        direction adds to a key; and a bound of the keys, which start from 0 or more, or 0 where
+        they may be any number.
     """
     d = len(nearest) - 1
     # Digits of a number: d coordinates; the last follows from them. In each of them the vertices of
@@ -182,38 +176,57 @@ def _keys(nearest: Tensor, order: Tensor) -> tuple[Tensor, list[int], int]:
     most = prod(spans)
     multipliers = [prod(spans[:i]) for i in range(d)]
     if most >= 1 << 62:
-        multipliers = [1, *_HASH]
-    step = sum(multipliers)
+        most, multipliers = 0, [1, *_HASH]
     multipliers = torch.tensor([*multipliers, 0], device=nearest.device)
-    key = -(nearest.sum(0) / (d + 1)).long() * step
-    for coordinates, multiplier in zip(nearest, multipliers, strict=True):
-        key += coordinates.long() * multiplier
-    jumps = (d + 1) * multipliers - step
-    keys = [key]
-    for index in order[:-1]:
-        keys.append(keys[-1] + jumps.index_select(0, index.int()))
-    keys = torch.stack(keys, 1)
-    keys -= keys.min()
-    return keys, jumps.tolist(), most
+    ones = multipliers.sum()
+    keys = torch.empty_like(nearest, dtype=torch.int64)
+    keys[0] = (nearest.sum(0) / -(d + 1)).long().mul_(ones)
+    for coordinates, multiplier in zip(nearest[:d], multipliers, strict=False):
+        keys[0] += coordinates.long().mul_(multiplier)
+    steps = (d + 1) * multipliers - ones
+    for i in range(d):
+        torch.add(keys[i], steps.index_select(0, order[i].int()), out=keys[i + 1])
+    if most:
+        keys -= keys.min()
+    return keys, steps, most
 
 
-def _blur(vertices: Tensor, step: int) -> SparseMatrix:
-    """Half of both neighbours in one direction is added to each vertex, where they exist."""
-    there = torch.searchsorted(vertices, vertices + step).clamp_(max=len(vertices) - 1)
-    exists = vertices.index_select(0, there) == vertices + step
+def _sorted(keys: Tensor, most: int) -> tuple[Tensor, Tensor]:
+    """Sorts corners by their vertices.
+
+    Args:
+        keys: (d + 1, N) int64, overwritten.
+        most: As of :func:`_keys`.
+
+    Returns:
+        (N * (d + 1),) int64 each: the keys, and which corner of which point, point * (d + 1) + i.
+    """
+    size, count = keys.shape
+    corners = torch.arange(0, count * size, size, device=keys.device)
+    corners = corners + torch.arange(size, device=keys.device).unsqueeze(1)
+    keys, corners = keys.view(-1), corners.view(-1)
+    bits = len(keys).bit_length()
+    if keys.device.type != 'cpu' or not 0 < most < 1 << 63 - bits:
+        keys, order = keys.sort(stable=True)
+        return keys, corners.index_select(0, order)
+    # One number for both: numpy's sort is several times as fast as torch's, and as an argsort.
+    keys.bitwise_left_shift_(bits).bitwise_or_(corners)
+    keys.numpy().sort()
+    torch.bitwise_and(keys, (1 << bits) - 1, out=corners)
+    return keys.bitwise_right_shift_(bits), corners
+
+
+def _blurs(vertices: Tensor, steps: Tensor) -> list[SparseMatrix]:
+    """Adds half of both neighbours, where they exist, to each vertex, direction by direction."""
     here = torch.arange(len(vertices), device=vertices.device)
-    columns = here.int().unsqueeze(1).repeat(1, 3)
-    weights = torch.tensor([1, 0, 0], dtype=torch.float32, device=vertices.device)
-    weights = weights.repeat(len(vertices), 1)
-    for column, (one, other) in enumerate(((here, there), (there, here)), 1):
-        columns[one[exists], column] = other[exists].int()
-        weights[one[exists], column] = 0.5
-    return SparseMatrix(columns, weights)
-
-
-def _sorted(values: Tensor) -> Tensor:
-    """Sorts (n,) in place; numpy is several times as fast as torch on a CPU."""
-    if values.device.type == 'cpu':
-        values.numpy().sort()
-        return values
-    return values.sort().values
+    blurs = []
+    for step in steps:
+        columns, weights = [here], [torch.ones_like(here, dtype=torch.bool)]
+        for neighbours in (vertices + step, vertices - step):
+            there = torch.searchsorted(vertices, neighbours).clamp_(max=len(vertices) - 1)
+            columns.append(there)
+            weights.append(vertices.index_select(0, there) == neighbours)
+        weights = torch.stack(weights, 1).float()
+        weights[:, 1:] /= 2
+        blurs.append(SparseMatrix(torch.stack(columns, 1).int(), weights))
+    return blurs
