@@ -32,7 +32,8 @@ CASES = {
     'converted': dict(type='CrossEntropyLoss', avg_non_ignore=True),
 }
 REPOSITORY = Path(__file__).resolve().parents[1]
-TWO_PROCESSES = ('-m', 'torch.distributed.run', '--nproc_per_node=2', '--standalone')
+TORCHRUN = ('-m', 'torch.distributed.run', '--standalone', '--local-addr=localhost')
+TWO_PROCESSES = (*TORCHRUN, '--nproc_per_node=2')
 
 
 def _run(*arguments, cwd):
@@ -209,8 +210,7 @@ def test_no_thread_of_gloo_outlives_the_run(tiny_config_file, tmp_path):
         'run_config.run(cfg, work)\n'
         "gloo('threads-after')\n"
     )
-    one = ('-m', 'torch.distributed.run', '--nproc_per_node=1', '--standalone')
-    log = _run(*one, script, tiny_config_file, cwd=tmp_path)
+    log = _run(*TORCHRUN, '--nproc_per_node=1', script, tiny_config_file, cwd=tmp_path)
     assert re.search(r'threads-in [1-9]', log) and 'threads-after 0' in log
 
 

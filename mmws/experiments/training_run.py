@@ -159,9 +159,11 @@ class TrainingRun:
     def _command(self, tool: str, *arguments) -> list:
         gpus, program = self.gpus, [sys.executable]
         if self.launcher == 'pytorch':
-            # Standalone: it finds a free port, so that two runs on a machine do not meet.
-            module = ('-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', gpus)
-            program = [sys.executable, *module]
+            # Standalone: it finds a free port, so that two runs on a machine do not meet. The
+            # processes would look for each other by the machine's name, and wait where nothing
+            # resolves it.
+            options = ('--standalone', '--local-addr=localhost', '--nproc-per-node', gpus)
+            program = [sys.executable, '-m', 'torch.distributed.run', *options]
         elif self.launcher == 'slurm':
             resources = (f'--ntasks={gpus}', f'--ntasks-per-node={gpus}', f'--gres=gpu:{gpus}')
             # The user's come last, and so win.

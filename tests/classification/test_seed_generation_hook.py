@@ -108,8 +108,8 @@ def root(tmp_path):
 def test_two_processes_make_the_seeds_of_the_checkpoint(root):
     done = subprocess.run(
         [
-            *(sys.executable, '-m', 'torch.distributed.run', '--nproc_per_node=2', '--standalone'),
-            *(__file__, root),
+            *(sys.executable, '-m', 'torch.distributed.run', '--nproc_per_node=2'),
+            *('--standalone', '--local-addr=localhost', __file__, root),
         ],
         capture_output=True,
         text=True,

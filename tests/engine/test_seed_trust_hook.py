@@ -233,8 +233,8 @@ def test_two_processes_add_up(cfg, tmp_path):
     cfg.train_cfg.max_iters = 2
     cfg.dump(tmp_path / 'two.py')
     done = subprocess.run(
-        [sys.executable, '-m', 'torch.distributed.run', '--nproc_per_node=2', '--standalone']
-        + [__file__, str(tmp_path / 'two.py')],
+        [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--local-addr=localhost']
+        + ['--nproc_per_node=2', __file__, str(tmp_path / 'two.py')],
         capture_output=True,
         text=True,
         timeout=900,

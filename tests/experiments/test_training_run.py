@@ -37,7 +37,8 @@ def test_a_run_of_other_settings_is_refused_while_it_runs(run):
         (
             'pytorch',
             [sys.executable, '-m', 'torch.distributed.run', '--standalone'],
-            ['--nproc-per-node', '2'],
+            # Without an address, processes wait where the machine's name does not resolve.
+            ['--local-addr=localhost', '--nproc-per-node', '2'],
         ),
         (
             'slurm',
