@@ -39,7 +39,10 @@ def read_checkpoint(path: str | os.PathLike) -> dict:
             f'There is no checkpoint {path}. Train one with: python tools/train.py CONFIG'
         )
     try:
-        content = CheckpointLoader.load_checkpoint(path, map_location='cpu', logger='silent')
+        if Path(path).is_file():  # OneDL's mmengine reads unsafely what the safe loader refuses
+            content = torch.load(path, map_location='cpu')
+        else:
+            content = CheckpointLoader.load_checkpoint(path, map_location='cpu', logger='silent')
     except Exception as error:  # torch raises many kinds: pickle, zip, runtime
         raise ValueError(
             f'{path} is not a checkpoint that torch can load safely '
