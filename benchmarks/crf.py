@@ -25,6 +25,7 @@ from PIL import Image
 from pydensecrf.densecrf import DenseCRF2D
 
 from mmws.files.label_map import read_label_map
+from mmws.files.worker_pool import keep_memory
 from mmws.seeds.crf import refine_with_crf
 
 NUM_CLASSES = 21
@@ -110,6 +111,7 @@ def main() -> None:
     )
     seconds, equal = {name: [] for name in ways}, dict.fromkeys(ways, 0)
     pixels = 0
+    keep_memory()  # as the processes do that make seeds
     for path in sorted((args.photos / 'JPEGImages').glob('*.jpg')):
         truth = read_label_map(args.photos / 'SegmentationClassAug' / f'{path.stem}.png')
         classes = [int(c) for c in np.unique(truth) if c not in (0, 255)]
