@@ -69,19 +69,13 @@ def test_both_numbers_are_those_of_the_definition(samples):
 
 
 def test_options_reach_the_crf(samples):
-    metric = _build(workers=0, iterations=0)
-    metric.process({}, samples)
-    found = metric.evaluate(3)
-    assert found['mIoU_crf'] == found['mIoU']  # no step: the argmax of the scores
-    options = dict(
-        iterations=1,
-        bilateral_sxy=11,
-        bilateral_srgb=7,
-        bilateral_compat=4,
-        gaussian_sxy=2,
-        gaussian_compat=1,
-    )
-    assert _build(workers=0, **options).crf == CRFOptions(**options)
+    metric = _build(workers=0, iterations=0, bilateral_sxy=11, gaussian_compat=1)
+    assert metric.crf == CRFOptions(iterations=0, bilateral_sxy=11, gaussian_compat=1)
+    for _ in range(2):  # the second evaluation starts anew
+        metric.process({}, samples)
+        found = metric.evaluate(3)
+        assert found['mIoU_crf'] == found['mIoU']  # no step: the argmax of the scores
+    assert len(found) == 6
 
 
 @pytest.mark.slow
@@ -97,14 +91,6 @@ def test_result_does_not_depend_on_workers(samples, tmp_path):
     for i in range(3):
         files = {(tmp_path / str(w) / f'{i}.png').read_bytes() for w in found}
         assert len(files) == 1
-
-
-def test_second_evaluation_starts_anew(samples):
-    metric = _build(workers=0)
-    metric.process({}, samples)
-    first = metric.evaluate(3)
-    metric.process({}, samples)
-    assert metric.evaluate(3) == first
 
 
 def test_writes_the_refined_prediction(samples, tmp_path):
@@ -137,12 +123,8 @@ def test_scores_of_another_size_are_refused(samples):
     sample['seg_logits'] = dict(data=sample['seg_logits']['data'][:, 1:])
     with pytest.raises(ValueError, match=r'0.png are \(23, 32\) and the image is \(24, 32\)'):
         _build(workers=0).process({}, [sample])
-
-
-def test_missing_scores_say_what_to_do(samples):
-    del samples[0]['seg_logits']
     with pytest.raises(KeyError, match='MultiScaleFusionTTA'):
-        _build(workers=0).process({}, samples)
+        _build(workers=0).process({}, [dict(img_path='x')])
 
 
 def test_error_in_a_worker_reaches_the_caller_and_ends_the_pool(samples):
