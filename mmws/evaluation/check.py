@@ -188,7 +188,7 @@ class SeedCheck:
                 )
             elif len(labels) == 1 and self.counts.images > 1:
                 warnings.append(f'{name}: one single label, {labels[0]}, in all maps.')
-            elif 0 not in labels and self.num_classes in (UNKNOWN, labels.max()):
+            elif 0 not in labels and self.num_classes == UNKNOWN:
                 warnings.append(
                     f'{name}: no pixel is 0, labels are {labels.min()}..{labels.max()}. Do they '
                     'start at 1 (reduce_zero_label)?'

@@ -3,8 +3,8 @@ import itertools
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from mmseg.utils import get_classes, get_palette
 
+from mmws.files.label_map import voc_palette
 from mmws.visualization import (
     colour_labels,
     colour_weights,
@@ -15,7 +15,7 @@ from mmws.visualization import (
 )
 from mmws.visualization.picture_grid import grid_figure
 
-VOC = dict(classes=get_classes('voc'), palette=get_palette('voc'))
+VOC = dict(classes=['pottedplant'] * 21, palette=voc_palette()[:21])
 LABELS = np.arange(21, dtype=np.uint8).repeat(40).reshape(21, 40)
 LONG = 'everything_that_annotators_of_the_third_campaign_said_about_it'
 RED, GREEN, PALE = (255, 0, 0), (0, 200, 0), (224, 224, 192)
