@@ -23,6 +23,7 @@ _LOW_AGREEMENT = 0.5
 # In the place of a seed's number: what concerns the images.
 IMAGES = -1
 MISSING, BARE = 'missing', 'without any map'
+_VOC = voc_palette().tobytes()
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,7 @@ class SeedCheck:
     Attributes:
         counts: The maps without a defect against the ground truth, or else their majority vote,
             and against each other.
-        palettes: Per seed, the palettes that occur, as bytes of RGB triples, or ``'grey'`` or
-            ``'other'``.
+        palettes: Per seed, those that occur, see :func:`palette_of`.
         problems: Number of the seed, or -1, and kind of problem -> what it is, file by file.
     """
 
@@ -194,7 +194,7 @@ class SeedCheck:
                     'start at 1 (reduce_zero_label)?'
                 )
             palettes = distinct_palettes(self.palettes[k])
-            coloured = sum(isinstance(palette, bytes) for palette in palettes)
+            coloured = sum(palette not in ('grey', 'other') for palette in palettes)
             if coloured > 1:
                 warnings.append(
                     f'{name}: the maps have {coloured} different palettes. If they were made by '
@@ -233,31 +233,17 @@ class SeedCheck:
 
 
 def palette_of(path: str) -> bytes | str:
-    """Read the palette of an image.
-
-    Returns:
-        The bytes of the palette, RGB triples; ``'grey'`` for a greyscale image; ``'other'`` for
-        anything else.
-    """
+    """Read an image's palette: ``'VOC colours'``, RGB triples, ``'grey'`` or ``'other'``."""
     with Image.open(path) as image:
-        if image.mode == 'P':
-            return bytes(image.palette.palette)
-        return 'grey' if image.mode == 'L' else 'other'
+        if image.mode != 'P':
+            return 'grey' if image.mode == 'L' else 'other'
+        palette = bytes(image.palette.palette)
+        return 'VOC colours' if _VOC.startswith(palette) else palette
 
 
 def distinct_palettes(palettes: Collection[bytes | str]) -> list[bytes | str]:
     """List the palettes that differ; writers cut off the colours that a file does not use."""
     return [p for p in palettes if not any(q != p and q[: len(p)] == p for q in palettes)]
-
-
-def describe_palettes(palettes: Collection[bytes | str]) -> str:
-    """Describe the palettes of a folder in a word or two: ``'VOC colours'``, ``'grey'``, ..."""
-    voc = voc_palette().tobytes()
-    names = {
-        p if isinstance(p, str) else 'VOC colours' if voc.startswith(p) else 'palette'
-        for p in palettes
-    }
-    return ' + '.join(sorted(names)) or '-'
 
 
 def shortened(numbers: Sequence[int]) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from mmws.files.label_map import UNKNOWN
 
-from .check import MISSING, SeedCheck, describe_palettes
+from .check import MISSING, SeedCheck
 from .seed_counts import rates
 from .tables import percent, text_table
 
@@ -43,12 +43,13 @@ def as_dict(
     seeds = []
     for k, name in enumerate(names):
         found, problems = rates(counts.confusion[k]), check.problems_of(k)
+        palettes = {p if isinstance(p, str) else 'palette' for p in check.palettes[k]}
         seeds.append(
             dict(
                 name=name,
                 maps=int(counts.maps[k]),
                 missing=len(problems.get(MISSING, ())),
-                palette=describe_palettes(check.palettes[k]),
+                palette=' + '.join(sorted(palettes)) or '-',
                 unknown=float(check.unknown[k]),
                 miou_with_vote=found.miou_labelled,
                 pixels=by_label(counts.given[k]),

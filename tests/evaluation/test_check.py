@@ -9,7 +9,6 @@ from mmws.evaluation.check import (
     IMAGES,
     MapsOfImage,
     SeedCheck,
-    describe_palettes,
     distinct_palettes,
     palette_of,
 )
@@ -91,7 +90,6 @@ def test_unreadable_image(save, tmp_path):
 
 def test_palettes(save, tmp_path):
     voc = save([[0, 1]], 'voc.png')
-    assert palette_of(voc) == voc_palette().tobytes()
     for mode, kind in (('L', 'grey'), ('RGB', 'other')):
         Image.new(mode, (2, 2)).save(tmp_path / 'x.png')
         assert palette_of(tmp_path / 'x.png') == kind
@@ -101,8 +99,8 @@ def test_palettes(save, tmp_path):
     short.save(tmp_path / 'short.png')
     found = check(voc)
     found.add(check(str(tmp_path / 'short.png')))
-    assert distinct_palettes(found.palettes[0]) == [voc_palette().tobytes()]
-    assert describe_palettes(found.palettes[0]) == 'VOC colours'
+    assert found.palettes[0] == {'VOC colours'}
+    assert distinct_palettes([b'123', b'123456', 'grey']) == [b'123456', 'grey']
     # What reducing colour images to a palette gives: each file has its own.
     for colours in ((9, 9, 9), (1, 2, 3)):
         Image.new('RGB', (2, 2), colours).quantize(4).save(tmp_path / 'x.png')
