@@ -28,7 +28,7 @@ def trust_sums(view: SeedView, owners: Tensor, shape: tuple[int, int]) -> Tensor
         and their weights of Eq. 6 times the number of the image's seeds: 1 is an average weight.
     """
     sources, classes = shape
-    owners = owners[:, :, None, None]
+    owners = owners.reshape(owners.shape + (1,) * (view.seeds.dim() - 2))
     counted = view.known & (owners >= 0)
     cell = (owners * classes + view.seeds.long())[counted]
     matches = view.seeds == view.logits.argmax(1, keepdim=True)

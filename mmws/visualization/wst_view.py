@@ -19,7 +19,7 @@ from mmws.datasets import LoadMultiSeedAnnotations, MultiSeedDataset, PackMultiS
 from mmws.datasets.multi_seed_dataset import seed_datasets
 from mmws.files.label_map import UNKNOWN
 from mmws.models.seed_losses import find_wst_losses
-from mmws.models.wst_loss import SeedView
+from mmws.models.wst_weights import SeedView
 from mmws.seeds.vote import vote
 
 from .wst_sheet import wst_sheet

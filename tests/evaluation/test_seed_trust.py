@@ -8,7 +8,7 @@ import torch
 from mmengine.runner import Runner
 
 from mmws.evaluation.seed_trust import right_weight_shares, right_weight_sums
-from mmws.models.wst_loss import view_seeds
+from mmws.models.wst_weights import view_seeds
 
 
 def test_right_weight_is_that_of_a_loop_over_the_pixels():
