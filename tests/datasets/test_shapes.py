@@ -28,7 +28,7 @@ def test_scenes_hold_all_classes_and_objects_of_all_sizes(size):
         for label, (left, top, right, bottom) in made.objects:
             assert (made.labels[top : bottom + 1, left : right + 1] == label).any()
             areas.append((bottom - top + 1) * (right - left + 1))
-    assert max(areas) > 20 * min(areas)
+    assert max(areas) > size / 5 * min(areas)
     assert np.mean([len(c) > 1 for c in classes]) > 0.25
     assert set.union(*classes) == set(range(1, len(SHAPES_CLASSES)))
 
