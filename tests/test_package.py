@@ -71,7 +71,14 @@ def installed(tmp_path_factory) -> Path:
     """A folder that `pip install --target` has put mmws into, from a wheel of this checkout."""
     pytest.importorskip('wheel', reason='builds a wheel: the extra `test` brings the package')
     source = tmp_path_factory.mktemp('source')
-    for part in ('setup.py', 'pyproject.toml', 'README.md', 'LICENSE', 'model-index.yml'):
+    for part in (
+        'setup.py',
+        'pyproject.toml',
+        'README.md',
+        'LICENSE',
+        'model-index.yml',
+        'mmws_cli.py',
+    ):
         shutil.copy(ROOT / part, source)
     for part in ('mmws', 'configs', 'tools'):
         ignored = shutil.ignore_patterns('__pycache__', '.mim')
@@ -105,6 +112,11 @@ def run_installed(installed, tmp_path, *command):
         capture_output=True,
         text=True,
     )
+
+
+def test_the_command_runs_from_the_wheel(installed, tmp_path):
+    done = run_installed(installed, tmp_path, installed / 'bin/mmws', 'check', '.', 'nowhere')
+    assert done.returncode == 1 and 'seed folder nowhere does not exist' in done.stderr
 
 
 def test_configs_inherit_from_an_installed_mmws(installed, tmp_path):

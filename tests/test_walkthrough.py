@@ -1,4 +1,4 @@
-"""docs/walkthrough.md is followed to the letter, in an empty folder."""
+"""docs/walkthrough.md and docs/your_label_maps.md are followed to the letter, in empty folders."""
 
 import json
 import os
@@ -14,6 +14,7 @@ from PIL import Image
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PAGE = REPOSITORY / 'docs/walkthrough.md'
+GUIDE = REPOSITORY / 'docs/your_label_maps.md'
 
 pytestmark = [
     pytest.mark.slow,
@@ -21,23 +22,21 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope='module')
-def walk(tmp_path_factory):
-    """The folder after the last command, and what each command printed."""
-    folder = tmp_path_factory.mktemp('clone')
+def follow(text, folder):
+    """Do what a page says in a folder, and give what each command printed."""
     for name in ('tools', 'configs'):
         (folder / name).symlink_to(REPOSITORY / name)
-    python = folder / 'bin/python'
-    python.parent.mkdir()
-    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
-    python.chmod(0o755)
+    (folder / 'bin').mkdir()
+    for name, program in (('python', ''), ('mmws', f'"{REPOSITORY}/mmws_cli.py"')):
+        command = folder / 'bin' / name
+        command.write_text(f'#!/bin/sh\nexec "{sys.executable}" {program} "$@"\n')
+        command.chmod(0o755)
     environment = dict(
         os.environ,
-        PATH=f'{python.parent}{os.pathsep}{os.environ["PATH"]}',
+        PATH=f'{folder / "bin"}{os.pathsep}{os.environ["PATH"]}',
         PYTHONPATH=str(REPOSITORY),
         OMP_NUM_THREADS='1',
     )
-    text = PAGE.read_text()
     steps = re.findall(
         r'^(?:Save this as `(.+?)`:\n\n)?```(bash|python)\n(.*?)```', text, re.M | re.S
     )
@@ -58,7 +57,14 @@ def walk(tmp_path_factory):
             )
             assert done.returncode == 0, f'{command}\n{done.stdout[-2000:]}{done.stderr[-3000:]}'
             printed[command.split()[1]] = done.stdout + done.stderr
-    return folder, printed
+    return printed
+
+
+@pytest.fixture(scope='module')
+def walk(tmp_path_factory):
+    """The folder after the last command, and what each command printed."""
+    folder = tmp_path_factory.mktemp('clone')
+    return folder, follow(PAGE.read_text(), folder)
 
 
 def miou(log: str) -> float:
@@ -104,3 +110,14 @@ def test_the_pictures(walk):
     with Image.open(folder / 'predictions.png') as image:
         assert min(image.size) > 300
     assert len(list((folder / 'wst_sheets').glob('*.png'))) == 3
+
+
+def test_from_published_forms_to_a_model(tmp_path):
+    section = GUIDE.read_text().partition('## From three published forms')[2].partition('\n## ')[0]
+    printed = follow(section, tmp_path)
+    convert, check = printed['convert'], printed['check']
+    for found in ('keys, high_res: ', 'scores of 6 labels at 64x64', "VOC's colours"):
+        assert found in convert
+    assert '300 images, 3 seeds' in check and 'Nothing is wrong.' in check
+    assert len(list((tmp_path / 'predictions').glob('*.png'))) == 50
+    assert miou(printed['train']) == miou(printed['test'])

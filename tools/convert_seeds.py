@@ -93,7 +93,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--workers', type=int, default=available_cores())
     parser.add_argument('--overwrite', action='store_true', help='replace folders made otherwise')
     args = parser.parse_args(argv)
-    args.names = args.names or [source.stem for source in args.sources]
+    args.names = args.names or [s.name if s.is_dir() else s.stem for s in args.sources]
     if len(args.names) != len(args.sources) or len({*args.names}) != len(args.names):
         parser.error(f'{len(args.sources)} sources need as many different --names')
     if bad := [pair for pair in args.map if '=' not in pair]:
@@ -194,10 +194,10 @@ class Conversion:
             **rule,
         )
         given = ('background', 'ignore_below', 'classes', 'source_classes', 'map', 'palette')
+        given += ('suffix', 'images', 'image_suffix', 'reduce_zero_label')
         recipe = {key: getattr(args, key) for key in given}
-        recipe.update(
-            kind='conversion', form=form, source=str(source), reduced=args.reduce_zero_label
-        )
+        recipe.update(kind='conversion', form=form, source=str(source))
+        recipe['images'] = args.images and str(args.images)
         folder = SeedFolder(args.out / name, recipe)
         self.run = MapRun(
             {name: folder}, list(self.entries), workers=args.workers, limit=args.limit
@@ -233,7 +233,7 @@ def main(argv: list[str] | None = None) -> int:
     except (OSError, ValueError) as error:
         sys.exit(str(error))
     folders = ' '.join(str(args.out / name) for name in args.names)
-    print(f'Check them: python tools/check_seeds.py {folders}')
+    print(f'Check them: mmws check {folders}')
     return 1 if failed else 0
 
 

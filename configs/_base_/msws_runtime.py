@@ -20,4 +20,9 @@ tta_model = dict(type='MultiScaleFusionTTA')
 
 # A checkpoint of another model, and class counts that contradict the data, stop the run before its
 # first iteration. tools/train.py and tools/test.py add these checks to any config.
-custom_hooks = [dict(type='CheckpointCheckHook'), dict(type='NumClassesCheckHook')]
+custom_hooks = [
+    dict(type='CheckpointCheckHook'),
+    dict(type='NumClassesCheckHook'),
+    # report.html in the work dir: curves, IoU of each class, predictions, config and versions.
+    dict(type='RunReportHook'),
+]

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 
-import torch
 from mmengine.registry import WEIGHT_INITIALIZERS
 from torch import nn
 
-from .mxnet_params import read_mxnet_params
 from .weight_file import fill, read_weight_file
 
 _ENTRIES = {
@@ -62,10 +59,6 @@ class PretrainedResNet38:
         self.checkpoint = checkpoint
 
     def __call__(self, module: nn.Module) -> None:
-        path = self.checkpoint
-        if str(path).endswith('.params') and os.path.isfile(path):
-            arrays = read_mxnet_params(path).items()
-            weights = {rename_mxnet_key(name) or name: torch.from_numpy(a) for name, a in arrays}
-        else:
-            weights, _ = read_weight_file(path, _EXPECTED)
-        fill(module, weights, path, _EXPECTED)
+        weights, _ = read_weight_file(self.checkpoint, _EXPECTED)
+        weights = {rename_mxnet_key(name) or name: value for name, value in weights.items()}
+        fill(module, weights, self.checkpoint, _EXPECTED)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 
 import torch
 from mmengine.registry import WEIGHT_INITIALIZERS
 from torch import Tensor, nn
 
-from .caffemodel import read_caffemodel
 from .vgg16 import conv_names
 from .weight_file import fill, read_weight_file
 
@@ -115,9 +113,8 @@ class PretrainedVGG16:
     stand it last.
 
     Args:
-        checkpoint: A path, a URL, or a name such as ``torchvision://vgg16``. A ``.caffemodel`` is
-            read without Caffe. A file of torch may say what it was trained on in
-            ``meta=dict(images='bgr255')`` (a key of ``IMAGES``) beside its ``state_dict``.
+        checkpoint: As in :func:`read_weight_file`. A file of torch may say in its
+            ``meta=dict(images='bgr255')`` what it was trained on (a key of ``IMAGES``).
         images: The images that the model's ``data_preprocessor`` makes, a key of ``IMAGES``. A file
             that was trained on others is refused, where the file says so or is a public one. None
             checks nothing.
@@ -148,10 +145,7 @@ class PretrainedVGG16:
                 'fc6 or fc7. Give this init_cfg to VGG16LargeFOV and to the heads with fc6 and fc7 '
                 'only.'
             )
-        if str(path).endswith('.caffemodel') and os.path.isfile(path):
-            entries, meta = read_caffemodel(path), dict(images='bgr255')
-        else:
-            entries, meta = read_weight_file(path, _EXPECTED)
+        entries, meta = read_weight_file(path, _EXPECTED)
         found, unused = rename_vgg16_entries(entries)
         trained_on = meta.get('images') or recognise_images(found)
         if None not in (self.images, trained_on) and trained_on != self.images:

@@ -12,22 +12,32 @@ from torch import Tensor, nn
 
 from mmws.checkpoint import check_finite, read_checkpoint, weights_of
 
+from .caffemodel import read_caffemodel
+from .mxnet_params import read_mxnet_params
+
 
 def read_weight_file(path: str | os.PathLike, expected: str) -> tuple[dict[str, Tensor], dict]:
-    """Read the tensors of a PyTorch file by name, without ``module.``, and its ``meta``.
+    """Read the tensors of a file by name, without ``module.``, and its ``meta``.
 
     Args:
-        path: A file, a URL, or a name such as ``torchvision://vgg16``.
+        path: A file of PyTorch, Caffe (``.caffemodel``) or MXNet (``.params``), a URL, or a name
+            such as ``torchvision://vgg16``.
         expected: The files that would do, for messages.
 
     Raises:
         FileNotFoundError: There is no such file.
         ValueError: It cannot be fetched, or torch cannot load it safely.
     """
-    if '://' not in os.fspath(path) and not os.path.isfile(path):
+    path = os.fspath(path)
+    if '://' not in path and not os.path.isfile(path):
         raise FileNotFoundError(
             f'there is no file {path}. Name one in init_cfg.checkpoint: {expected}.'
         )
+    if path.endswith('.caffemodel'):
+        return read_caffemodel(path), dict(images='bgr255')
+    if path.endswith('.params'):
+        arrays = read_mxnet_params(path)
+        return {name: torch.from_numpy(array) for name, array in arrays.items()}, {}
     try:
         content = read_checkpoint(path)
     except ValueError as error:

@@ -10,13 +10,13 @@ from mmws import backbones  # noqa: F401  (the classifiers' trunks, in mmengine'
 from mmws.random_relative_resize import RandomRelativeResize
 
 from .class_maps import class_maps
-from .datasets import (
-    ImageLevelDataset,
-    LabelMapImageLevelDataset,
-    ListImageLevelDataset,
-    VOCImageLevelDataset,
-)
-from .heads import ClassMapHead, LinearCAMHead, VGG16CAMHead
+from .datasets.image_level_dataset import ImageLevelDataset
+from .datasets.label_map_image_level_dataset import LabelMapImageLevelDataset
+from .datasets.list_image_level_dataset import ListImageLevelDataset
+from .datasets.voc_image_level_dataset import VOCImageLevelDataset
+from .heads.class_map_head import ClassMapHead
+from .heads.linear_cam_head import LinearCAMHead
+from .heads.vgg16_cam_head import VGG16CAMHead
 from .load_classifier import build_classifier, load_classifier
 from .seed_generation_hook import SeedGenerationHook
 

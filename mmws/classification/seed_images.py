@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import posixpath
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -120,10 +119,5 @@ def _image_of(dataset, info: dict, recipe: SeedRecipe) -> SeedImage:
 
 
 def _names_a_file_inside(image_id: str) -> bool:
-    """Check that an id, used as a path, stays in its folder and is normalised."""
-    first, last = image_id.split('/')[0], image_id.split('/')[-1]
-    return (
-        posixpath.normpath(image_id) == image_id
-        and first not in ('', '..')
-        and not last.startswith('.')
-    )
+    """Check that an id, used as a path, stays in its folder and names no hidden file or folder."""
+    return not any(part == '' or part.startswith('.') for part in image_id.split('/'))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mmws.files.atomic_write import write_atomically
 
-from .datasets import VOCImageLevelDataset
+from .datasets.voc_image_level_dataset import VOCImageLevelDataset
 
 _FOLDERS = ('JPEGImages', 'SegmentationClassAug', 'Annotations')
 

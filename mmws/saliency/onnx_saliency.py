@@ -90,7 +90,7 @@ class ONNXSaliency:
 
     def _input_size(self) -> tuple[int, int]:
         inputs = self.session.get_inputs()
-        shape = inputs[0].shape if len(inputs) == 1 else ()
+        shape = (inputs[0].shape if len(inputs) == 1 else None) or ()
         # A dimension that is left open is a name or None.
         if len(shape) != 4 or shape[1] not in (3, None):
             raise self._refusal(

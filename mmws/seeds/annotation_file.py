@@ -219,7 +219,7 @@ def _via(entry: Mapping) -> tuple[str, Annotation]:
             )
         if shape['name'] == 'rect':
             polygon = _box(shape['x'], shape['y'], shape['width'], shape['height'])
-        elif 'all_points_x' in shape:
+        elif shape['name'] == 'polygon':
             polygon = np.array([shape['all_points_x'], shape['all_points_y']], float).T
         else:
             raise ValueError(_no_area(entry['filename'], shape['name']))
@@ -229,7 +229,7 @@ def _via(entry: Mapping) -> tuple[str, Annotation]:
 
 def _labelme_polygon(path: str | os.PathLike, shape: Mapping) -> np.ndarray:
     points = np.array(shape['points'], float)
-    kind = shape.get('shape_type', 'polygon')
+    kind = shape.get('shape_type') or 'polygon'
     if kind == 'polygon':
         return points
     if kind == 'rectangle':

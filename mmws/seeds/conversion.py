@@ -129,7 +129,7 @@ def read_entry(
 def recognise(
     entries: Mapping[str, str | Annotation], palette: Sequence[Sequence[int]] | None = None
 ) -> tuple[str, str]:
-    """Tell what the files are, by the first one with a class.
+    """Tell what the files are, by the first one that is readable and has a class.
 
     Returns:
         Its form, a key of ``USES``, and what it holds, in words.
@@ -137,11 +137,18 @@ def recognise(
     Raises:
         FileNotFoundError, ValueError: It cannot be read, or none of the first has a class.
     """
+    problem = None
     for image_id in list(entries)[:_LOOK_AT]:
-        content = read_entry(entries[image_id], palette)
+        try:
+            content = read_entry(entries[image_id], palette)
+        except (OSError, ValueError) as error:
+            problem = problem or error
+            continue
         if content.form:
             return content.form, f'{image_id}: {content.found}'
-    return 'classes', f'{image_id}: {content.found}'
+    if problem is not None:
+        raise problem
+    return 'classes', f'{image_id}: no class'
 
 
 def convert(job: ConversionJob, options: ConversionOptions) -> bool:
@@ -182,6 +189,11 @@ def _seed(
             raise ValueError('the file does not tell the size of the image: name the images.')
         return paint(content, size, names.label, rest=names.rest, ignore_below=ignore_below)
     if isinstance(content, ClassMaps):
+        if content.form == 'scores' and names.count not in (None, len(content.labels)):
+            raise ValueError(
+                f'there are {len(content.labels)} scores a pixel for {names.count} classes. Is '
+                'background missing among the scores, or among the classes?'
+            )
         background = options.background
         if saliency is not None:
             background = 1 - saliency_to_float(read_label_map(saliency))

@@ -24,6 +24,9 @@ class LabelNames:
         reduce_zero_label: Before anything else 0 becomes unknown and the other labels move down by
             one, as in mmseg for ADE20K.
 
+    Attributes:
+        count: Number of classes of the files, or None where nothing tells.
+
     Raises:
         ValueError: A name that ``targets`` lacks, or a rename of what ``sources`` lacks.
     """
@@ -38,6 +41,7 @@ class LabelNames:
     ):
         self.targets, self.renames = targets, dict(renames or {})
         self._reduce = reduce_zero_label
+        self.count = None if reduce_zero_label else len(sources or targets or ()) or None
         names = [str(label) for label in range(256)] if sources is None else list(sources)
         if lacking := self.renames.keys() - {*names} if sources is not None else ():
             raise ValueError(

@@ -21,6 +21,7 @@ th:first-child, td:first-child { text-align: left; }
 tr.strong td { font-weight: 600; }
 img { max-width: 100%; height: auto; display: block; margin: 1em 0; }
 p { max-width: 48em; }
+pre { font-size: .85em; overflow-x: auto; background: #f6f6f6; padding: 1em; }
 """
 
 
@@ -42,6 +43,10 @@ class HTMLPage:
     def text(self, text: str) -> None:
         """Add a paragraph."""
         self._parts.append(f'<p>{html.escape(text)}</p>')
+
+    def code(self, text: str) -> None:
+        """Add lines as they are."""
+        self._parts.append(f'<pre>{html.escape(text)}</pre>')
 
     def table(
         self, header: Sequence[str], rows: Sequence[Sequence[str]], strong: Sequence[int] = ()

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mmws.backbones import PretrainedResNet38, ResNet38, resnet38_weights
+from mmws.backbones import PretrainedResNet38, ResNet38, weight_file
 from mmws.backbones.resnet38_weights import rename_mxnet_key
 
 
@@ -64,7 +64,7 @@ def test_released_files_fill_the_model(tmp_path, monkeypatch, kind):
     torch.save({**weights(source), 'fc8.weight': torch.zeros(20, 64, 1, 1)}, path)
     arrays = {mxnet_name(k): v.numpy() for k, v in weights(source).items()}
     arrays['arg:linear1000_weight'] = torch.zeros(10, 64).numpy()
-    monkeypatch.setattr(resnet38_weights, 'read_mxnet_params', lambda path: arrays)
+    monkeypatch.setattr(weight_file, 'read_mxnet_params', lambda path: arrays)
     PretrainedResNet38(str(path))(model)
     for name, value in weights(source).items():
         assert value.equal(weights(model)[name]), name

@@ -62,6 +62,7 @@ def test_an_image_without_any_class_needs_no_map(root):
         ([('/a/x', [3])], ValueError, "ids would name files outside .*first: '/a/x'"),
         ([('x', [3]), ('./x', [3])], ValueError, r"1 of 2 image ids .*first: '\./x'"),
         ([('a/.x', [3])], ValueError, r"hidden ones, the first: 'a/\.x'"),
+        ([('.a/x', [3])], ValueError, r"hidden ones, the first: '\.a/x'"),
     ],
 )
 def test_bad_data_is_refused_before_work(root, labels, error, message):

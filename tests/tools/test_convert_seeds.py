@@ -190,6 +190,7 @@ def test_every_form_is_converted_checked_and_trained_with(
     done = convert(source, '--names', 'seed', *FORMS[form][2])
     assert done.returncode == 0, done.stdout + done.stderr
     assert '4 images made' in done.stdout
+    assert 'Check them: mmws check seeds/seed' in done.stdout
     for image_id, labels in truth.items():
         expected = labels.copy()
         if form == 'URN':
@@ -280,12 +281,13 @@ BAD = {
     'other image': ('foreign', (), 'images of foreign are not in'),
     'one name': ('ids', ('--names', 'a', 'b'), '1 sources need as many different --names'),
     'text': ('text', (), 'text/2007_train_aug_0.png is no image'),
+    'no background': ('three', (), 'there are 3 scores a pixel for 4 classes. Is background'),
 }
 
 
 @pytest.mark.parametrize('case', BAD)
 def test_bad_sources_are_named(case, convert, truth, tmp_path):
-    for name in ('empty', 'both', 'ids', 'cams', 'mixed', 'small', 'foreign', 'text'):
+    for name in ('empty', 'both', 'ids', 'cams', 'mixed', 'small', 'foreign', 'text', 'three'):
         (tmp_path / name).mkdir()
     image_id, labels = next(iter(truth.items()))
     mask = encode_label_map(labels)
@@ -298,6 +300,7 @@ def test_bad_sources_are_named(case, convert, truth, tmp_path):
     for folder in ('both', 'cams', 'mixed'):
         np.save(tmp_path / f'{folder}/{image_id}.npy', by_class(labels))
     np.save(tmp_path / f'mixed/{list(truth)[1]}.npy', logits(list(truth.values())[1]))
+    np.save(tmp_path / f'three/{image_id}.npy', logits(labels)[1:])
     source, options, message = BAD[case]
     done = convert(source, *options)
     assert done.returncode and message in done.stdout + done.stderr, done.stdout + done.stderr

@@ -95,7 +95,7 @@ def test_killed_at_any_moment_it_continues_to_the_same_files(tool, trained):
     root = trained[0]
     expected = contents(root / 'hooked')
     process = tool(*arguments(trained, 'killed', '--workers', '1'), cwd=root, wait=False)
-    deadline = time.monotonic() + 200
+    deadline = time.monotonic() + 900
     while len(list((root / 'killed').rglob('*.png'))) < 9 and process.poll() is None:
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -1,0 +1,153 @@
+"""Leave a page that one can read behind a training."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.dist import all_reduce, is_main_process
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+
+from mmws.evaluation.seed_counts import confusion, rates
+from mmws.files.atomic_write import write_atomically
+from mmws.files.image_file import BadInputError
+from mmws.version import __version__
+from mmws.visualization import prediction_sheet
+from mmws.visualization.html_page import HTMLPage
+from mmws.visualization.read_picture import read_picture
+from mmws.visualization.run_pictures import confusion_picture, curves
+
+from .seed_trust_hook import SeedTrustHook
+
+FILE_NAME = 'report.html'
+_PACKAGES = ('torch', 'mmengine', 'mmcv', 'mmcv-lite', 'mmsegmentation', 'onedl-mmsegmentation')
+
+
+@HOOKS.register_module()
+class RunReportHook(Hook):
+    """Write ``report.html`` into the work dir at the end of a training.
+
+    The page has the curves of the losses and of the validation scores; IoU of each class, the
+    confusion matrix and some predictions of the last validation; the trust in each seed, with a
+    :class:`SeedTrustHook`; the merged config and the versions. The training is not changed; the
+    validation counts pixels. Where processes share it, the images that fill up the last batch
+    count twice, as they do not in mmseg's metric.
+
+    Args:
+        num_pictures: Number of predictions on the page.
+
+    Raises:
+        ValueError: ``num_pictures`` is negative.
+
+    Example:
+        >>> custom_hooks = [dict(type='mmws.RunReportHook')]
+    """
+
+    priority = 'LOWEST'  # what other hooks know at the end is on the page
+
+    def __init__(self, *, num_pictures: int = 4):
+        if num_pictures < 0:
+            raise ValueError(f'num_pictures must be at least 0; got {num_pictures}.')
+        self.num_pictures = num_pictures
+        self.counts: np.ndarray | None = None
+        self._pictures: list[tuple[str, np.ndarray, np.ndarray]] = []
+
+    def before_val_epoch(self, runner) -> None:
+        meta = runner.val_dataloader.dataset.metainfo
+        self.classes, self.palette = meta.get('classes') or (), meta.get('palette') or ()
+        self.counts, self._pictures = None, []
+        if self.classes:
+            self.counts = np.zeros((len(self.classes) + 1,) * 2, np.int64)
+
+    def after_val_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
+        for sample in outputs or () if self.counts is not None else ():
+            if 'pred_sem_seg' not in sample or 'gt_sem_seg' not in sample:
+                continue
+            maps = (sample.gt_sem_seg.data[0], sample.pred_sem_seg.data[0])
+            truth, found = (labels.to(torch.uint8).cpu().numpy() for labels in maps)
+            self.counts += confusion(truth, found, len(self.classes))
+            if len(self._pictures) < self.num_pictures:
+                self._pictures.append((sample.img_path, truth, found))
+
+    def after_val_epoch(self, runner, metrics: dict | None = None) -> None:
+        if self.counts is not None:
+            total = torch.from_numpy(self.counts).to(next(runner.model.parameters()).device)
+            all_reduce(total)
+            self.counts = total.cpu().numpy()
+
+    def after_train(self, runner) -> None:
+        if not is_main_process():
+            return
+        page = HTMLPage(f'Training {Path(runner.work_dir).name}')
+        scalars = runner.message_hub.log_scalars
+        histories = {
+            name: np.asarray(buffer.data[0], float)
+            for name, buffer in scalars.items()
+            if name.startswith('val/') or 'loss' in name
+        }
+        scores = {k[4:]: v[-1] for k, v in histories.items() if k.startswith('val/')}
+        scores = {name: value for name, value in scores.items() if 'time' not in name}
+        page.table(['last validation', ''], [[k, f'{v:.4g}'] for k, v in scores.items()])
+        wanted = {'train/loss': 'loss', 'val/mIoU': 'mIoU of validations'}
+        wanted.update({n: n[6:] for n in histories if n.startswith('train/') and n not in wanted})
+        panels = {title: histories[name] for name, title in wanted.items() if name in histories}
+        if panels:
+            page.heading('Curves')
+            page.picture(curves(dict(list(panels.items())[:4])), 'curves of losses and scores')
+        if self.counts is not None and self.counts.any():
+            self._classes(page)
+        for hook in runner.hooks:
+            if isinstance(hook, SeedTrustHook) and hook.history:
+                page.heading('Trust in each seed, at the end')
+                last = hook.history[-1]
+                rows = zip(hook.names, last['weight'], last['agreement'], strict=True)
+                rows = [[name, *map(_number, values)] for name, *values in rows]
+                page.table(['seed', 'weight (1 is average)', 'agrees'], rows)
+        page.heading('Versions')
+        page.table(['', ''], _versions())
+        page.heading('Config')
+        page.code(runner.cfg.pretty_text)
+        write_atomically(Path(runner.work_dir, FILE_NAME), page.render().encode())
+
+    def _classes(self, page: HTMLPage) -> None:
+        known = self.counts[:-1, :-1]
+        iou, shares = rates(self.counts).iou, known.sum(1) / max(known.sum(), 1)
+        page.heading('IoU of each class')
+        wrong = known - np.diag(np.diagonal(known))
+        rows = []
+        for label, name in enumerate(self.classes):
+            other = wrong[label].argmax()
+            share = wrong[label, other] / max(known[label].sum(), 1)
+            most = f'{self.classes[other]} ({share:.0%})' if share else ''
+            rows.append([name, _number(100 * iou[label]), f'{shares[label]:.1%}', most])
+        page.table(['class', 'IoU', 'pixels', 'most often taken for'], rows)
+        page.picture(confusion_picture(known, self.classes), 'confusion matrix')
+        try:
+            images = [read_picture(path) for path, *_ in self._pictures]
+        except BadInputError:  # they are behind a backend, or gone
+            return
+        if images:
+            page.heading('Predictions')
+            columns = {'image': images}
+            for number, title in enumerate(('ground truth', 'prediction'), 1):
+                columns[title] = [picture[number] for picture in self._pictures]
+            page.picture(prediction_sheet(columns, self.classes, self.palette), 'predictions')
+
+
+def _number(value: float | None) -> str:
+    return '-' if value is None or np.isnan(value) else f'{value:.3g}'
+
+
+def _versions() -> Sequence[Sequence[str]]:
+    found = [['mmws', __version__], ['Python', platform.python_version()]]
+    for name in _PACKAGES:
+        try:
+            found.append([name, version(name)])
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,51 @@
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from mmws.engine import RunReportHook
+from mmws.visualization.run_pictures import confusion_picture, curves
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def test_the_page_of_a_training(tiny_cfg, tmp_path):
+    tiny_cfg.work_dir = str(tmp_path / 'run')
+    tiny_cfg.custom_hooks = [
+        dict(type='SeedTrustHook', sample_interval=1, log_interval=2),
+        dict(type='RunReportHook', num_pictures=2),
+    ]
+    runner = Runner.from_cfg(tiny_cfg)
+    runner.train()
+    (hook,) = (hook for hook in runner.hooks if isinstance(hook, RunReportHook))
+    page = (tmp_path / 'run/report.html').read_text()
+    headings = ['Curves', 'IoU of each class', 'Predictions', 'Trust in each seed, at the end']
+    assert re.findall('<h2>(.*?)</h2>', page) == [*headings, 'Versions', 'Config']
+    (log,) = (tmp_path / 'run').glob('*/vis_data/scalars.json')
+    last = [json.loads(line) for line in log.read_text().splitlines() if 'mIoU' in line][-1]
+    assert f'<td>mIoU</td><td>{last["mIoU"]:.4g}</td>' in page
+    # As mmseg counts: three images of 22 x 22 pixels and their background.
+    known = hook.counts[:-1, :-1]
+    assert known[[1, 2, 3]].sum(1).tolist() == [22 * 22] * 3
+    union = known.sum(0) + known.sum(1) - np.diag(known)
+    iou = np.diag(known)[union > 0] / union[union > 0]
+    assert 100 * iou.mean() == pytest.approx(last['mIoU'], abs=0.01)
+    assert all(name in page for name in ('seed0', 'aeroplane', 'MultiSeedSegmentor', 'torch'))
+    assert page.count('<img') == 3
+
+
+def test_configs_of_stage_two_have_it():
+    cfg = Config.fromfile(REPOSITORY / 'configs/msws/deeplabv2_vgg16_12seeds.py')
+    assert dict(type='RunReportHook') in cfg.custom_hooks
+    with pytest.raises(ValueError, match='num_pictures must be at least 0; got -1'):
+        RunReportHook(num_pictures=-1)
+
+
+def test_pictures_of_little_and_much():
+    assert curves({'loss': [1.0]}).dtype == np.uint8
+    assert curves({'loss': np.arange(999), 'mIoU': [1, 2]}).shape[1] == 720
+    assert confusion_picture(np.zeros((2, 2), int), ['a', 'b']).ndim == 3
