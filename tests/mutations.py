@@ -112,6 +112,8 @@ MUTATIONS = {
     ],
     'mmws/evaluation/crf_iou_metric.py': [
         ('iterations: int = 5', 'iterations: int = 10'),
+    ],
+    'mmws/seeds/crf.py': [
         ('bilateral_sxy: float = 80', 'bilateral_sxy: float = 40'),
     ],
     'mmws/classification/heads/class_map_head.py': [

@@ -16,9 +16,9 @@ from mmws.files.progress_bar import ProgressBar
 from mmws.files.seed_source import SeedSource, common_ids, seed_sources, seeds_below
 from mmws.seeds.cam import upsample_cam
 from mmws.seeds.cam_store import CAM_MANIFEST, read_cams
+from mmws.visualization import overlay_cam, picture_grid
 from mmws.visualization.html_page import HTMLPage
 from mmws.visualization.read_picture import read_picture
-from mmws.visualization.seed_sheet import overlay_cam, seed_sheet
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -142,7 +142,8 @@ def main(argv: list[str] | None = None) -> None:
         bar = ProgressBar(len(ids))
         for image_id in ids:
             rows = rows_of(image_id, images[image_id], seeds, stores, truth, classes)
-            sheet = seed_sheet(rows, classes, palette, title=image_id)
+            rows = [list(row.items()) for row in rows if row]
+            sheet = picture_grid(rows, classes, palette, title=image_id)
             path = args.out / f'{image_id}.png'
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(sheet).save(path)

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from mmws.datasets.named_classes import named_classes
 from mmws.evaluation.check import MapsOfImage, SeedCheck
-from mmws.evaluation.check_report import as_dict, as_text, write_json
+from mmws.evaluation.check_report import as_dict, as_text
+from mmws.evaluation.tables import write_json
 from mmws.files.find_images import images_by_id
 from mmws.files.id_list import read_ids
 from mmws.files.progress_bar import ProgressBar
@@ -102,7 +103,7 @@ def pair(args: argparse.Namespace) -> tuple[list[str], list[MapsOfImage], list[i
             'and --image-suffix.'
         )
     jobs = [
-        MapsOfImage(i, images and images.get(i), [source.path(i) for source in sources])
+        MapsOfImage(i, [source.path(i) for source in sources], images and images.get(i))
         for i in ids[: args.limit]
     ]
     stray = [0 if images is None else len(found - images.keys()) for found in maps]

@@ -12,15 +12,15 @@ import argparse
 import sys
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
 from mmws.datasets.named_classes import named_classes
 from mmws.files.find_images import images_by_id
 from mmws.files.label_map import read_label_map
 from mmws.files.seed_source import SeedSource, common_ids
-from mmws.visualization.prediction_sheet import prediction_sheet
+from mmws.visualization import prediction_sheet
 from mmws.visualization.read_picture import read_picture
+from mmws.visualization.wst_view import spread
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -86,8 +86,7 @@ def main(argv: list[str] | None = None) -> None:
                 f'{args.images} has no image of {missing[0] if missing else "any label map"}. Is '
                 '--image-suffix right?'
             )
-        chosen = np.linspace(0, len(ids) - 1, min(args.limit, len(ids))).round().astype(int)
-        ids = [ids[index] for index in chosen]
+        ids = [ids[index] for index in spread(args.limit, len(ids))]
         columns = {'image': [read_picture(images[image_id]) for image_id in ids]}
         for source in sources:
             columns[source.name] = [read_label_map(source.path(image_id)) for image_id in ids]

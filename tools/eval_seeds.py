@@ -9,14 +9,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mmws.evaluation.check_report import percent, text_table, write_json
+from mmws.evaluation.check import MapsOfImage
 from mmws.evaluation.seed_counts import REFERENCES, rates
-from mmws.evaluation.seed_scores import FilesOfImage, score_image
+from mmws.evaluation.seed_scores import score_image
+from mmws.evaluation.tables import percent, text_table, write_json
 from mmws.files.id_list import read_ids
 from mmws.files.progress_bar import ProgressBar
 from mmws.files.seed_source import common_ids, seed_sources, seeds_below
 from mmws.files.worker_pool import available_cores, map_unordered
-from mmws.visualization.seed_score_plot import seed_score_plot
+from mmws.visualization.plots import seed_score_plot
 
 THRESHOLDS = tuple(np.round(np.arange(0.05, 0.96, 0.05), 2).tolist())
 
@@ -39,7 +40,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def files_of(args: argparse.Namespace) -> tuple[list[str], list[FilesOfImage]]:
+def files_of(args: argparse.Namespace) -> tuple[list[str], list[MapsOfImage]]:
     """Names of the seeds, and the files of each image."""
     sources = seeds_below(args.root, args.seeds)
     (truth,) = seed_sources(str(args.gt))
@@ -56,10 +57,11 @@ def files_of(args: argparse.Namespace) -> tuple[list[str], list[FilesOfImage]]:
     for image_id in ids[: args.limit]:
         cams = {store.name: store.path(image_id) for store in stores}
         files.append(
-            FilesOfImage(
-                truth.path(image_id),
-                tuple(source.path(image_id) for source in sources),
-                {name: path for name, path in cams.items() if os.path.isfile(path)},
+            MapsOfImage(
+                image_id,
+                [source.path(image_id) for source in sources],
+                truth=truth.path(image_id),
+                cams={name: path for name, path in cams.items() if os.path.isfile(path)},
             )
         )
     return [source.name for source in sources], files

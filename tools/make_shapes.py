@@ -20,7 +20,7 @@ import numpy as np
 from mmws.datasets.shapes import SHAPES_CLASSES, Scene, make_scene, render_masks
 from mmws.files.atomic_write import write_atomically
 from mmws.files.folder import SeedFolder
-from mmws.files.label_map import encode_label_map, read_label_map
+from mmws.files.label_map import encode_label_map, foreign_labels, read_label_map
 from mmws.files.progress_bar import ProgressBar
 from mmws.files.worker_pool import available_cores, map_unordered
 
@@ -67,8 +67,7 @@ def write_image(number: int, *, ids, out: Path, size: int, seed: int, masks: Pat
 def read_mask(path: Path, num_classes: int) -> np.ndarray:
     """A label map of VOC's classes; refuses other labels."""
     labels = read_label_map(path)
-    foreign = np.unique(labels[(labels >= num_classes) & (labels != 255)]).tolist()
-    if foreign:
+    if foreign := foreign_labels(labels, num_classes):
         raise ValueError(
             f'{path} has the labels {foreign}; VOC has 0 to {num_classes - 1}, and 255 is unknown. '
             'Map them to these, or leave the file out.'

@@ -1,64 +1,83 @@
-"""Whether the images and seeds of a dataset are there, with one scan per folder."""
+"""The images and seeds of a dataset, listed and checked with one scan per folder."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import os.path as osp
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from mmseg.datasets import BaseSegDataset
 
 from mmws.files.find_images import files_below
+from mmws.files.id_list import read_ids
 from mmws.files.seed_source import SeedSource
 
 
 def path_below(path: str, prefix: str | None) -> str:
-    """The path relative to the prefix if it is below it, with ``/``."""
+    """Give the path relative to the prefix if it is below it, with ``/``."""
     inside = osp.relpath(path, prefix) if prefix else path
     return (path if inside.startswith('..') else inside).replace(os.sep, '/')
 
 
-def without_mark(info: dict) -> dict:
-    """Remove the byte order mark of a list of ids from the paths of its first image, in place.
+def load_images(dataset: BaseSegDataset) -> list[dict]:
+    """Initialise a dataset, its list read as every command reads lists, and check its images.
 
-    mmseg takes it for a part of the first id.
-    """
-    for key in ('img_path', 'seg_map_path'):
-        if isinstance(info.get(key), str):
-            info[key] = info[key].replace('\ufeff', '')
-    return info
-
-
-def check_images(dataset: BaseSegDataset, infos: Sequence[dict]) -> None:
-    """Check that a dataset's images exist.
+    Returns:
+        The information on each image.
 
     Raises:
-        FileNotFoundError: Some do not; their number and the first one.
-        ValueError: The list of ids has a blank line.
+        FileNotFoundError: The folder or images do not exist; their number and the first one.
+        ValueError: There is no image, or the list is no text.
     """
     folder = dataset.data_prefix.get('img_path') or ''
     if not osp.isdir(folder):
         raise FileNotFoundError(f'image folder {folder} does not exist (data_prefix.img_path).')
     files = set(files_below(folder))
+    with _plain_list(dataset, files):
+        # mmengine's own complaint about an empty list is about arrays.
+        if not dataset.load_data_list():
+            raise ValueError(
+                f'{type(dataset).__name__} holds no image: its ann_file is {dataset.ann_file!r}, '
+                f'its images are looked for in {folder!r} with the suffix {dataset.img_suffix!r}.'
+            )
+        dataset.full_init()
+    infos = [dataset.get_data_info(i) for i in range(len(dataset))]
     names = [path_below(info['img_path'], folder) for info in infos]
-    blank = [i for i, name in enumerate(names) if name == dataset.img_suffix]
-    if blank:
-        raise ValueError(
-            f'line {blank[0] + 1} of {dataset.ann_file} is blank, where an image id is expected '
-            f'({len(blank)} such lines). Remove it.'
-        )
     unknown = [name for name in names if name not in files]
     if unknown:
         raise FileNotFoundError(
             f'{len(unknown)} of {len(names)} images do not exist, the first: '
             f'{osp.join(folder, unknown[0])}. Does {dataset.ann_file or "the list"} hold ids '
-            f'without suffix (img_suffix is {dataset.img_suffix!r}), with / between folders?'
+            f'without suffix (img_suffix is {dataset.img_suffix!r})?'
         )
+    return infos
+
+
+@contextlib.contextmanager
+def _plain_list(dataset: BaseSegDataset, files: set[str]) -> Iterator[None]:
+    """Have mmseg read a list of bare ids where it reads the file as it stands, blank lines too."""
+    original = dataset.ann_file
+    own = type(dataset).load_data_list is not BaseSegDataset.load_data_list
+    if own or not original or osp.isdir(original):
+        yield
+        return
+    ids = read_ids(original, lambda name: name + dataset.img_suffix in files, repeats=True)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, 'ids.txt')
+        path.write_text('\n'.join(ids), encoding='utf-8')
+        dataset.ann_file = str(path)
+        try:
+            yield
+        finally:
+            dataset.ann_file = original
 
 
 def missing_seeds(
     sources: Sequence[SeedSource], names: Sequence[str], *, allowed: bool
-) -> dict[str, frozenset[int]]:
+) -> dict[str, set[int]]:
     """Find the seeds that images lack.
 
     Args:
@@ -74,7 +93,7 @@ def missing_seeds(
             not allowed.
     """
     lacking: dict[str, set[int]] = {}
-    counts = []
+    missing = []
     for k, source in enumerate(sources):
         there = source.image_ids()
         absent = [name for name in names if name not in there]
@@ -89,14 +108,13 @@ def missing_seeds(
             )
         for name in absent:
             lacking.setdefault(name, set()).add(k)
-        if absent:
-            counts.append((len(absent), source.path(absent[0])))
-    if counts and not allowed:
-        total = sum(number for number, _ in counts)
+        missing += map(source.path, absent)
+    if missing and not allowed:
         raise FileNotFoundError(
-            f'{total} of {len(names) * len(sources)} seed maps are missing, in {len(counts)} of '
-            f'{len(sources)} folders; the first: {counts[0][1]}. Finish them, or set '
-            'allow_missing=True to train on the seeds that each image has.'
+            f'{len(missing)} of {len(names) * len(sources)} seed maps are missing, in '
+            f'{len(set.union(*lacking.values()))} of {len(sources)} folders; the first: '
+            f'{missing[0]}. Finish them, or set allow_missing=True to train on the seeds that each '
+            'image has.'
         )
     bare = [name for name, without in lacking.items() if len(without) == len(sources)]
     if bare:
@@ -104,4 +122,4 @@ def missing_seeds(
             f'{len(bare)} of {len(names)} images have no seed at all, the first: {bare[0]}. '
             'Remove them from the list of images.'
         )
-    return {name: frozenset(without) for name, without in lacking.items()}
+    return lacking

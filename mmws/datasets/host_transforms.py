@@ -10,7 +10,7 @@ from mmseg.datasets.transforms import RandomFlip, RandomRotFlip
 from mmws.files.label_map import UNKNOWN
 from mmws.seeds.vote import vote
 
-from .load_multi_seed_annotations import LITERALS, look_up, set_seeds
+from .index_map import LITERALS, look_up, set_seeds
 
 
 class RotateFlipLabels(RandomRotFlip):
@@ -31,7 +31,9 @@ class RotateFlipLabels(RandomRotFlip):
         return results
 
 
-class _Around(BaseTransform):
+class Around(BaseTransform):
+    """A transform around another one."""
+
     def __init__(self, inner: BaseTransform):
         self.inner = inner
 
@@ -39,7 +41,7 @@ class _Around(BaseTransform):
         return f'{type(self).__name__}({self.inner!r})'
 
 
-class SwapSeedLabels(_Around):
+class SwapSeedLabels(Around):
     """Trade the labels of the seeds where a ``RandomFlip`` trades labels (left arm, right arm)."""
 
     inner: RandomFlip
@@ -57,7 +59,7 @@ class SwapSeedLabels(_Around):
         return results
 
 
-class ResizeAsBytes(_Around):
+class ResizeAsBytes(Around):
     """Run a resize whose backend, pillow, takes bytes: the index map has four of them a pixel."""
 
     def transform(self, results: dict) -> dict:
@@ -66,12 +68,11 @@ class ResizeAsBytes(_Around):
         index = np.ascontiguousarray(results['gt_seg_map'], np.int32)
         results['gt_seg_map'] = index.view(np.uint8).reshape(*index.shape, 4)
         results = self.inner(results)
-        index = np.ascontiguousarray(results['gt_seg_map']).view(np.int32)
-        results['gt_seg_map'] = index[..., 0]
+        results['gt_seg_map'] = np.ascontiguousarray(results['gt_seg_map']).view(np.int32)[..., 0]
         return results
 
 
-class MixSeeds(_Around):
+class MixSeeds(Around):
     """Run a transform that mixes several images (``RandomMosaic``) on K maps of labels each."""
 
     def get_indices(self, dataset) -> list[int]:
@@ -89,8 +90,7 @@ class MixSeeds(_Around):
         for sample in (results, *results.get('mix_results', ())):
             seeds = look_up(sample['seed_table'], sample['gt_seg_map'])
             sample.update(zip(keys, seeds, strict=True))
-            sample['gt_seg_map'] = vote(seeds)
-            sample['seg_fields'] = [*fields, *keys]
+            sample.update(gt_seg_map=vote(seeds), seg_fields=[*fields, *keys])
         results = self.inner(results)
         seeds = np.stack([results.pop(key) for key in keys])
         if not np.array_equal(vote(seeds), results['gt_seg_map']):

@@ -9,17 +9,16 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 import torch
-from mmcv.transforms import BaseTransform
 
-from .load_multi_seed_annotations import look_up, vote_table
-from .pack_multi_seed_inputs import check_index
+from .host_transforms import Around
+from .index_map import check_index, look_up, vote_table
 
 INDEX = 'gt_seed_index'
 # OpenCV rounds the positions of bytes and of 32-bit integers differently at up to 0.02% of pixels.
 _ROUNDING = 0.002
 
 
-class LabelView(BaseTransform):
+class LabelView(Around):
     """Run a transform on labels, and move the seeds as it moves them.
 
     For the duration of the transform ``gt_seg_map`` is the majority vote of the seeds, and the
@@ -36,7 +35,7 @@ class LabelView(BaseTransform):
     """
 
     def __init__(self, inner: Callable, *, moves_all: bool = False):
-        self.inner = inner
+        super().__init__(inner)
         self.moves_all = moves_all
 
     def transform(self, results: dict) -> dict | None:
@@ -50,7 +49,12 @@ class LabelView(BaseTransform):
             return self.inner(results)
         table, index, fields = vote_table(results), results['gt_seg_map'], results['seg_fields']
         if not self.moves_all:
-            before, state = _copied(results), _random_state()
+            # Copied, for a transform may write into what it is given.
+            before = {
+                key: value if key.endswith('_table') else copy.copy(value)
+                for key, value in results.items()
+            }
+            state = random.getstate(), np.random.get_state(), torch.get_rng_state()
         labels = look_up(table, index)
         results |= {'gt_seg_map': labels, INDEX: index, 'seg_fields': [*fields, INDEX]}
         after = self._run(results)
@@ -64,15 +68,7 @@ class LabelView(BaseTransform):
         stayed = moved is index and np.array_equal(moved, before['gt_seg_map'])
         if _agree(seen, moved, table) and (not stayed or seen is labels):
             return after
-        after = self._repeat(before, state, after['img'])
-        check_index(after['gt_seg_map'], table.size, self._name)
-        if not _agree(seen, after['gt_seg_map'], table):
-            raise ValueError(
-                f'{self._name} changes labels of gt_seg_map, or does not move all maps in '
-                "results['seg_fields'] alike, so that the seeds cannot follow. Change labels in "
-                "the dataset (the classes of metainfo, reduce_zero_label) or in the seeds' files."
-            )
-        return after
+        return self._repeat(before, state, after['img'], seen, table)
 
     def _run(self, results: dict) -> dict | None:
         try:
@@ -83,8 +79,13 @@ class LabelView(BaseTransform):
                 f'where labels are interpolated ({error.err}). Choose another transform.'
             ) from error
 
-    def _repeat(self, before: dict, state: tuple, image: np.ndarray) -> dict:
-        _set_random_state(state)
+    def _repeat(
+        self, before: dict, state: tuple, image: np.ndarray, seen: np.ndarray, table: np.ndarray
+    ) -> dict:
+        """Run on the index map what gave ``image`` and the labels ``seen``."""
+        random.setstate(state[0])
+        np.random.set_state(state[1])
+        torch.set_rng_state(state[2])
         after = self._run(before)
         if not np.array_equal(after['img'], image):
             raise ValueError(
@@ -92,35 +93,24 @@ class LabelView(BaseTransform):
                 'for the seeds: it reads labels, or draws random numbers of its own. Have it move '
                 "every map in results['seg_fields'] (mmseg's transforms do)."
             )
+        check_index(after['gt_seg_map'], table.size, self._name)
+        if not _agree(seen, after['gt_seg_map'], table):
+            raise ValueError(
+                f'{self._name} changes labels of gt_seg_map, or does not move all maps in '
+                "results['seg_fields'] alike, so that the seeds cannot follow. Change labels in "
+                "the dataset (the classes of metainfo, reduce_zero_label) or in the seeds' files."
+            )
         return after
 
     @property
     def _name(self) -> str:
         return getattr(self.inner, '__name__', type(self.inner).__name__)
 
-    def __repr__(self) -> str:
-        return f'{type(self).__name__}({self.inner!r})'
-
 
 def _agree(labels: np.ndarray, index: np.ndarray, table: np.ndarray) -> bool:
+    """Whether an index map gives the labels, but for rounding."""
     if labels.shape != index.shape or index.dtype.kind not in 'iu':
         return False
     if index.size and not 0 <= index.min() <= index.max() < len(table):
         return False
     return np.count_nonzero(labels != look_up(table, index)) <= _ROUNDING * index.size
-
-
-def _copied(results: dict) -> dict:
-    """A copy of a sample that a transform may write into."""
-    kept = ('seed_table', 'vote_table')
-    return {key: value if key in kept else copy.copy(value) for key, value in results.items()}
-
-
-def _random_state() -> tuple:
-    return random.getstate(), np.random.get_state(), torch.get_rng_state()
-
-
-def _set_random_state(state: tuple) -> None:
-    random.setstate(state[0])
-    np.random.set_state(state[1])
-    torch.set_rng_state(state[2])

@@ -6,12 +6,9 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
 
-from mmws.files.label_map import UNKNOWN, read_label_map
-from mmws.seeds.vote import vote
+from mmws.files.label_map import UNKNOWN, foreign_labels, read_label_map
 
-# Values of an index map below this are labels (what a transform filled in), from it on they are
-# places in the source maps.
-LITERALS = 256
+from .index_map import set_seeds
 
 
 @TRANSFORMS.register_module()
@@ -60,48 +57,8 @@ class LoadMultiSeedAnnotations(BaseTransform):
         return f'{type(self).__name__}()'
 
 
-def set_seeds(results: dict, num_seeds: int, size: tuple[int, int]) -> np.ndarray:
-    """Give a sample an index map of the identity, and room for K seeds.
-
-    Returns:
-        (K, H, W) uint8, the seeds, to be filled: a view of the sample's ``seed_table``.
-    """
-    height, width = size
-    # The labels stand before the pixels, so that an index map is looked up without a branch.
-    table = np.empty((num_seeds, LITERALS + height * width), np.uint8)
-    table[:, :LITERALS] = np.arange(LITERALS)
-    index = np.arange(LITERALS, LITERALS + height * width, dtype=np.int32)
-    results['gt_seg_map'] = index.reshape(height, width)
-    results['seed_table'] = table
-    results.pop('vote_table', None)
-    return table[:, LITERALS:].reshape(num_seeds, height, width)
-
-
-def look_up(table: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """Look an index map up in the source maps.
-
-    Args:
-        table: (K, 256 + P) or (256 + P,) uint8, the 256 labels and then the P source pixels.
-        index: (H, W) integers into the last axis of ``table``.
-
-    Returns:
-        (K, H, W) or (H, W) uint8.
-    """
-    return np.take(table, index.astype(np.intp), axis=-1)
-
-
-def vote_table(results: dict) -> np.ndarray:
-    """The majority vote of a sample's source maps, (256 + P,) uint8, as ``seed_table`` has them."""
-    if 'vote_table' not in results:
-        table = results['seed_table']
-        results['vote_table'] = np.concatenate(
-            [table[0, :LITERALS], vote(table[:, None, LITERALS:])[0]]
-        )
-    return results['vote_table']
-
-
 def label_lookup(info: dict) -> np.ndarray:
-    """The label that each stored value stands for, (256,) uint8.
+    """Give the label that each stored value stands for, (256,) uint8.
 
     As stock LoadAnnotations has it, ``reduce_zero_label`` and then ``label_map``; the dataset's
     ``ignore_index`` becomes 255.
@@ -127,14 +84,12 @@ def _read(path: str, lookup: np.ndarray, results: dict) -> np.ndarray:
         )
     if (lookup[:-1] != np.arange(UNKNOWN)).any():
         labels = lookup[labels]
-    num_classes = results.get('num_classes')
-    # 255 wraps to 0: one comparison for "below num_classes, or unknown".
-    if num_classes is not None and int((labels + np.uint8(1)).max(initial=0)) > num_classes:
-        wrong = np.unique(labels[(labels >= num_classes) & (labels != UNKNOWN)])
+    num_classes = results.get('num_classes') or UNKNOWN
+    if wrong := foreign_labels(labels, num_classes):
         raise ValueError(
-            f'seed {path} holds the labels {wrong.tolist()[:8]}, but the dataset has '
-            f'{num_classes} classes: 0..{num_classes - 1}, and 255 for unknown. Is it a map of '
-            'class ids of this dataset? Another label that does not count is named to the dataset '
-            f'and the head as ignore_index (here {results.get("ignore_index", UNKNOWN)}).'
+            f'seed {path} holds the labels {wrong[:8]}, but the dataset has {num_classes} classes: '
+            f'0..{num_classes - 1}, and 255 for unknown. Is it a map of class ids of this dataset? '
+            'Another label that does not count is named to the dataset and the head as '
+            f'ignore_index (here {results.get("ignore_index", UNKNOWN)}).'
         )
     return labels

@@ -13,27 +13,24 @@ from mmws.files.image_file import check_is_whole
 from mmws.files.label_map import UNKNOWN, read_label_map
 from mmws.files.seed_source import seed_sources
 
-from .check_paths import check_images, missing_seeds, path_below, without_mark
+from .check_paths import load_images, missing_seeds, path_below
 from .load_multi_seed_annotations import label_lookup
-from .seed_pipeline import carry_mixed_seeds, carry_seeds
+from .seed_pipeline import carry_seeds
 
 
 @DATASETS.register_module()
 class MultiSeedDataset(BaseDataset):
     """Give each image of an mmseg dataset K label maps, its seeds.
 
-    It wraps a dataset config, so that everything mmseg knows stays as it is: the list file,
-    prefixes, suffixes, ``metainfo``, ``reduce_zero_label``, ``ignore_index`` and the pipeline. The
-    wrapped dataset's own label maps are not read and need not exist; their *names* name the seeds:
-    the seed of ``<seg_map_path prefix>/a/b.png`` is ``<seed dir>/a/b.png``. A dataset without such
-    a prefix names them by its images.
+    It wraps a dataset config; everything that mmseg reads in it stays as it is. The wrapped
+    dataset's own label maps are not read and need not exist; their *names* name the seeds: the seed
+    of ``<seg_map_path prefix>/a/b.png`` is ``<seed dir>/a/b.png``. A dataset without such a prefix
+    names them by its images. A list of images is read as the commands of mmws read lists.
 
     In a stock pipeline ``LoadAnnotations`` and ``PackSegInputs`` are replaced by their multi-seed
     counterparts. Where ``dataset`` is itself a wrapper (RepeatDataset, ConcatDataset,
     ClassBalancedDataset, MultiImageMixDataset), the result is that wrapper around a
-    MultiSeedDataset.
-
-    All K x N paths are checked at start, with one directory scan per folder.
+    MultiSeedDataset. All K x N paths are checked at start, with one scan per folder.
 
     Args:
         dataset: The config of the dataset to wrap.
@@ -81,7 +78,11 @@ class MultiSeedDataset(BaseDataset):
         self.seed_suffix = seed_suffix
         self.allow_missing = allow_missing
         self.pipeline = dataset.pipeline
-        carry_seeds(self.pipeline, reduce_zero_label=dataset.reduce_zero_label, packs=not mixed)
+        carry_seeds(
+            self.pipeline.transforms,
+            reduce_zero_label=dataset.reduce_zero_label,
+            packs=not mixed,
+        )
         self._mixed = mixed
         self._metainfo = dataset.metainfo
         classes = self._metainfo.get('classes') or ()
@@ -105,7 +106,7 @@ class MultiSeedDataset(BaseDataset):
             self._sources = seed_sources(
                 seed_dirs, '' if seed_suffix is None else seed_suffix, root=seed_root
             )
-        self._missing: dict[str, frozenset[int]] = {}
+        self._missing: dict[str, set[int]] = {}
         self._fully_initialized = False
         if not lazy_init:
             self.full_init()
@@ -131,24 +132,12 @@ class MultiSeedDataset(BaseDataset):
 
         Raises:
             FileNotFoundError: Images or seeds that do not exist; their number and the first one.
-            ValueError: A blank line in the list, or a first image whose seeds hold no class ids.
+            ValueError: There is no image, or the first image's seeds hold no class ids.
         """
         if self._fully_initialized:
             return
-        # mmengine's own complaint about an empty list is about arrays.
-        if not self.dataset.load_data_list():
-            raise ValueError(
-                f'{type(self.dataset).__name__} holds no image: its ann_file is '
-                f'{self.dataset.ann_file!r}, its images are looked for in '
-                f'{self.dataset.data_prefix.get("img_path")!r} with the suffix '
-                f'{self.dataset.img_suffix!r}.'
-            )
-        self.dataset.full_init()
-        infos = [without_mark(self.dataset.get_data_info(i)) for i in range(len(self.dataset))]
-        check_images(self.dataset, infos)
-        self._missing = missing_seeds(
-            self._sources, list(map(self._seed_id, infos)), allowed=self.allow_missing
-        )
+        ids = [self._seed_id(info) for info in load_images(self.dataset)]
+        self._missing = missing_seeds(self._sources, ids, allowed=self.allow_missing)
         if self._missing and self._mixed:
             raise ValueError(
                 f'{len(self._missing)} images lack some of their seeds, and a MultiImageMixDataset '
@@ -164,12 +153,12 @@ class MultiSeedDataset(BaseDataset):
 
     @force_full_init
     def get_data_info(self, idx: int) -> dict:
-        """Get the wrapped dataset's information on an image, and on its seeds.
+        """Get the information on an image.
 
-        Added are ``seed_paths`` (K paths, None where the image lacks the seed), ``seed_names``,
-        ``num_classes`` and ``ignore_index``.
+        To the wrapped dataset's it adds ``seed_paths`` (K paths, None where the image lacks the
+        seed), ``seed_names``, ``num_classes`` and ``ignore_index``.
         """
-        info = without_mark(self.dataset.get_data_info(idx))
+        info = self.dataset.get_data_info(idx)
         classes = self._metainfo.get('classes')
         info['num_classes'] = None if classes is None else len(classes)
         info['ignore_index'] = getattr(self.dataset, 'ignore_index', UNKNOWN)
@@ -183,10 +172,7 @@ class MultiSeedDataset(BaseDataset):
 
     @force_full_init
     def get_cat_ids(self, idx: int) -> list[int]:
-        """Get the classes of an image, which ClassBalancedDataset counts.
-
-        They are what the wrapped dataset says, if it does, and else those that any seed names.
-        """
+        """Get the classes of an image: the wrapped dataset's, or else those that any seed names."""
         if type(self.dataset).get_cat_ids is not BaseDataset.get_cat_ids:
             return self.dataset.get_cat_ids(idx)
         info = self.get_data_info(idx)
@@ -214,14 +200,11 @@ class MultiSeedDataset(BaseDataset):
 
     @force_full_init
     def __getitem__(self, idx: int):
-        """Get the sample after the pipeline.
-
-        Errors are raised: mmengine's own datasets replace a sample whose pipeline returns None by
-        a random other one, which would hide a damaged file behind a wrong epoch.
-        """
+        """Get the sample after the pipeline."""
         info = self.get_data_info(idx)
         path = info['img_path']
         check_is_whole(path)
+        # mmengine's datasets would take a random other sample, behind which a fault is hidden.
         if (sample := self.pipeline(info)) is None:
             raise RuntimeError(f'a transform of the pipeline returned None for {path}.')
         return sample
@@ -284,7 +267,7 @@ def _wrap_inside(config: dict, options: dict):
     inside = wrap(inside) if key == 'dataset' else list(map(wrap, inside))
     wrapper = DATASETS.build({**config, key: inside})
     if mixes:
-        carry_mixed_seeds(wrapper.pipeline)
+        carry_seeds(wrapper.pipeline, loads=False)
         numbers = {dataset.num_seeds for dataset in seed_datasets(wrapper)}
         if len(numbers) > 1:
             raise ValueError(

@@ -11,7 +11,7 @@ from mmseg.registry import TRANSFORMS
 from mmws.files.label_map import UNKNOWN
 from mmws.seeds.vote import vote
 
-from .load_multi_seed_annotations import LITERALS, look_up
+from .index_map import check_index, look_up
 
 
 @TRANSFORMS.register_module()
@@ -60,30 +60,3 @@ class PackMultiSeedInputs(PackSegInputs):
         present = tuple(map(bool, results['seed_present']))
         sample.set_metainfo(dict(seed_present=present, seed_names=names))
         return packed
-
-
-def check_index(index: np.ndarray, size: int, culprit: str = 'A transform') -> None:
-    """Refuse what is no index map any more.
-
-    Interpolation, a cast to bytes or a fresh label map would scatter the seeds without a word.
-
-    Args:
-        index: (H, W).
-        size: Number of values that the table of the sample has.
-        culprit: Who made it.
-
-    Raises:
-        ValueError: No integers, values beyond the table, or labels alone.
-    """
-    if index.size == 0:
-        return
-    lowest, highest = index.min(), index.max()
-    places = index.dtype.kind in 'iu' and lowest >= 0 and highest < size
-    # One label alone may be the middle of a large cut-out.
-    if not places or lowest < highest < LITERALS:
-        raise ValueError(
-            f'{culprit} replaced or converted gt_seg_map: it is {index.dtype} with values '
-            f'{lowest}..{highest}, where LoadMultiSeedAnnotations made an int32 index map with '
-            f'values {LITERALS}..{size - 1}, which transforms move but do not change. Seeds are '
-            'label maps in folders (seed_dirs).'
-        )

@@ -5,12 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mmcv.transforms import BaseTransform, Compose, LoadAnnotations
-from mmseg.datasets.transforms import (
-    Albu,
-    GenerateEdge,
-    PackSegInputs,
-    RandomRotFlip,
-)
+from mmseg.datasets.transforms import Albu, GenerateEdge, PackSegInputs, RandomRotFlip
 
 from .host_transforms import MixSeeds, ResizeAsBytes, RotateFlipLabels, SwapSeedLabels
 from .label_view import INDEX, LabelView
@@ -21,21 +16,36 @@ from .pack_multi_seed_inputs import PackMultiSeedInputs
 _KNOWN_LIBRARIES = ('mmcv.', 'mmseg.', 'mmws.')
 
 
-def carry_seeds(pipeline: Compose, *, reduce_zero_label: bool = False, packs: bool = True) -> None:
-    """Replace and wrap the transforms of a dataset's pipeline so that it carries K seeds.
+def carry_seeds(
+    pipeline: list, *, reduce_zero_label: bool = False, loads: bool = True, packs: bool = True
+) -> None:
+    """Replace and wrap the transforms of a pipeline so that it carries K seeds.
 
     Args:
         pipeline: Changed in place.
         reduce_zero_label: Of the dataset.
-        packs: Whether the pipeline ends with packing; not so inside a MultiImageMixDataset.
+        loads: It loads label maps; the outer pipeline of a MultiImageMixDataset does not.
+        packs: It ends with packing; not so inside a MultiImageMixDataset.
 
     Raises:
         ValueError: It loads no label maps, or does not pack what it loads.
     """
-    steps = list(_walk(pipeline.transforms))
-    loads = [step for step in steps if isinstance(step, LoadAnnotations)]
-    own_load = any(isinstance(step, LoadMultiSeedAnnotations) for step in steps)
-    for step in loads:
+    steps = list(_walk(pipeline))
+    if loads:
+        _check_loading(steps, reduce_zero_label)
+    if packs and not any(type(step) in (PackSegInputs, PackMultiSeedInputs) for step in steps):
+        raise ValueError(
+            'the pipeline does not end with PackSegInputs or PackMultiSeedInputs. Found: '
+            f'{_names(steps)}. Where a MultiImageMixDataset packs, put it into the '
+            'MultiSeedDataset, not around it.'
+        )
+    _rewrite(pipeline)
+
+
+def _check_loading(steps: list, reduce_zero_label: bool) -> None:
+    stock = [step for step in steps if isinstance(step, LoadAnnotations)]
+    own = any(isinstance(step, LoadMultiSeedAnnotations) for step in steps)
+    for step in stock:
         # The stock transform asserts the same, but at the first image.
         reduces = getattr(step, 'reduce_zero_label', None)
         if reduces not in (None, reduce_zero_label):
@@ -49,33 +59,15 @@ def carry_seeds(pipeline: Compose, *, reduce_zero_label: bool = False, packs: bo
                 f'{type(step).__name__} loads label maps in its own way, and seeds are read as '
                 '8-bit label maps. Write LoadMultiSeedAnnotations in its place if that is right.'
             )
-    if own_load and loads:
+    if own and stock:
         raise ValueError(
             'the pipeline holds LoadAnnotations beside LoadMultiSeedAnnotations, which would '
             "overwrite the seeds' map. Remove LoadAnnotations."
         )
-    if not (own_load or loads):
+    if not (own or stock):
         raise ValueError(
             'the pipeline loads no label maps: it needs LoadMultiSeedAnnotations after '
-            f'LoadImageFromFile. Found: {[type(step).__name__ for step in steps]}'
-        )
-    if packs:
-        _check_packing(steps)
-    _rewrite(pipeline.transforms)
-
-
-def carry_mixed_seeds(pipeline: list) -> None:
-    """As :func:`carry_seeds`, for the outer pipeline of a MultiImageMixDataset."""
-    _check_packing(list(_walk(pipeline)))
-    _rewrite(pipeline)
-
-
-def _check_packing(steps: list) -> None:
-    if not any(type(step) in (PackSegInputs, PackMultiSeedInputs) for step in steps):
-        raise ValueError(
-            'the pipeline does not end with PackSegInputs or PackMultiSeedInputs. Found: '
-            f'{[type(step).__name__ for step in steps]}. Where a MultiImageMixDataset packs, put '
-            'it into the MultiSeedDataset, not around it.'
+            f'LoadImageFromFile. Found: {_names(steps)}'
         )
 
 
@@ -104,6 +96,10 @@ def _convert(step: BaseTransform) -> BaseTransform:
 
 def _is_known(step) -> bool:
     return type(step).__module__.startswith(_KNOWN_LIBRARIES)
+
+
+def _names(steps: list) -> list[str]:
+    return [type(step).__name__ for step in steps]
 
 
 def _inner(step) -> list:

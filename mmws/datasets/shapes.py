@@ -53,21 +53,10 @@ class Scene:
     objects: list[tuple[int, tuple[int, int, int, int]]]
 
 
-def make_scene(rng: np.random.Generator, size: int = 96, *, num_classes: int = 6) -> Scene:
-    """Invents a scene: one to four objects of one to three classes.
-
-    Args:
-        rng: Makes all choices.
-        size: Height and width in pixels.
-        num_classes: With the background, 2 to 6.
-
-    Raises:
-        ValueError: More classes than there are parts.
-    """
-    if not 2 <= num_classes <= len(SHAPES_CLASSES):
-        raise ValueError(f'num_classes must be 2 to {len(SHAPES_CLASSES)}; got {num_classes}.')
+def make_scene(rng: np.random.Generator, size: int = 96) -> Scene:
+    """Invent a scene of ``size`` x ``size`` pixels: one to four objects of one to three classes."""
     while True:
-        classes = rng.choice(np.arange(1, num_classes), min(num_classes - 1, 3), replace=False)
+        classes = rng.choice(np.arange(1, len(SHAPES_CLASSES)), 3, replace=False)
         labels, instances = np.zeros((2, size, size), np.uint8)
         parts = np.zeros((size, size), bool)
         for instance in range(1, rng.integers(1, 5) + 1):
@@ -83,7 +72,7 @@ def make_scene(rng: np.random.Generator, size: int = 96, *, num_classes: int = 6
 
 
 def render_masks(rng: np.random.Generator, labels: np.ndarray) -> Scene:
-    """Gives the objects of a real label map the textures of :func:`make_scene`.
+    """Give the objects of a real label map the textures of :func:`make_scene`.
 
     Each connected region of a class is an object; its part is a disc somewhere inside.
 
@@ -106,9 +95,7 @@ def render_masks(rng: np.random.Generator, labels: np.ndarray) -> Scene:
             rows, columns = np.nonzero(depth >= 0.6 * depth.max())
             at = rng.integers(len(rows))
             radius = max(3.0, 0.35 * np.sqrt(stats[region, cv2.CC_STAT_AREA] / np.pi))
-            y, x = np.ogrid[: labels.shape[0], : labels.shape[1]]
-            disc = (y - rows[at]) ** 2 + (x - columns[at]) ** 2 <= radius**2
-            parts |= disc & inside
+            parts |= _disc(labels.shape, rows[at], columns[at], radius) & inside
     return _paint(rng, labels, instances, parts)
 
 
@@ -143,18 +130,9 @@ def _paint(
     for instance in np.unique(instances[instances > 0]):
         inside = instances == instance
         label = int(labels[inside][0])
-        body = _texture(
-            rng,
-            labels.shape,
-            kind=(label - 1) // _CLASSES_PER_BODY % 2 + 5,
-            colours=_BODY_COLOURS[(label - 1) // _CLASSES_PER_BODY % len(_BODY_COLOURS)],
-        )
-        part = _texture(
-            rng,
-            labels.shape,
-            kind=(label - 1) % 5,
-            colours=_PART_COLOURS[(label - 1 + (label - 1) // 5) % len(_PART_COLOURS)],
-        )
+        number, group = label - 1, (label - 1) // _CLASSES_PER_BODY
+        body = _texture(rng, labels.shape, group % 2 + 5, _BODY_COLOURS[group % 4])
+        part = _texture(rng, labels.shape, number % 5, _PART_COLOURS[(number + number // 5) % 5])
         image[inside] = np.where(parts[..., None], part, body)[inside]
         rows, columns = np.nonzero(inside)
         box = (columns.min(), rows.min(), columns.max(), rows.max())
@@ -162,16 +140,12 @@ def _paint(
     light = 1 + 0.25 * _smooth_noise(rng, labels.shape, labels.shape[0] / 2)
     image = image * light[..., None] + rng.normal(0, 6, image.shape)
     image = cv2.GaussianBlur(image, (3, 3), 0.6)
-    return Scene(
-        np.clip(image, 0, 255).astype(np.uint8),
-        labels,
-        _saliency(rng, instances, parts),
-        objects,
-    )
+    image = np.clip(image, 0, 255).astype(np.uint8)
+    return Scene(image, labels, _saliency(rng, instances, parts), objects)
 
 
 def _texture(
-    rng: np.random.Generator, shape: tuple[int, int], *, kind: int, colours: tuple
+    rng: np.random.Generator, shape: tuple[int, int], kind: int, colours: tuple
 ) -> np.ndarray:
     """(H, W, 3) float of one of seven patterns, at a random angle, phase and period."""
     angle, phase = rng.uniform(0, np.pi), rng.uniform(0, 2 * np.pi, 2)
@@ -225,8 +199,7 @@ def _saliency(rng: np.random.Generator, instances: np.ndarray, parts: np.ndarray
             rows, columns = np.nonzero(inside)
             at = rng.integers(len(rows))
             radius = 0.35 * np.sqrt(inside.sum() / np.pi) + 1
-            y, x = np.ogrid[: shape[0], : shape[1]]
-            strength[(y - rows[at]) ** 2 + (x - columns[at]) ** 2 <= radius**2] *= 0.08
+            strength[_disc(shape, rows[at], columns[at], radius)] *= 0.08
         found[inside] = strength[inside]
     if rng.random() < 0.5:
         centre, radius = rng.uniform(0, shape[0], 2), rng.uniform(0.04, 0.13) * shape[0]
@@ -243,6 +216,11 @@ def _smooth_noise(rng: np.random.Generator, shape: tuple[int, int], reach: float
     grid = [max(2, int(np.ceil(n / reach)) + 1) for n in shape]
     noise = cv2.resize(rng.normal(size=grid), shape[::-1], interpolation=cv2.INTER_CUBIC)
     return (noise - noise.mean()) / max(noise.std(), 1e-6)
+
+
+def _disc(shape: tuple[int, int], row: int, column: int, radius: float) -> np.ndarray:
+    y, x = np.ogrid[: shape[0], : shape[1]]
+    return (y - row) ** 2 + (x - column) ** 2 <= radius**2
 
 
 def _point(xy: np.ndarray) -> tuple[int, int]:

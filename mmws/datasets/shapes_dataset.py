@@ -26,6 +26,3 @@ class ShapesDataset(BaseSegDataset):
             [15, 150, 120],
         ],
     )
-
-    def __init__(self, img_suffix: str = '.jpg', seg_map_suffix: str = '.png', **kwargs):
-        super().__init__(img_suffix=img_suffix, seg_map_suffix=seg_map_suffix, **kwargs)

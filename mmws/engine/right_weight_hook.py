@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
+import torch
 from mmengine.dist import is_main_process
 from mmengine.registry import HOOKS
 
-from mmws.evaluation.right_weight import right_weight_shares, right_weight_sums
+from mmws.evaluation.seed_trust import right_weight_shares, right_weight_sums
 
 from .wst_view_hook import WSTViewHook
 
@@ -43,14 +43,15 @@ class RightWeightHook(WSTViewHook):
             self.look(runner, runner.iter)
 
     def look(self, runner, step: int) -> None:
-        num_classes = len(self._view.classes)
         sums = {'': 0, '_plain': 0}
         for index in self._images:
             seen = self._view.weigh(runner.model, index)
-            for ending, weights in (('', seen.weights), ('_plain', np.ones_like(seen.weights))):
-                sums[ending] += right_weight_sums(weights, seen.seeds, seen.gt, num_classes)
+            weights = seen.view.weights
+            for ending, compared in (('', weights), ('_plain', torch.ones_like(weights))):
+                sums[ending] += right_weight_sums(compared, seen.view, seen.gt[None])
+        scalars = {}
         for ending, summed in sums.items():
             pixels, classes = right_weight_shares(summed)
-            scalars = {f'right_weight/pixels{ending}': pixels}
+            scalars[f'right_weight/pixels{ending}'] = pixels
             scalars[f'right_weight/classes{ending}'] = classes
-            runner.visualizer.add_scalars(scalars, step=step)
+        runner.visualizer.add_scalars(scalars, step=step)

@@ -17,8 +17,8 @@ from mmws.evaluation.seed_counts import confusion, rates
 from mmws.files.atomic_write import write_atomically
 from mmws.files.image_file import BadInputError
 from mmws.version import __version__
+from mmws.visualization import prediction_sheet
 from mmws.visualization.html_page import HTMLPage
-from mmws.visualization.prediction_sheet import prediction_sheet
 from mmws.visualization.read_picture import read_picture
 from mmws.visualization.run_pictures import confusion_picture, curves
 

@@ -117,8 +117,8 @@ class SeedTrustHook(Hook):
         self._log(runner)
         if not is_main_process():
             return
-        trust = [SeedTrust(part) for part in self._parts]
-        seen = [part for part in trust if part.known.any()]
+        trust = [SeedTrust.of(part) for part in self._parts]
+        seen = [part for part in trust if part.pixels.any()]
         if not seen:
             print_log(
                 'SeedTrustHook has seen no seeds: it looks at every '
@@ -165,7 +165,7 @@ class SeedTrustHook(Hook):
         self._parts[int(PARTS * done)] += window
         if not window.any():
             return
-        trust = SeedTrust(window)
+        trust = SeedTrust.of(window)
         step = min(runner.iter + 1, runner.max_iters)
         entry = dict(iter=step, weight=listed(trust.weight), agreement=listed(trust.agreement))
         self.history.append(entry)

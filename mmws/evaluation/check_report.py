@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Sequence
 
 import numpy as np
 
-from mmws.files.atomic_write import write_atomically
 from mmws.files.label_map import UNKNOWN
 
-from .check import MISSING, SeedCheck, describe_palettes
+from .check import MISSING, SeedCheck
 from .seed_counts import rates
+from .tables import percent, text_table
 
 # Beyond this many classes the table shows those that the seeds disagree on most.
 _CLASSES_SHOWN = 30
@@ -34,24 +32,28 @@ def as_dict(
         check: Of all images.
         names: K names of the seeds.
         classes: The names of the classes, label by label.
-        errors: From :meth:`SeedCheck.verdict`.
-        warnings: From the same.
+        errors: Of :meth:`SeedCheck.verdict`, like ``warnings``.
     """
-    labels = np.flatnonzero(check.in_maps[:, :UNKNOWN].any(0)).tolist()
+    counts = check.counts
+    labels = np.flatnonzero(counts.images_with[:, :-1].any(0)).tolist()
+
+    def by_label(row: np.ndarray) -> dict[str, int]:
+        return {**{str(i): int(row[i]) for i in labels}, str(UNKNOWN): int(row[-1])}
+
     seeds = []
     for k, name in enumerate(names):
-        found = rates(check.counts.confusion[k])
-        problems = check.problems_of(k)
+        found, problems = rates(counts.confusion[k]), check.problems_of(k)
+        palettes = {p if isinstance(p, str) else 'palette' for p in check.palettes[k]}
         seeds.append(
             dict(
                 name=name,
-                maps=int(check.maps[k]),
+                maps=int(counts.maps[k]),
                 missing=len(problems.get(MISSING, ())),
-                palette=describe_palettes(check.palettes[k]),
+                palette=' + '.join(sorted(palettes)) or '-',
                 unknown=float(check.unknown[k]),
                 miou_with_vote=found.miou_labelled,
-                pixels={str(i): int(check.pixels[k, i]) for i in [*labels, UNKNOWN]},
-                maps_with={str(i): int(check.in_maps[k, i]) for i in [*labels, UNKNOWN]},
+                pixels=by_label(counts.given[k]),
+                maps_with=by_label(counts.images_with[k]),
                 iou_with_vote={str(i): float(found.iou_labelled[i]) for i in labels},
                 problems={
                     kind: dict(count=len(texts), examples=texts[:_NAMED])
@@ -60,10 +62,10 @@ def as_dict(
             )
         )
     return dict(
-        images=check.counts.images,
+        images=counts.images,
         classes=None if classes is None else list(classes),
         seeds=seeds,
-        agreement=check.counts.agreement.tolist(),
+        agreement=counts.agreement.tolist(),
         errors=list(errors),
         warnings=list(warnings),
     )
@@ -93,32 +95,8 @@ def as_text(report: dict) -> str:
         if lines:
             parts.append(f'{title} ({len(lines)})\n' + '\n'.join(f'- {line}' for line in lines))
     if not report['errors']:
-        see = ', see the warnings' if report['warnings'] else ''
-        parts.append(f'Nothing is wrong{see}.')
+        parts.append(f'Nothing is wrong{", see the warnings" if report["warnings"] else ""}.')
     return '\n\n'.join(parts)
-
-
-def write_json(path: str | os.PathLike, content: dict) -> None:
-    """Write a JSON file, with null for NaN."""
-    text = json.dumps(_without_nan(content), indent=1, allow_nan=False)
-    write_atomically(path, (text + '\n').encode())
-
-
-def text_table(rows: Sequence[Sequence[str]], left: Sequence[int] = ()) -> str:
-    """Align the columns of a table to the right, and some of them to the left."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return '\n'.join(
-        '  '.join(
-            cell.ljust(width) if i in left else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    )
-
-
-def percent(value: float) -> str:
-    """Write a share in percent; a dash where it is not defined."""
-    return '-' if np.isnan(value) else f'{100 * value:.1f}'
 
 
 def _classes(seeds: Sequence[dict], classes: Sequence[str]) -> str:
@@ -134,11 +112,3 @@ def _classes(seeds: Sequence[dict], classes: Sequence[str]) -> str:
         name = classes[labels[i]] if labels[i] < len(classes) else ''
         rows.append([str(labels[i]), name, *(f'{100 * value:.2f}' for value in shares[:, i])])
     return f'{title}\n' + text_table(rows, left=(1,))
-
-
-def _without_nan(value):
-    if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_without_nan(item) for item in value]
-    return None if isinstance(value, float) and np.isnan(value) else value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import NamedTuple
 
 import mmcv
@@ -36,13 +36,9 @@ class CRFIoUMetric(PaletteIoUMetric):
         workers: Processes for the CRF. 0: none, it runs where the metric does. None: as many as
             the process may use cores, shared among the processes of one machine, at most 16.
         iterations: Mean-field steps; 5 is the author's for testing (js-fan/MCIC).
-        bilateral_sxy: Reach of the appearance term in pixels.
-        bilateral_srgb: Reach of the appearance term in colour values (0-255).
-        bilateral_compat: Weight of the appearance term.
-        gaussian_sxy: Reach of the smoothness term in pixels.
-        gaussian_compat: Weight of the smoothness term.
         backend_args: How mmengine reads the images, as in ``LoadImageFromFile``.
-        **kwargs: As in mmseg's ``IoUMetric``.
+        **kwargs: The other numbers of :class:`CRFOptions`, and the arguments of
+            :class:`PaletteIoUMetric`.
 
     Raises:
         ValueError: A number of the CRF that makes no sense.
@@ -56,32 +52,22 @@ class CRFIoUMetric(PaletteIoUMetric):
         *,
         workers: int | None = None,
         iterations: int = 5,
-        bilateral_sxy: float = 80,
-        bilateral_srgb: float = 13,
-        bilateral_compat: float = 10,
-        gaussian_sxy: float = 3,
-        gaussian_compat: float = 3,
         backend_args: dict | None = None,
         **kwargs,
     ):
+        names = [field.name for field in fields(CRFOptions)]
+        numbers = {name: kwargs.pop(name) for name in names if name in kwargs}
         super().__init__(**kwargs)
         if workers is not None and workers < 0:
             raise ValueError(f'workers must be >= 0, or None for all cores; got {workers}.')
         self.workers = min(16, worker_cores()) if workers is None else workers
-        self.crf = CRFOptions(
-            iterations=iterations,
-            bilateral_sxy=bilateral_sxy,
-            bilateral_srgb=bilateral_srgb,
-            bilateral_compat=bilateral_compat,
-            gaussian_sxy=gaussian_sxy,
-            gaussian_compat=gaussian_compat,
-        )
+        self.crf = CRFOptions(iterations=iterations, **numbers)
         self.backend_args = backend_args
         self._pool: WorkerPool | None = None
         self._pending: deque[_Pending] = deque()
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Takes a batch of predictions in and gives their CRFs to the workers.
+        """Take a batch of predictions in and give their CRFs to the workers.
 
         Args:
             data_batch: Not used.
@@ -98,7 +84,7 @@ class CRFIoUMetric(PaletteIoUMetric):
             raise
 
     def evaluate(self, size: int) -> dict:
-        """Waits for the workers, then computes the metrics over all processes.
+        """Wait for the workers, then compute the metrics over all processes.
 
         Args:
             size: The number of images in the dataset.
@@ -110,7 +96,7 @@ class CRFIoUMetric(PaletteIoUMetric):
         return super().evaluate(size)
 
     def compute_metrics(self, results: list) -> dict[str, float]:
-        """The metrics without and, with the suffix ``_crf``, with the CRF."""
+        """Compute the metrics without and, with the suffix ``_crf``, with the CRF."""
         if self.format_only:
             return super().compute_metrics(results)
         print_log('Without CRF:', logger='current')
@@ -125,24 +111,23 @@ class CRFIoUMetric(PaletteIoUMetric):
         if self._pool is None:
             self._pool = WorkerPool(self.workers, preload='mmws.seeds.crf')
         refined = self._pool.submit(_refine, image, scores, self.crf)
-        path = dict(
-            img_path=sample['img_path'], reduce_zero_label=sample.get('reduce_zero_label', False)
-        )
+        # Not the sample: it holds the scores.
+        kept = {key: sample.get(key) for key in ('img_path', 'reduce_zero_label')}
         if self.format_only:
-            return _Pending(refined, path, None, None)
+            return _Pending(refined, kept, None, None)
         label = label_of(sample, 'gt_sem_seg')
         plain = self._areas(label_of(sample, 'pred_sem_seg'), label)
-        return _Pending(refined, path, label.cpu(), plain)
+        return _Pending(refined, kept, label.cpu(), plain)
 
     def _finish(self, *, leave: int) -> None:
-        """Takes results in, in the order in which they were given out."""
+        """Take results in, in the order in which they were given out."""
         while len(self._pending) > leave:
             pending = self._pending.popleft()
             refined = self._pool.result(pending.refined)
             if pending.label is not None:
                 areas = self._areas(torch.from_numpy(refined).long(), pending.label)
                 self.results.append((pending.plain, areas))
-            self._write(refined, pending.path)
+            self._write(refined, pending.sample)
 
     def _close(self) -> None:
         self._pending.clear()
@@ -160,11 +145,9 @@ class CRFIoUMetric(PaletteIoUMetric):
                 "augmentation use tta_model=dict(type='MultiScaleFusionTTA')."
             )
         logits = sample['seg_logits']['data'].float()
-        if logits.shape[0] == 1:  # mmseg has applied the sigmoid
-            scores = torch.cat([1 - logits, logits])
-        else:
-            scores = logits.softmax(0)
-        return scores.cpu().numpy()
+        # Of one channel mmseg gives the sigmoid.
+        one = logits.shape[0] == 1
+        return (torch.cat([1 - logits, logits]) if one else logits.softmax(0)).cpu().numpy()
 
     def _image(self, sample: dict, size: tuple[int, int]) -> np.ndarray:
         """(H, W, 3) uint8 RGB, decoded as the pipeline decodes it."""
@@ -183,7 +166,7 @@ class _Pending(NamedTuple):
     """A sample whose CRF is under way; label and plain are None with format_only."""
 
     refined: Future
-    path: dict
+    sample: dict
     label: Tensor | None
     plain: tuple[Tensor, ...] | None
 

@@ -18,13 +18,13 @@ COMPETITIONS = ('comp5', 'comp6')
 def set_test_outputs(
     cfg: Config, *, crf: bool = False, out: str | None = None, format_only: bool = False
 ) -> None:
-    """Changes the test evaluator (and with ``format_only`` the pipeline) of a config in place.
+    """Change the test evaluator (and with ``format_only`` the pipeline) of a config in place.
 
     Args:
         cfg: A segmentation config.
-        crf: Refines the predictions and reports mIoU with and without the CRF.
+        crf: Refine the predictions and report mIoU with and without the CRF.
         out: A folder for the predictions, as palette PNGs.
-        format_only: Writes the predictions only: no ground truth is read.
+        format_only: Write the predictions only: no ground truth is read.
 
     Raises:
         ValueError: The config has no IoU metric, or ``format_only`` no folder.
@@ -42,6 +42,7 @@ def set_test_outputs(
             f'test_evaluator has {", ".join(map(type_name, evaluators)) or "no metric"}. Add '
             "dict(type='PaletteIoUMetric')."
         )
+    dataset = cfg.test_dataloader.dataset
     for metric in metrics:
         if crf:
             metric['type'] = 'mmseg.CRFIoUMetric'
@@ -52,15 +53,14 @@ def set_test_outputs(
         if format_only:
             metric['format_only'] = True  # the server wants all files in one folder
         elif out is not None:
-            metric['image_dirs'] = _image_dirs(cfg.test_dataloader.dataset)
+            metric['image_dirs'] = _image_dirs(dataset)
     if format_only:
         cfg.test_evaluator = metrics
-        dataset = cfg.test_dataloader.dataset
         dataset.pipeline = _without_annotations(dataset.pipeline)
 
 
 def set_tta(cfg: Config, *, scores: bool = False) -> None:
-    """Tests with the config's test-time augmentation, ``tta_pipeline`` and ``tta_model``.
+    """Test with the config's test-time augmentation, ``tta_pipeline`` and ``tta_model``.
 
     Args:
         cfg: Changed in place.
@@ -71,8 +71,7 @@ def set_tta(cfg: Config, *, scores: bool = False) -> None:
     Raises:
         ValueError: The config says nothing about test-time augmentation.
     """
-    lacking = [key for key in ('tta_pipeline', 'tta_model') if key not in cfg]
-    if lacking:
+    if lacking := [key for key in ('tta_pipeline', 'tta_model') if key not in cfg]:
         raise ValueError(
             f'--tta needs {" and ".join(lacking)} in the config; '
             'configs/_base_/datasets/voc12aug.py and configs/_base_/msws_runtime.py show them.'
@@ -87,7 +86,7 @@ def set_tta(cfg: Config, *, scores: bool = False) -> None:
 def set_visualization(
     cfg: Config, *, show: bool = False, show_dir: str | None = None, wait_time: float = 2
 ) -> None:
-    """Paints the predictions during the test, with the config's visualization hook.
+    """Paint the predictions during the test, with the config's visualization hook.
 
     Args:
         cfg: Changed in place; a config of mmseg or of mmpretrain, whose hooks differ.
@@ -112,15 +111,14 @@ def set_visualization(
     if show_dir is not None:
         cfg.visualizer['save_dir'] = show_dir
         if type_name(hook) == 'SegVisualizationHook':  # a user's own has other arguments
+            image_dirs = _image_dirs(cfg.test_dataloader.dataset)
             hook.update(
-                type='mmseg.FolderVisualizationHook',
-                out_dir=str(show_dir),
-                image_dirs=_image_dirs(cfg.test_dataloader.dataset),
+                type='mmseg.FolderVisualizationHook', out_dir=str(show_dir), image_dirs=image_dirs
             )
 
 
-def submission_dir(out: str | Path, competition: str = 'comp5') -> Path:
-    """Where in ``out`` the VOC test server looks for the predictions.
+def submission_dir(out: str | Path, competition: str) -> Path:
+    """Name the folder in ``out`` in which the VOC test server looks for the predictions.
 
     Args:
         out: Any folder.
@@ -130,8 +128,6 @@ def submission_dir(out: str | Path, competition: str = 'comp5') -> Path:
     Raises:
         FileExistsError: The folder already holds predictions, which would end up in the archive.
     """
-    if competition not in COMPETITIONS:
-        raise ValueError(f'competition must be one of {COMPETITIONS}; got {competition!r}.')
     folder = Path(out, 'results', 'VOC2012', 'Segmentation', f'{competition}_test_cls')
     if folder.is_dir() and any(folder.iterdir()):
         raise FileExistsError(
@@ -140,8 +136,8 @@ def submission_dir(out: str | Path, competition: str = 'comp5') -> Path:
     return folder
 
 
-def pack_submission(folder: str | Path, expected: int) -> Path:
-    """Packs the predictions of :func:`submission_dir` for the upload.
+def pack_submission(folder: Path, expected: int) -> Path:
+    """Pack the predictions in :func:`submission_dir` for the upload.
 
     Args:
         folder: What :func:`submission_dir` returned.
@@ -153,7 +149,6 @@ def pack_submission(folder: str | Path, expected: int) -> Path:
     Raises:
         ValueError: There is not one prediction for each image.
     """
-    folder = Path(folder)
     predictions = sorted(folder.glob('*.png'))
     if len(predictions) != expected:
         raise ValueError(
@@ -172,10 +167,9 @@ def pack_submission(folder: str | Path, expected: int) -> Path:
 
 def _image_dirs(dataset: Mapping) -> list[str]:
     """The folders of a dataset's images, as configs of mmseg name them, also inside wrappers."""
-    if 'datasets' in dataset:
-        return [folder for part in dataset['datasets'] for folder in _image_dirs(part)]
-    if 'dataset' in dataset:
-        return _image_dirs(dataset['dataset'])
+    inside = dataset.get('datasets') or ([dataset['dataset']] if 'dataset' in dataset else [])
+    if inside:
+        return [folder for part in inside for folder in _image_dirs(part)]
     folder = (dataset.get('data_prefix') or {}).get('img_path') or ''
     folder = os.path.join(dataset.get('data_root') or '', folder)
     return [folder] if folder else []
@@ -186,13 +180,12 @@ def _without_annotations(pipeline: Sequence) -> list:
     kept = []
     for step in pipeline:
         if isinstance(step, Sequence):
-            inner = _without_annotations(step)
-            if inner:  # TestTimeAug multiplies its lists: an empty one would leave no pass
-                kept.append(inner)
-            continue
-        if type_name(step).endswith('Annotations'):
-            continue
-        if 'transforms' in step:
-            step = ConfigDict({**step, 'transforms': _without_annotations(step['transforms'])})
-        kept.append(step)
+            # TestTimeAug multiplies its lists: an empty one would leave no pass.
+            kept += [inner] if (inner := _without_annotations(step)) else []
+        elif 'transforms' in step:
+            kept.append(
+                ConfigDict({**step, 'transforms': _without_annotations(step['transforms'])})
+            )
+        elif not type_name(step).endswith('Annotations'):
+            kept.append(step)
     return kept

@@ -50,6 +50,8 @@ class SeedCounts:
         disputed: Those of them to which two seeds give different labels.
         confusion: (M, C + 1, C + 1) of each map: reference label by given label; the last row and
             column are unknown.
+        images_with: (M, C + 1) images in which the map gives the label.
+        maps: (M,) images of which there is a map.
         known: (K, K) pixels that two seeds know.
         same: (K, K) pixels of these at which they agree.
     """
@@ -58,20 +60,27 @@ class SeedCounts:
     pixels: int
     disputed: int
     confusion: np.ndarray
+    images_with: np.ndarray
+    maps: np.ndarray
     known: np.ndarray
     same: np.ndarray
 
     @classmethod
     def empty(cls, num_seeds: int, num_classes: int, *, num_maps: int | None = None) -> SeedCounts:
         """Give the counts of no image; the maps are the seeds, and what else is compared."""
-        maps = num_seeds if num_maps is None else num_maps
-        confusion = np.zeros((maps, num_classes + 1, num_classes + 1), np.int64)
-        return cls(0, 0, 0, confusion, *np.zeros((2, num_seeds, num_seeds), np.int64))
+        maps, labels = num_maps or num_seeds, num_classes + 1
+        shapes = (maps, labels, labels), (maps, labels), maps, *[(num_seeds, num_seeds)] * 2
+        return cls(0, 0, 0, *(np.zeros(shape, np.int64) for shape in shapes))
 
     def add(self, other: SeedCounts) -> None:
         """Add the counts of other images."""
         for field in fields(self):
             setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
+
+    @property
+    def given(self) -> np.ndarray:
+        """(M, C + 1) pixels to which the map gives the label; the last are unknown."""
+        return self.confusion.sum(1)
 
     @property
     def agreement(self) -> np.ndarray:
@@ -80,11 +89,8 @@ class SeedCounts:
 
     def least_agreement(self) -> tuple[int, int] | None:
         """Find the two seeds that agree least; None where no two know a common pixel."""
-        pairs = np.where(np.triu(np.ones_like(self.same, bool), 1), self.agreement, np.nan)
-        if np.isnan(pairs).all():
-            return None
-        one, other = np.unravel_index(np.nanargmin(pairs), pairs.shape)
-        return int(one), int(other)
+        pairs = zip(*np.triu_indices(len(self.same), 1), strict=True)
+        return min((p for p in pairs if self.known[p]), key=self.agreement.item, default=None)
 
 
 def count_image(
@@ -97,28 +103,27 @@ def count_image(
     """Compare the seeds of one image with a reference and with each other, in one pass.
 
     Args:
-        seeds: K maps, (H, W) uint8 of labels below C and 255, which is unknown; None for one that
-            the image lacks.
+        seeds: K maps, (H, W) uint8 of labels below C and 255; None for one that the image lacks.
         num_classes: C.
-        truth: (H, W) uint8, the reference; its 255 is not counted in ``pixels``. With it the maps
-            of ``confusion`` are the seeds and :data:`REFERENCES`; without it the reference is the
-            majority vote of the seeds.
+        truth: (H, W) uint8, the reference. With it the M maps that are compared are the seeds and
+            :data:`REFERENCES`; without it the reference is the majority vote of the K seeds.
         pairs: Compare the seeds with each other, which takes K * K / 2 comparisons.
     """
     there = [k for k, labels in enumerate(seeds) if labels is not None]
     compared = len(seeds) + (0 if truth is None else len(REFERENCES))
+    rows = [*there, *range(len(seeds), compared)]
     counts = SeedCounts.empty(len(seeds), num_classes, num_maps=compared)
     counts.images = 1
+    counts.maps[rows] = 1
     flat = [seeds[k].ravel() for k in there]
     for start in range(0, flat[0].size if flat else 0, _CHUNK):
         part = np.stack([labels[start : start + _CHUNK] for labels in flat])
-        maps, rows, reference = list(part), list(there), vote(part[:, None])[0]
+        maps, reference = list(part), vote(part[:, None])[0]
         if truth is not None:
             winner, reference = reference, truth.ravel()[start : start + _CHUNK]
             # The best that one could pick from the seeds, pixel by pixel.
             oracle = np.where((part == reference).any(0), reference, winner)
             maps += [winner, oracle, np.zeros_like(winner)]
-            rows += range(len(seeds), compared)
         for row, labels in zip(rows, maps, strict=True):
             counts.confusion[row] += confusion(reference, labels, num_classes)
         counted = reference != UNKNOWN
@@ -126,26 +131,19 @@ def count_image(
         # Unknown as 0 never is the highest, unless nothing else is there.
         highest = np.where(part == UNKNOWN, 0, part).max(0)
         counts.disputed += int(np.count_nonzero((highest > part.min(0)) & counted))
-        if pairs:
-            known = part != UNKNOWN
-            for i, k in enumerate(there):
-                both = known[i:] & known[i]
-                for table, found in (
-                    (counts.known, both),
-                    (counts.same, both & (part[i:] == part[i])),
-                ):
-                    table[k, there[i:]] += np.count_nonzero(found, axis=1)
-                    table[there[i:], k] = table[k, there[i:]]
+        known = part != UNKNOWN
+        for i, k in enumerate(there if pairs else ()):
+            both = known[i:] & known[i]
+            counts.known[k, there[i:]] += np.count_nonzero(both, axis=1)
+            counts.same[k, there[i:]] += np.count_nonzero(both & (part[i:] == part[i]), axis=1)
+    for table in (counts.known, counts.same):
+        table += np.triu(table, 1).T
+    counts.images_with[...] = counts.given > 0
     return counts
 
 
 def confusion(reference: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
-    """Count pixels by the labels of two maps.
-
-    Args:
-        reference: uint8, labels below C; everything else is unknown.
-        labels: The same, of the same shape.
-        num_classes: C.
+    """Count pixels by the labels of two uint8 maps; labels that are not below C are unknown.
 
     Returns:
         (C + 1, C + 1) int64: label of the reference (row) and of the other map (column), the last
@@ -158,10 +156,7 @@ def confusion(reference: np.ndarray, labels: np.ndarray, num_classes: int) -> np
 
 
 def rates(counts: np.ndarray) -> Rates:
-    """Compute the scores of a (C + 1, C + 1) table of :func:`confusion`.
-
-    What the reference does not know does not count.
-    """
+    """Compute the scores of a table of :func:`confusion`; only what the reference knows counts."""
     known = counts[:-1, :-1]
     right = np.diagonal(known)
     given, there, there_known = known.sum(0), counts[:-1].sum(1), known.sum(1)
@@ -176,21 +171,6 @@ def rates(counts: np.ndarray) -> Rates:
         recall=mean(share(right, there)),
         coverage=float(share(known.sum(), counts[:-1].sum())),
     )
-
-
-def label_histogram(labels: np.ndarray) -> np.ndarray:
-    """Count the pixels of each value of a uint8 map: (256,) int64."""
-    flat = labels.ravel()
-    starts = range(0, flat.size, _CHUNK)
-    return sum(
-        (np.bincount(flat[start : start + _CHUNK], minlength=256) for start in starts),
-        np.zeros(256, np.int64),
-    )
-
-
-def foreign_labels(histogram: np.ndarray, num_classes: int) -> list[int]:
-    """List the labels of a map that are neither below C nor 255, from its histogram."""
-    return (num_classes + np.flatnonzero(histogram[num_classes:UNKNOWN])).tolist()
 
 
 def share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

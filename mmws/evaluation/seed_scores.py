@@ -3,89 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from mmws.files.label_map import read_label_map
+from mmws.files.label_map import foreign_labels, read_label_map
 from mmws.seeds.cam import upsample_cam
 from mmws.seeds.cam_store import ImageCAMs, read_cams
 from mmws.seeds.seed import threshold_seed
 
-from .seed_counts import SeedCounts, confusion, count_image, foreign_labels, label_histogram
+from .check import MapsOfImage, SeedCheck
+from .seed_counts import SeedCounts, confusion
 
 # Classifier and scale -> (T, C + 1, C + 1), of the seeds that T thresholds of the CAM give.
 Sweep = dict[tuple[str, float], np.ndarray]
 
 
-@dataclass(frozen=True)
-class FilesOfImage:
-    """What belongs to one image.
-
-    Attributes:
-        truth: Its ground truth.
-        seeds: Its K seeds.
-        cams: Classifier -> file of its CAMs.
-    """
-
-    truth: str
-    seeds: tuple[str, ...]
-    cams: dict[str, str]
-
-
 def score_image(
-    files: FilesOfImage, *, num_classes: int, thresholds: Sequence[float] = ()
+    files: MapsOfImage, *, num_classes: int, thresholds: Sequence[float] = ()
 ) -> tuple[SeedCounts, Sweep]:
     """Read an image's files and count.
 
     Args:
-        files: Of the image.
+        files: Of the image; all must be there.
         num_classes: C, with background.
         thresholds: T CAM thresholds to try where there are CAMs.
 
     Raises:
-        FileNotFoundError: A file is missing.
-        ValueError: A file is damaged, has another size or holds labels beyond C.
+        FileNotFoundError: The ground truth is missing.
+        ValueError: A file is missing or damaged, has another size or holds labels beyond C.
     """
-    truth, *seeds = maps = [read_label_map(path) for path in (files.truth, *files.seeds)]
-    for path, labels in zip((files.truth, *files.seeds), maps, strict=True):
-        if labels.shape != truth.shape:
-            raise ValueError(
-                f'{path} is {labels.shape} pixels (height, width), its ground truth '
-                f'{files.truth} {truth.shape}.'
+    truth = read_label_map(files.truth)
+    check = SeedCheck(len(files.maps), num_classes, scored=True)
+    check.check_image(files, truth=truth)
+    bad = [f'{texts[0]}, {kind}' for (_, kind), texts in check.problems.items()]
+    if foreign := foreign_labels(truth, num_classes):
+        bad.append(f'{files.truth} holds {foreign[-1]}, outside 0..{num_classes - 1} and 255')
+    cams = {name: read_cams(path) for name, path in files.cams.items()}
+    for name, found in cams.items():
+        highest = max(found.class_ids, default=0)
+        if highest >= num_classes - 1:
+            bad.append(
+                f'{files.cams[name]} holds CAMs of the class {highest}, from 0 and without '
+                f'background, of which the last is {num_classes - 2}'
             )
-        if strange := foreign_labels(label_histogram(labels), num_classes):
-            raise ValueError(
-                f'{path} holds the label {strange[-1]}; with {num_classes} classes, the '
-                f'background included, labels are 0..{num_classes - 1}, and 255 is unknown. Is the '
-                'number of classes right?'
-            )
-    sweep = {}
-    for name, path in files.cams.items():
-        cams = read_cams(path)
-        if max(cams.class_ids, default=0) >= num_classes - 1:
-            raise ValueError(
-                f'CAMs {path} hold the class {max(cams.class_ids)}, from 0 and without background; '
-                f'with {num_classes} classes, the background included, the last is '
-                f'{num_classes - 2}. Is the number of classes right?'
-            )
-        for scale, table in sweep_thresholds(truth, cams, thresholds, num_classes).items():
-            sweep[name, scale] = table
-    return count_image(seeds, num_classes, truth=truth), sweep
+    if bad:
+        raise ValueError(f'{bad[0]}. Is the number of classes right ({num_classes})?')
+    sweep = {
+        (name, scale): table
+        for name, found in cams.items()
+        for scale, table in sweep_thresholds(truth, found, thresholds, num_classes).items()
+    }
+    return check.counts, sweep
 
 
 def sweep_thresholds(
     truth: np.ndarray, cams: ImageCAMs, thresholds: Sequence[float], num_classes: int
 ) -> dict[float, np.ndarray]:
-    """Count for the seeds that other thresholds of the CAM would have given.
+    """Count for the seeds that T thresholds of the CAM would have given, without saliency.
 
-    What is not above the threshold is background; saliency plays no part.
-
-    Args:
-        truth: (H, W) uint8; 255 is not counted.
-        cams: Of the image.
-        thresholds: T values in [0, 1].
-        num_classes: C, with background.
+    What is not above the threshold is background.
 
     Returns:
         Scale -> (T, C + 1, C + 1) int64.
@@ -94,19 +70,10 @@ def sweep_thresholds(
     for scale, maps in cams.maps.items():
         cam = upsample_cam(maps, truth.shape)
         highest = cam.max(0, initial=0)
-        found[scale] = np.stack(
-            [
-                confusion(
-                    truth,
-                    threshold_seed(
-                        cam,
-                        (highest > threshold).astype(np.float32),
-                        cams.class_ids,
-                        foreground=threshold,
-                    ),
-                    num_classes,
-                )
-                for threshold in thresholds
-            ]
-        )
+        tables = []
+        for threshold in thresholds:
+            salient = (highest > threshold).astype(np.float32)
+            seed = threshold_seed(cam, salient, cams.class_ids, foreground=threshold)
+            tables.append(confusion(truth, seed, num_classes))
+        found[scale] = np.stack(tables)
     return found

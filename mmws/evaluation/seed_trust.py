@@ -1,17 +1,18 @@
-"""How far a training trusts each of its seeds, in numbers."""
+"""How far a model trusts each of its seeds, in numbers."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from mmws.files.label_map import UNKNOWN
 from mmws.models.wst_weights import SeedView
 
-# Their order in the last axis of the sums.
-_PIXELS, _MATCHES, _WEIGHT = range(3)
+from .tables import number, text_table
 
 
 def trust_sums(view: SeedView, owners: Tensor, shape: tuple[int, int]) -> Tensor:
@@ -27,7 +28,7 @@ def trust_sums(view: SeedView, owners: Tensor, shape: tuple[int, int]) -> Tensor
         and their weights of Eq. 6 times the number of the image's seeds: 1 is an average weight.
     """
     sources, classes = shape
-    owners = owners[:, :, None, None]
+    owners = owners.reshape(owners.shape + (1,) * (view.seeds.dim() - 2))
     counted = view.known & (owners >= 0)
     cell = (owners * classes + view.seeds.long())[counted]
     matches = view.seeds == view.logits.argmax(1, keepdim=True)
@@ -39,59 +40,41 @@ def trust_sums(view: SeedView, owners: Tensor, shape: tuple[int, int]) -> Tensor
     return torch.stack(sums, -1).reshape(sources, classes, len(values))
 
 
-class SeedTrust:
-    """The means of what was summed up in one part of a training.
+class SeedTrust(NamedTuple):
+    """The means of what was summed up in one part of a training; NaN without pixels.
 
-    Args:
-        sums: (S, C, 3), see :func:`trust_sums`.
+    Attributes:
+        pixels: (S,) number of pixels that each source labels, in the steps that were looked at.
+        weight: (S,) mean weight of a source's pixels; 1 is average.
+        agreement: (S,) share of a source's pixels that the prediction agrees with.
+        class_weight: (S, C) the mean weight for each label of a source.
+        class_agreement: (S, C) the share for each label of a source.
     """
 
-    def __init__(self, sums: Tensor):
-        self.sums = sums.double().cpu()
+    pixels: Tensor
+    weight: Tensor
+    agreement: Tensor
+    class_weight: Tensor
+    class_agreement: Tensor
 
-    @property
-    def known(self) -> Tensor:
-        """(S,) number of pixels that each source labels, in the steps that were looked at."""
-        return self.sums[..., _PIXELS].sum(1)
-
-    @property
-    def agreement(self) -> Tensor:
-        """(S,) share of a source's pixels that the prediction agrees with; NaN without pixels."""
-        return self.sums[..., _MATCHES].sum(1) / self.known
-
-    @property
-    def class_agreement(self) -> Tensor:
-        """(S, C) the same for each label of a source."""
-        return self.sums[..., _MATCHES] / self.sums[..., _PIXELS]
-
-    @property
-    def mean_class_agreement(self) -> Tensor:
-        """(S,) the mean over the labels a source has: background does not outweigh the rest."""
-        return self.class_agreement.nanmean(1)
-
-    @property
-    def weight(self) -> Tensor:
-        """(S,) mean weight of a source's pixels; 1 is average."""
-        return self.sums[..., _WEIGHT].sum(1) / self.known
-
-    @property
-    def class_weight(self) -> Tensor:
-        """(S, C) the same for each label of a source."""
-        return self.sums[..., _WEIGHT] / self.sums[..., _PIXELS]
+    @classmethod
+    def of(cls, sums: Tensor) -> SeedTrust:
+        """Divide the sums (S, C, 3) of :func:`trust_sums`."""
+        pixels, matches, weight = sums.double().cpu().unbind(-1)
+        known = pixels.sum(1)
+        return cls(
+            known, weight.sum(1) / known, matches.sum(1) / known, weight / pixels, matches / pixels
+        )
 
     def as_dict(self) -> dict[str, list]:
         """Return everything as lists for JSON, None where there is no pixel."""
-        return dict(
-            pixels=listed(self.known),
-            weight=listed(self.weight),
-            agreement=listed(self.agreement),
-            class_weight=[listed(row) for row in self.class_weight],
-            class_agreement=[listed(row) for row in self.class_agreement],
-        )
+        return {name: listed(values) for name, values in self._asdict().items()}
 
 
-def listed(values: Tensor) -> list[float | None]:
+def listed(values: Tensor) -> list:
     """Return numbers rounded for a report; None for NaN."""
+    if values.dim() > 1:
+        return list(map(listed, values))
     return [None if math.isnan(value) else round(value, 6) for value in values.tolist()]
 
 
@@ -106,37 +89,61 @@ def trust_table(
         end: What its last part showed.
         classes: C names of the classes.
     """
-    order = torch.nan_to_num(end.weight, nan=-1.0).argsort(descending=True, stable=True).tolist()
     rows = [
         ['seed', 'weight', 'at start', 'agrees %', 'at start', 'per class %', 'weakest classes']
     ]
-    for s in order:
+    # Over the labels that a source has: background does not outweigh the rest.
+    per_class = end.class_agreement.nanmean(1)
+    for s in torch.nan_to_num(end.weight, nan=-1.0).argsort(descending=True, stable=True).tolist():
+        weights = end.class_weight[s]
+        weakest = [c for c in weights.argsort().tolist() if not weights[c].isnan()][:3]
         rows.append(
             [
                 names[s],
-                _number(end.weight[s], '.3f'),
-                _number(start.weight[s], '.3f'),
-                _number(100 * end.agreement[s], '.1f'),
-                _number(100 * start.agreement[s], '.1f'),
-                _number(100 * end.mean_class_agreement[s], '.1f'),
-                _weakest(end.class_weight[s], classes),
+                *(number(part.weight[s], '.3f') for part in (end, start)),
+                *(number(part.agreement[s], times=100) for part in (end, start)),
+                number(per_class[s], times=100),
+                ', '.join(f'{classes[c]} {weights[c]:.2f}' for c in weakest),
             ]
         )
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    last = len(widths) - 1
-    return '\n'.join(
-        '  '.join(
-            cell.ljust(width) if i in (0, last) else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    )
+    return text_table(rows, left=(0, len(rows[0]) - 1))
 
 
-def _weakest(weights: Tensor, classes: Sequence[str], count: int = 3) -> str:
-    order = [c for c in weights.argsort().tolist() if not weights[c].isnan()]
-    return ', '.join(f'{classes[c]} {float(weights[c]):.2f}' for c in order[:count])
+def right_weight_sums(weights: Tensor, view: SeedView, gt: Tensor) -> Tensor:
+    """Sum, by class of the ground truth, the share of weight that lies on the right label.
+
+    At each pixel it is the weight of the seeds that say what the ground truth says, divided by the
+    weight of those that know the pixel. Pixels that no seed or no ground truth knows do not count.
+
+    Args:
+        weights: (N, K, H, W) floats >= 0, those of the view or others to compare with.
+        view: The seeds, and C.
+        gt: (N, H, W) integers, 255 unknown.
+
+    Returns:
+        (C, 2) float64: the sum of the shares, and the number of pixels.
+    """
+    weights = (weights * view.known).double()
+    known = weights.sum(1)
+    right = (weights * (view.seeds == gt[:, None])).sum(1)
+    counted = (gt != UNKNOWN) & (known > 0)
+    classes, count = gt[counted].long(), view.logits.shape[1]
+    shares = (right / known)[counted]
+    sums = [torch.bincount(classes, v, minlength=count) for v in (shares, torch.ones_like(shares))]
+    return torch.stack(sums, 1)
 
 
-def _number(value: Tensor, form: str) -> str:
-    return '-' if value.isnan() else format(float(value), form)
+def right_weight_shares(sums: Tensor) -> tuple[float, float]:
+    """From the sums of :func:`right_weight_sums`: over all pixels, and the mean over the classes.
+
+    Most pixels are background, which nearly every seed gets right: the second number says how
+    objects fare.
+
+    Args:
+        sums: (C, 2); classes without pixels are left out of the mean.
+
+    Returns:
+        Two shares in [0, 1]; NaN where there is no pixel at all.
+    """
+    shares, pixels = sums.T
+    return float(shares.sum() / pixels.sum()), float((shares / pixels).nanmean())

@@ -16,10 +16,9 @@ from mmws.files.label_map import UNKNOWN, read_label_map
 from mmws.run_config import checkpoint_file
 from mmws.seeds.cam import upsample_cam
 from mmws.seeds.cam_store import read_cams
+from mmws.visualization import overlay_cam, picture_grid, prediction_sheet
 from mmws.visualization.html_page import HTMLPage
-from mmws.visualization.prediction_sheet import prediction_sheet
-from mmws.visualization.seed_sheet import overlay_cam, seed_sheet
-from mmws.visualization.training_curves import right_weight_curves
+from mmws.visualization.plots import right_weight_curves
 from mmws.visualization.wst_view import WSTView, load_segmentor
 
 from .cells import CLASSIFIERS, MASKS, SINGLES, TWELVE, Training
@@ -187,7 +186,8 @@ class Demo:
         for i in range(0, len(TWELVE.seeds), 6):
             names = TWELVE.seeds[i : i + 6]
             rows.append({name: self._map(f'seeds/{name}', image_id) for name in names})
-        return seed_sheet(rows, self.data.classes, self.data.palette, cell_inches=1.7)
+        rows = [list(row.items()) for row in rows]
+        return picture_grid(rows, self.data.classes, self.data.palette, cell_inches=1.7)
 
     def _wst_sheets(self, ids: Sequence[str]) -> list[np.ndarray]:
         """Draw the prediction, the seeds and their weights, of the network trained with WST."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from mmws.files.atomic_write import write_atomically
-from mmws.visualization.training_curves import right_weight_curves
+from mmws.visualization.plots import right_weight_curves
 
 from . import report
 from .cells import TABLES, Training

@@ -47,7 +47,9 @@ def read_lines(path: str | os.PathLike) -> list[str]:
     return lines
 
 
-def read_ids(path: str | os.PathLike, exists: Callable[[str], bool]) -> list[str]:
+def read_ids(
+    path: str | os.PathLike, exists: Callable[[str], bool], *, repeats: bool = False
+) -> list[str]:
     """Read a list of images, one a line.
 
     A line is the id of an image, which may hold folders and spaces, with or without a suffix and a
@@ -58,6 +60,7 @@ def read_ids(path: str | os.PathLike, exists: Callable[[str], bool]) -> list[str
         path: The list.
         exists: Tells whether there is an image of an id. Asked only where a line can be read in
             several ways.
+        repeats: An id may be listed twice, as mmseg's datasets take it.
 
     Returns:
         The ids in the order of the list, whether their images are there or not.
@@ -71,7 +74,8 @@ def read_ids(path: str | os.PathLike, exists: Callable[[str], bool]) -> list[str
         for line in read_lines(path)
     ]
     ids = _other_form(lines, exists) or [_without_suffix(line, exists) for line in lines]
-    check_unique(ids, path)
+    if not repeats:
+        check_unique(ids, path)
     return ids
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -64,8 +65,21 @@ def read_label_map(path: str | Path) -> np.ndarray:
     )
 
 
-def encode_label_map(labels: np.ndarray) -> bytes:
-    """Encode a label map, (H, W) uint8, as palette PNG; the same map gives the same bytes.
+def foreign_labels(labels: np.ndarray, num_classes: int) -> list[int]:
+    """List the labels of a uint8 map that are neither below ``num_classes`` nor unknown."""
+    # Unknown wraps to 0: one comparison for both.
+    shifted = labels + np.uint8(1)
+    if shifted.max(initial=0) <= num_classes:
+        return []
+    return np.unique(labels[shifted > num_classes]).tolist()
+
+
+def encode_label_map(labels: np.ndarray, palette: np.ndarray | None = None) -> bytes:
+    """Encode a label map as palette PNG; the same map gives the same bytes.
+
+    Args:
+        labels: (H, W) uint8.
+        palette: (256, 3) uint8, RGB; VOC's colours by default.
 
     Raises:
         ValueError: Another shape or dtype.
@@ -74,11 +88,24 @@ def encode_label_map(labels: np.ndarray) -> bytes:
     if labels.dtype != np.uint8 or labels.ndim != 2:
         raise ValueError(f'a label map is (H, W) uint8; got {labels.shape} {labels.dtype}.')
     image = Image.fromarray(np.ascontiguousarray(labels), 'L')
-    image.putpalette(voc_palette().tobytes())
+    image.putpalette((voc_palette() if palette is None else palette).tobytes())
     stream = io.BytesIO()
     # Label maps are tiny at any level; at this one they are read twice as fast as at the default.
     image.save(stream, 'PNG', compress_level=1)
     return stream.getvalue()
+
+
+def label_colours(palette: Sequence[Sequence[int]]) -> np.ndarray:
+    """Give the colours of all 256 labels: (256, 3) uint8, RGB.
+
+    Args:
+        palette: Of the classes. Other labels are black, but for 255, which has the pale colour in
+            which VOC draws pixels without a class.
+    """
+    colours = np.zeros((256, 3), np.uint8)
+    colours[UNKNOWN] = (224, 224, 192)
+    colours[: len(palette)] = palette[:256]
+    return colours
 
 
 def voc_palette() -> np.ndarray:

@@ -26,7 +26,7 @@ pre { font-size: .85em; overflow-x: auto; background: #f6f6f6; padding: 1em; }
 
 
 class HTMLPage:
-    """Collects sections; the page needs no network, and no other file but those that it names.
+    """Collect sections; the page needs no network, and no other file but those that it names.
 
     Args:
         title: Of the page, and its heading.
@@ -37,11 +37,11 @@ class HTMLPage:
         self._parts: list[str] = []
 
     def heading(self, text: str) -> None:
-        """Begins a section."""
+        """Begin a section."""
         self._parts.append(f'<h2>{html.escape(text)}</h2>')
 
     def text(self, text: str) -> None:
-        """Adds a paragraph."""
+        """Add a paragraph."""
         self._parts.append(f'<p>{html.escape(text)}</p>')
 
     def code(self, text: str) -> None:
@@ -51,23 +51,14 @@ class HTMLPage:
     def table(
         self, header: Sequence[str], rows: Sequence[Sequence[str]], strong: Sequence[int] = ()
     ) -> None:
-        """Adds a table.
-
-        Args:
-            header: Names of the columns.
-            rows: Cells, each row as long as the header.
-            strong: Numbers of the rows that stand out.
-        """
-        head = ''.join(f'<th>{html.escape(name)}</th>' for name in header)
-        lines = [f'<tr>{head}</tr>']
+        """Add a table; the rows with the numbers ``strong`` stand out."""
+        lines = [_row('<tr>', 'th', header)]
         for number, row in enumerate(rows):
-            cells = ''.join(f'<td>{html.escape(cell)}</td>' for cell in row)
-            attribute = ' class="strong"' if number in strong else ''
-            lines.append(f'<tr{attribute}>{cells}</tr>')
+            lines.append(_row('<tr class="strong">' if number in strong else '<tr>', 'td', row))
         self._parts.append('<table>\n' + '\n'.join(lines) + '\n</table>')
 
     def picture(self, image: np.ndarray | str, description: str) -> None:
-        """Adds a picture.
+        """Add a picture.
 
         Args:
             image: (H, W, 3) uint8, RGB, which becomes part of the page; or the name of a file
@@ -83,10 +74,14 @@ class HTMLPage:
         self._parts.append(f'<img loading="lazy" alt="{html.escape(description)}" src="{source}">')
 
     def render(self) -> str:
-        """The page."""
+        """Give the page."""
         body = '\n'.join(self._parts)
         return (
             '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
             f'<title>{self._title}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n'
             f'<h1>{self._title}</h1>\n{body}\n</body>\n</html>\n'
         )
+
+
+def _row(start: str, tag: str, cells: Sequence[str]) -> str:
+    return start + ''.join(f'<{tag}>{html.escape(cell)}</{tag}>' for cell in cells) + '</tr>'

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from .label_colours import colour_labels, legend_patches
+from .colours import colour_labels, legend_patches
 
 _DPI = 100
 _TITLE_POINTS, _SMALL_POINTS = 10, 8
@@ -18,21 +18,41 @@ _TITLE_POINTS, _SMALL_POINTS = 10, 8
 _FILLED = 0.97
 _LONGEST = 2000
 
+# A row of titled pictures: (H, W, 3) uint8 RGB, or (H, W) uint8 label maps.
+Row = Sequence[tuple[str, np.ndarray]]
+
+
+def prediction_sheet(
+    columns: Mapping[str, Sequence[np.ndarray]],
+    classes: Sequence[str],
+    palette: Sequence[Sequence[int]],
+) -> np.ndarray:
+    """Draw one row per image and one titled column per source, as :func:`picture_grid`.
+
+    Args:
+        columns: Title -> pictures, in the same order in every column.
+        classes: Names of the labels, background first.
+        palette: RGB of each label.
+    """
+    rows = [list(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    rows[1:] = [[('', picture) for _, picture in row] for row in rows[1:]]
+    return picture_grid(rows, classes, palette, cell_inches=1.5)
+
 
 def picture_grid(
-    rows: Sequence[Sequence[tuple[str, np.ndarray]]],
+    rows: Sequence[Row],
     classes: Sequence[str],
     palette: Sequence[Sequence[int]],
     *,
     title: str = '',
-    cell_inches: float,
+    cell_inches: float = 2.1,
 ) -> np.ndarray:
-    """Draws rows of pictures with their titles, and a legend of the labels that occur.
+    """Draw rows of pictures with their titles, and a legend of the labels that occur.
 
     Long titles are broken into lines, the legend into as many as it needs; the sheet grows.
 
     Args:
-        rows: Each row's titles and pictures: (H, W, 3) uint8 RGB, or (H, W) uint8 label maps.
+        rows: At least one, each of at least one picture.
         classes: Names of the labels, background first.
         palette: RGB of each label.
         title: Above everything.
@@ -41,21 +61,25 @@ def picture_grid(
     Returns:
         (height, width, 3) uint8, RGB.
     """
-    figure = grid_figure(rows, classes, palette, title=title, cell_inches=cell_inches)
+    return pixels_of(grid_figure(rows, classes, palette, title=title, cell_inches=cell_inches))
+
+
+def pixels_of(figure: Figure) -> np.ndarray:
+    """Draw a figure of matplotlib: (height, width, 3) uint8, RGB."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
 def grid_figure(
-    rows: Sequence[Sequence[tuple[str, np.ndarray]]],
+    rows: Sequence[Row],
     classes: Sequence[str],
     palette: Sequence[Sequence[int]],
     *,
     title: str,
     cell_inches: float,
 ) -> Figure:
-    """What :func:`picture_grid` draws, as matplotlib's figure."""
+    """Give what :func:`picture_grid` draws."""
     width = cell_inches * max(map(len, rows))
     title = _wrap(title, 0.97 * width, _TITLE_POINTS)
     names = [[_wrap(name, _FILLED * cell_inches, _SMALL_POINTS) for name, _ in row] for row in rows]
@@ -76,14 +100,9 @@ def grid_figure(
     for row, row_names, row_above, row_height in zip(rows, names, above, heights, strict=True):
         bottom -= row_above + row_height
         for column, ((_, picture), name) in enumerate(zip(row, row_names, strict=True)):
-            axes = figure.add_axes(
-                (
-                    cell_inches * (column + (1 - _FILLED) / 2) / width,
-                    bottom / height,
-                    cell_inches * _FILLED / width,
-                    row_height * _FILLED / height,
-                )
-            )
+            left = cell_inches * (column + (1 - _FILLED) / 2)
+            size = cell_inches * _FILLED / width, row_height * _FILLED / height
+            axes = figure.add_axes((left / width, bottom / height, *size))
             # Of huge images the sheet shows every n-th pixel.
             step = max(1, max(picture.shape[:2]) // _LONGEST)
             picture = picture[::step, ::step]

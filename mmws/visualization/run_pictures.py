@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from .training_curves import drawn
+from .picture_grid import pixels_of
 
 # A curve is drawn as the means of so many parts.
 _POINTS = 200
@@ -32,7 +32,7 @@ def curves(panels: Mapping[str, Sequence[float]]) -> np.ndarray:
         axis.set_title(title)
         axis.grid(color='#dddddd')
         axis.spines[['top', 'right']].set_visible(False)
-    return drawn(figure)
+    return pixels_of(figure)
 
 
 def confusion_picture(counts: np.ndarray, classes: Sequence[str]) -> np.ndarray:
@@ -59,4 +59,4 @@ def confusion_picture(counts: np.ndarray, classes: Sequence[str]) -> np.ndarray:
             ha='center', va='center', fontsize=6, color='white' if share > 0.5 else 'black'
         )
         axis.text(column, row, f'{100 * share:.0f}', **style)
-    return drawn(figure)
+    return pixels_of(figure)

@@ -1,4 +1,4 @@
-"""The seeds of training images and how far a model believes them, as numbers and pictures."""
+"""What a model's loss sees of training images: their seeds, and how far it believes them."""
 
 from __future__ import annotations
 
@@ -12,44 +12,44 @@ import numpy as np
 import torch
 from mmcv.transforms import Compose
 from mmengine.config import Config
-from torch import nn
+from torch import Tensor, nn
 
 from mmws.checkpoint import load_weights, read_checkpoint, unwrap_model
 from mmws.datasets import LoadMultiSeedAnnotations, MultiSeedDataset, PackMultiSeedInputs
 from mmws.datasets.multi_seed_dataset import seed_datasets
 from mmws.files.label_map import UNKNOWN
 from mmws.models.seed_losses import find_wst_losses
+from mmws.models.wst_weights import SeedView
 from mmws.seeds.vote import vote
-from mmws.visualization.wst_sheet import wst_sheet
+
+from .wst_sheet import wst_sheet
 
 # Of whose seeds the shares of the classes are counted for a balanced loss.
 _COUNTED_IMAGES = 32
 
 
 class WeighedSeeds(NamedTuple):
-    """A training image, its seeds, and how far a model believes them.
+    """A training image, and what a loss sees of the K seeds that it has.
 
     Attributes:
         image_id: Its path in the image folder, without ending.
         image: (H, W, 3) uint8, RGB.
-        prediction: (H, W) uint8, what the model says.
-        names: Of the K seeds that the image has.
+        names: Of the K seeds.
         seeds: (K, H, W) uint8, 255 unknown.
-        weights: (K, H, W) float32 in [0, 1], Eq. 6.
+        view: Of these seeds; N is 1.
         gt: (H, W) uint8 ground truth, 255 unknown; None where none was asked for.
     """
 
     image_id: str
     image: np.ndarray
-    prediction: np.ndarray
     names: list[str]
-    seeds: np.ndarray
-    weights: np.ndarray
-    gt: np.ndarray | None
+    seeds: Tensor
+    view: SeedView
+    gt: Tensor | None
 
 
 class WSTView:
-    """Looks at images of a training set, whole and without augmentation.
+    """Look at images of a training set, whole and without augmentation.
 
     Args:
         dataset: With a :class:`MultiSeedDataset` in it.
@@ -62,30 +62,27 @@ class WSTView:
     """
 
     def __init__(self, dataset, *, head: str = 'decode_head', gt_dir: str | Path | None = None):
-        self._parts: list[MultiSeedDataset] = list(seed_datasets(dataset))
-        if not self._parts:
+        parts: list[MultiSeedDataset] = list(seed_datasets(dataset))
+        if not parts:
             raise ValueError(
                 'WST weights are computed for images with seeds: the training dataset must hold a '
                 f'mmws.MultiSeedDataset; found {type(dataset).__name__}.'
             )
+        self._images = [(part, index) for part in parts for index in range(len(part))]
         self._head = head
         self._gt_dir = gt_dir
-        self.classes: list[str] = list(self._parts[0].metainfo['classes'])
-        self._palette = self._parts[0].metainfo['palette']
+        self.classes: list[str] = list(parts[0].metainfo['classes'])
+        self._palette = parts[0].metainfo['palette']
 
     def __len__(self) -> int:
-        return sum(map(len, self._parts))
+        return len(self._images)
 
     def image_ids(self) -> list[str]:
-        """The path of each image in its folder, without ending."""
-        return [
-            part.image_id(part.get_data_info(i)) for part in self._parts for i in range(len(part))
-        ]
+        """List the path of each image in its folder, without ending."""
+        return [part.image_id(part.get_data_info(index)) for part, index in self._images]
 
     def weigh(self, model: nn.Module, index: int) -> WeighedSeeds:
-        """The seeds of one image, the model's prediction, and the weights that follow.
-
-        The model is left as it was, and no random number is drawn.
+        """Look at one image; the model is left as it was, and no random number is drawn.
 
         Args:
             model: A segmentor; wrapped or not.
@@ -102,91 +99,80 @@ class WSTView:
                 f'{type(model).__name__} has no loss that takes seeds in {self._head!r}. Is it a '
                 'mmws.MultiSeedSegmentor?'
             )
-        part, info = self._find(index)
-        sample, gt = self._load(part, info)
+        part, index = self._images[index]
+        info = part.get_data_info(index)
+        paths = [path for path in info['seed_paths'] if path is not None]
+        names = [
+            name for name, path in zip(part.seed_names, info['seed_paths'], strict=True) if path
+        ]
+        if self._gt_dir is not None:
+            # As one seed more, so that the same changes of labels (reduce_zero_label) apply to it.
+            paths.append(self._gt_path(part, info))
+        sample = _whole_image(part)({**info, 'seed_paths': paths})
+        inputs, data = sample['inputs'], sample['data_samples']
+        seeds, gt = data.gt_seeds.data[: len(names)], data.gt_seeds.data[len(names) :]
         with torch.no_grad(), _evaluating(model):
-            batch = dict(inputs=[sample['inputs']], data_samples=[sample['data_samples']])
+            batch = dict(inputs=[inputs], data_samples=[data])
             logits = model.test_step(batch)[0].seg_logits.data.float().cpu()
         if logits.shape[0] == 1:  # mmseg gives the probability of its binary form
             logits = logits.logit(1e-6)
-        maps = sample['data_samples'].gt_seeds.data
-        present = sample['data_samples'].metainfo['seed_present']
-        if gt is not None:
-            maps, present = maps[:-1], present[:-1]
-        kept = [k for k, has in enumerate(present) if has]
-        view = losses[0].view(
-            logits[None],
-            maps[None],
-            UNKNOWN,
-            present=torch.tensor([present]),
-            shares=self._shares if losses[0].balance else None,
-        )
         return WeighedSeeds(
             part.image_id(info),
-            np.ascontiguousarray(sample['inputs'].numpy().transpose(1, 2, 0)[..., ::-1]),
-            view.logits[0].argmax(0).numpy().astype(np.uint8),
-            [part.seed_names[k] for k in kept],
-            maps[kept].numpy(),
-            view.weights[0, kept].numpy(),
-            gt,
+            np.ascontiguousarray(inputs.numpy().transpose(1, 2, 0)[..., ::-1]),
+            names,
+            seeds,
+            losses[0].view(
+                logits[None],
+                seeds[None],
+                UNKNOWN,
+                shares=self._shares if losses[0].balance else None,
+            ),
+            gt[0] if len(gt) else None,
         )
 
     def draw(self, model: nn.Module, index: int) -> tuple[str, np.ndarray]:
-        """As :meth:`weigh`, as a picture.
+        """Draw what :meth:`weigh` gives.
 
         Returns:
             Its ``image_id``, and (height, width, 3) uint8, RGB.
         """
         seen = self.weigh(model, index)
-        maps = {'online prediction': seen.prediction, 'majority vote': vote(seen.seeds)}
+        maps = {
+            'image': seen.image,
+            'online prediction': seen.view.logits[0].argmax(0).numpy().astype(np.uint8),
+            'majority vote': vote(seen.seeds.numpy()),
+        }
         if seen.gt is not None:
-            maps['ground truth'] = seen.gt
-        sheet = wst_sheet(
-            seen.image,
-            maps,
-            dict(zip(seen.names, seen.seeds, strict=True)),
-            dict(zip(seen.names, seen.weights, strict=True)),
-            self.classes,
-            self._palette,
-            title=seen.image_id,
-        )
+            maps['ground truth'] = seen.gt.numpy()
+        seeds = dict(zip(seen.names, seen.seeds.numpy(), strict=True))
+        weights = seen.view.weights[0].numpy()
+        sheet = wst_sheet(maps, seeds, weights, self.classes, self._palette, title=seen.image_id)
         return seen.image_id, sheet
 
-    def _find(self, index: int) -> tuple[MultiSeedDataset, dict]:
-        for part in self._parts:
-            if index < len(part):
-                break
-            index -= len(part)
-        return part, part.get_data_info(index)
-
     @cached_property
-    def _shares(self) -> torch.Tensor:
+    def _shares(self) -> Tensor:
         """Count the shares of the classes, which a balanced loss takes from whole batches."""
         counts = np.zeros(256)
-        for index in spread(_COUNTED_IMAGES, len(self)):
-            part, info = self._find(index)
-            seeds = _whole_image(part)(info)['data_samples'].gt_seeds.data.numpy()
+        for number in spread(_COUNTED_IMAGES, len(self)):
+            part, index = self._images[number]
+            sample = _whole_image(part)(part.get_data_info(index))
+            seeds = sample['data_samples'].gt_seeds.data.numpy()
             counts += np.bincount(seeds.ravel(), minlength=256)
         counts = torch.from_numpy(counts[: len(self.classes)])
         return counts / counts.sum()
 
-    def _load(self, part: MultiSeedDataset, info: dict) -> tuple[dict, np.ndarray | None]:
-        """A sample by the dataset's own loading, and its ground truth."""
-        if self._gt_dir is None:
-            return _whole_image(part)(info), None
+    def _gt_path(self, part: MultiSeedDataset, info: dict) -> str:
         path = Path(self._gt_dir, part.seed_name(info))
         if not path.is_file():
             raise FileNotFoundError(
                 f'{info["img_path"]} has no ground truth: there is no {path}. Is gt_dir the folder '
                 'of its label maps?'
             )
-        # As one seed more, so that the same changes of labels (reduce_zero_label) apply to it.
-        sample = _whole_image(part)({**info, 'seed_paths': [*info['seed_paths'], str(path)]})
-        return sample, sample['data_samples'].gt_seeds.data[-1].numpy()
+        return str(path)
 
 
 def load_segmentor(config: Config, checkpoint: str, *, device: str) -> nn.Module:
-    """Builds a config's model with the weights of a checkpoint, to be looked at.
+    """Build a config's model with the weights of a checkpoint, to be looked at.
 
     Raises:
         FileNotFoundError: There is no such checkpoint.
@@ -200,7 +186,7 @@ def load_segmentor(config: Config, checkpoint: str, *, device: str) -> nn.Module
 
 
 def spread(count: int, total: int) -> Sequence[int]:
-    """``count`` indices below ``total``, evenly apart."""
+    """Choose ``count`` indices below ``total``, evenly apart."""
     return sorted({int(i) for i in np.linspace(0, total - 1, min(count, total))})
 
 
@@ -213,8 +199,7 @@ def _whole_image(dataset: MultiSeedDataset) -> Compose:
             'the pipeline of the training set does not load seeds: it holds no '
             'LoadMultiSeedAnnotations.'
         )
-    last = loading[0]
-    return Compose([*steps[: last + 1], PackMultiSeedInputs()])
+    return Compose([*steps[: loading[0] + 1], PackMultiSeedInputs()])
 
 
 @contextlib.contextmanager

@@ -1,11 +1,12 @@
 import os
 import pickle
 import random
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 from mmcv.transforms import LoadAnnotations
-from mmengine.dataset import ConcatDataset, RepeatDataset
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS, TRANSFORMS
 from PIL import Image
@@ -20,32 +21,52 @@ def seeds_of(sample) -> np.ndarray:
 
 
 @pytest.mark.parametrize('pipeline', [STOCK, OWN])
-def test_stock_and_own_pipelines_carry_the_seeds_in_the_given_order(tree, pipeline):
+@pytest.mark.parametrize('labels', [dict(seg_map_path='labels'), {}], ids=['labels', 'no labels'])
+def test_stock_and_own_pipelines_carry_the_seeds_in_the_given_order(tree, pipeline, labels):
+    """The wrapped dataset's own label maps need not exist, and it need not name any."""
     order = ['s2', 's0', 's1']
-    dataset = DATASETS.build(tree.config(pipeline, seed_dirs=order))
+    stock = dict(data_prefix=dict(img_path='images', **labels))
+    dataset = DATASETS.build(tree.config(pipeline, stock, seed_dirs=order))
     sample = dataset[1]
     np.testing.assert_array_equal(seeds_of(sample), tree.seeds('im1')[[2, 0, 1]])
     assert sample['data_samples'].metainfo['seed_present'] == (True,) * 3
     assert dataset.seed_names == order and dataset.num_seeds == 3
     assert len(dataset) == 3 and dataset.metainfo['classes'][0] == 'background'
+    copied = pickle.loads(pickle.dumps(dataset))  # as for worker processes
+    np.testing.assert_array_equal(seeds_of(copied[1]), seeds_of(sample))
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_id(tree):
-    (tree.root / 'list.txt').write_text('\ufeffim1\nim0\n', encoding='utf-8')
+@pytest.mark.parametrize(
+    'text',
+    ['\ufeffim1\nim0\n', 'im1\n\n  \nim0', '/im1.jpg\nim0.JPG\n', 'im1  1\nim0 -1\n', 'im1\rim0'],
+    ids=['byte order mark', 'blank lines', 'suffixes', 'VOC flags', 'ends of lines'],
+)
+def test_lists_are_read_as_the_commands_read_them(tree, text):
+    (tree.root / 'list.txt').write_bytes(text.encode())
     dataset = DATASETS.build(tree.config(STOCK))
+    assert [dataset.image_id(dataset.get_data_info(i)) for i in range(len(dataset))] == [
+        'im1',
+        'im0',
+    ]
     np.testing.assert_array_equal(seeds_of(dataset[0]), tree.seeds('im1'))
-    assert '\ufeff' not in dataset.get_data_info(0)['seg_map_path']
+    assert dataset.ann_file == str(tree.root / 'list.txt')
 
 
-def test_the_label_folder_of_the_wrapped_dataset_need_not_exist(tree):
-    assert not (tree.root / 'labels').exists()
-    DATASETS.build(tree.config(STOCK))[0]
+def test_a_list_may_repeat_an_image(tree):
+    (tree.root / 'list.txt').write_text('im1\nim1\nim0\n')
+    assert len(DATASETS.build(tree.config(STOCK))) == 3
 
 
-def test_without_label_prefix_the_seeds_are_named_by_the_images(tree):
-    stock = dict(data_prefix=dict(img_path='images'))
-    dataset = DATASETS.build(tree.config(STOCK, stock))
-    np.testing.assert_array_equal(seeds_of(dataset[2]), tree.seeds('im2'))
+def test_a_dataset_with_a_list_of_its_own_reads_it(tree):
+    class Table(BaseSegDataset):
+        def load_data_list(self):
+            names = [line.split(',')[1] for line in Path(self.ann_file).read_text().split()]
+            folder = self.data_prefix['img_path']
+            return [dict(img_path=f'{folder}/{name}.jpg', seg_fields=[]) for name in names]
+
+    (tree.root / 'list.txt').write_text('7,im2,\n9,im0,\n')
+    config = tree.config(STOCK, dict(type=Table, data_prefix=dict(img_path='images')))
+    np.testing.assert_array_equal(seeds_of(DATASETS.build(config)[1]), tree.seeds('im0'))
 
 
 def test_subfolders_and_suffixes_as_in_cityscapes(tree, tmp_path):
@@ -66,30 +87,6 @@ def test_subfolders_and_suffixes_as_in_cityscapes(tree, tmp_path):
     (root / 'sa/aachen/x_gtFine_ids.png').rename(root / 'sa/aachen/x.png')
     renamed = tree.config(STOCK, stock, seed_root=str(root), seed_dirs=['sa'], seed_suffix='.png')
     assert seeds_of(DATASETS.build(renamed)[0]).max() == 1
-
-
-def test_reduce_zero_label_and_label_map_apply_to_seeds(tree):
-    # Classes of a subset in another order: the old ids become the new ones, the rest unknown.
-    class Letters(BaseSegDataset):
-        METAINFO = dict(
-            classes=('background', 'a', 'b', 'c', 'd'), palette=[[i] * 3 for i in range(5)]
-        )
-
-    stock = dict(type=Letters, metainfo=dict(classes=('c', 'a')))
-    found = seeds_of(DATASETS.build(tree.config(STOCK, stock))[0])
-    original = tree.seeds('im0')
-    expected = np.full_like(original, 255)
-    expected[original == 3] = 0
-    expected[original == 1] = 1
-    np.testing.assert_array_equal(found, expected)
-
-    stock = dict(
-        reduce_zero_label=True,
-        metainfo=dict(classes=tuple('abcd'), palette=[[i] * 3 for i in range(4)]),
-    )
-    found = seeds_of(DATASETS.build(tree.config(STOCK, stock))[0])
-    expected = np.where((original == 0) | (original == 255), 255, original.astype(int) - 1)
-    np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize('reduce', [False, True])
@@ -115,12 +112,6 @@ def test_one_seed_is_what_stock_load_annotations_makes_of_it(tree, reduce, subse
         np.testing.assert_array_equal(sample.gt_sem_seg.data, expected)
     # 255 and 0 fall together where 0 is dropped.
     assert len(np.unique(expected)) == (5 if subset else 256 - reduce)
-
-
-def test_pipeline_and_dataset_disagree_about_label_zero(tree):
-    load = dict(type='LoadAnnotations', reduce_zero_label=True)
-    with pytest.raises(ValueError, match=r'LoadAnnotations\(reduce_zero_label=True\) but the data'):
-        DATASETS.build(tree.config([*LOAD, load, STOCK[-1]]))
 
 
 def wrapped(inner, kind):
@@ -161,7 +152,6 @@ def test_what_a_wrapper_asks_of_a_dataset(tree):
             return [idx]
 
     dataset = DATASETS.build(tree.config(STOCK))
-    assert len(RepeatDataset(dataset, 2)) == len(ConcatDataset([dataset] * 2)) == 6
     assert dataset.get_cat_ids(1) == [0, 1, 2, 3, 4]
     reduced = tree.config(STOCK, dict(ignore_index=2))
     assert DATASETS.build(reduced).get_cat_ids(1) == [0, 1, 3, 4]
@@ -245,30 +235,6 @@ def test_allow_missing(tree):
         DATASETS.build(tree.config(STOCK, allow_missing=True))
 
 
-def test_own_labels_as_the_only_seed(tree):
-    stock = dict(data_prefix=dict(img_path='images', seg_map_path='seeds/s1'))
-    dataset = DATASETS.build(tree.config(STOCK, stock, seed_dirs=None))
-    np.testing.assert_array_equal(seeds_of(dataset[0]), tree.seeds('im0')[1:2])
-    stock = dict(data_prefix=dict(img_path='images'))
-    with pytest.raises(ValueError, match='seed_dirs=None .* names no seg_map_path'):
-        DATASETS.build(tree.config(STOCK, stock, seed_dirs=None))
-
-
-def test_a_dataset_can_be_pickled_for_worker_processes(tree):
-    dataset = pickle.loads(pickle.dumps(DATASETS.build(tree.config(STOCK))))
-    np.testing.assert_array_equal(seeds_of(dataset[0]), tree.seeds('im0'))
-
-
-def test_bad_folders(tree):
-    with pytest.raises(ValueError, match='no seeds are named'):
-        DATASETS.build(tree.config(STOCK, seed_dirs=[]))
-    with pytest.raises(FileNotFoundError, match='seed folder .*nope does not exist'):
-        DATASETS.build(tree.config(STOCK, seed_dirs=['s0', 'nope']))
-    (tree.root / 'seeds' / 'empty').mkdir()
-    with pytest.raises(FileNotFoundError, match='none of the 3 images.*but the folder is empty'):
-        DATASETS.build(tree.config(STOCK, seed_dirs=['empty']))
-
-
 @pytest.mark.parametrize(
     ('layout', 'ends'),
     [('{}_{}.png', ['_a.png', '_b.png']), ('{}/{}.png', ['/a.png', '/b.png'])],
@@ -294,70 +260,66 @@ def test_names_with_spaces_umlauts_and_links(tree):
         (path,) = (tree.root / folder).glob('im0.*')
         (tree.root / folder / 'ä b' / f'日本 1{path.suffix}').symlink_to(path)
         (tree.root / folder / 'ä b' / 'circle').symlink_to(tree.root / folder)
-    (tree.root / 'list.txt').write_text('ä b/日本 1\n', encoding='utf-8')
+    (tree.root / 'list.txt').write_text('ä b\\日本 1\n', encoding='utf-8')
     dataset = DATASETS.build(tree.config(STOCK, seed_dirs=['s0']))
     np.testing.assert_array_equal(seeds_of(dataset[0])[0], tree.seeds('im0')[0])
-    (tree.root / 'list.txt').write_text('ä b\\日本 1\n', encoding='utf-8')
-    with pytest.raises(FileNotFoundError, match='1 of 1 images do not exist.*with / between'):
-        DATASETS.build(tree.config(STOCK, seed_dirs=['s0']))
 
 
-def test_more_classes_than_eight_bits_hold(tree):
-    for count in (255, 256):
-        metainfo = dict(
-            classes=[f'c{i}' for i in range(count)], palette=[[i % 255] * 3 for i in range(count)]
-        )
-        config = tree.config(STOCK, dict(metainfo=metainfo))
-        if count == 255:
-            np.testing.assert_array_equal(seeds_of(DATASETS.build(config)[0]), tree.seeds('im0'))
-            continue
-        with pytest.raises(ValueError, match='has 256 classes.* 8 bits: up to 255'):
-            DATASETS.build(config)
+class OwnLoader(LoadAnnotations):
+    pass
 
 
-def test_images_of_background_alone(tree):
-    for k in range(3):
-        tree.write(k, 'im0', np.zeros((48, 64)))
-    dataset = DATASETS.build(tree.config(STOCK))
-    assert not seeds_of(dataset[0]).any() and not dataset[0]['data_samples'].gt_sem_seg.data.any()
-    assert dataset.get_cat_ids(0) == [0]
+@pytest.mark.parametrize(
+    ('pipeline', 'message'),
+    [
+        (['LoadMultiSeedAnnotations', *STOCK[1:]], 'LoadAnnotations beside'),
+        (['PackMultiSeedInputs'], 'loads no label maps'),
+        (['LoadAnnotations'], 'does not end with PackSegInputs or PackMultiSeedInputs'),
+        ([OwnLoader, 'PackSegInputs'], 'OwnLoader loads label maps in its own way'),
+        (
+            [dict(type='LoadAnnotations', reduce_zero_label=True), 'PackSegInputs'],
+            r'LoadAnnotations\(reduce_zero_label=True\) but the data',
+        ),
+        (['LoadMultiSeedAnnotations', 'PackSegInputs'], None),
+        (['LoadAnnotations', 'PackMultiSeedInputs'], None),
+    ],
+)
+def test_half_written_pipelines(tree, pipeline, message):
+    pipeline = [step if isinstance(step, dict) else dict(type=step) for step in pipeline]
+    config = tree.config([*LOAD, *pipeline])
+    if message is None:
+        assert seeds_of(DATASETS.build(config)[0]).shape == (3, 48, 64)
+        return
+    with pytest.raises(ValueError, match=message):
+        DATASETS.build(config)
 
 
-def test_bad_lists(tree):
-    (tree.root / 'list.txt').write_text('im0\n\nim1\n')
-    with pytest.raises(ValueError, match='line 2 of .*list.txt is blank'):
-        DATASETS.build(tree.config(STOCK))
-    (tree.root / 'list.txt').write_text('im0\nim7\n')
-    with pytest.raises(FileNotFoundError, match='1 of 2 images do not exist, the first: .*im7.jpg'):
-        DATASETS.build(tree.config(STOCK))
-    (tree.root / 'list.txt').write_text('')
-    with pytest.raises(ValueError, match='holds no image'):
-        DATASETS.build(tree.config(STOCK))
+MANY = dict(classes=[f'c{i}' for i in range(256)], palette=[[i] * 3 for i in range(256)])
 
 
-def test_a_folder_of_colours_is_refused_at_start(tree):
-    path = tree.seed_path(1, 'im0')
-    Image.fromarray(np.zeros((48, 64, 3), np.uint8)).save(path)
-    with pytest.raises(ValueError, match='im0.png holds colours .mode RGB., not class ids'):
-        DATASETS.build(tree.config(STOCK))
-
-
-def test_half_written_pipelines(tree):
-    class OwnLoader(LoadAnnotations):
-        pass
-
-    load, pack = dict(type='LoadMultiSeedAnnotations'), dict(type='PackMultiSeedInputs')
-    stock_load = dict(type='LoadAnnotations')
-    for steps, message in (
-        ([load, stock_load, pack], 'LoadAnnotations beside'),
-        ([pack], 'loads no label maps'),
-        ([load], 'does not end with PackSegInputs or PackMultiSeedInputs'),
-        ([dict(type=OwnLoader), pack], 'OwnLoader loads label maps in its own way'),
-    ):
-        with pytest.raises(ValueError, match=message):
-            DATASETS.build(tree.config([*LOAD, *steps]))
-    for steps in ([load, STOCK[-1]], [stock_load, pack]):
-        assert seeds_of(DATASETS.build(tree.config([*LOAD, *steps]))[0]).shape == (3, 48, 64)
+@pytest.mark.parametrize(
+    ('stock', 'options', 'message'),
+    [
+        ({}, dict(seed_dirs=[]), 'no seeds are named'),
+        ({}, dict(seed_dirs=['s0', 'nope']), 'seed folder .*nope does not exist'),
+        ({}, dict(seed_dirs=['empty']), 'none of the 3 images.*but the folder is empty'),
+        (dict(data_prefix=dict(img_path='nope')), {}, 'image folder .*nope does not exist'),
+        (dict(data_prefix=dict(img_path='images')), dict(seed_dirs=None), 'names no seg_map_path'),
+        (dict(metainfo=MANY), {}, 'has 256 classes.* 8 bits: up to 255'),
+        (dict(ann_file='', img_suffix='.tif'), {}, "holds no image.*with the suffix '.tif'"),
+        (dict(ann_file='more.txt'), {}, '1 of 2 images do not exist, the first: .*im7.jpg'),
+        (dict(ann_file='blank.txt'), {}, 'blank.txt is empty'),
+        ({}, dict(seed_dirs=['colours']), 'im0.png holds colours .mode RGB., not class ids'),
+    ],
+)
+def test_what_cannot_be_trained_with_is_refused_at_start(tree, stock, options, message):
+    (tree.root / 'seeds/empty').mkdir()
+    shutil.copytree(tree.root / 'seeds/s0', tree.root / 'seeds/colours')
+    Image.new('RGB', (64, 48)).save(tree.root / 'seeds/colours/im0.png')
+    (tree.root / 'more.txt').write_text('im0\nim7\n')
+    (tree.root / 'blank.txt').write_text(' \n')
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        DATASETS.build(tree.config(STOCK, stock, **options))
 
 
 def test_a_truncated_jpeg_is_refused_instead_of_filled_with_grey(tree):

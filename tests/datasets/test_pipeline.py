@@ -20,58 +20,41 @@ def sample_of(tree, steps, index=0, **options):
     return DATASETS.build(tree.config(pipeline, **options))[index]
 
 
+CROP = dict(type='RandomCrop', crop_size=(16, 16), cat_max_ratio=0.9)
+SHORTEST = dict(scales=[32, 40], resize_type='ResizeShortestEdge', max_size=90)
 GEOMETRY = [
-    [],
-    [dict(type='RandomResize', scale=(64, 48), ratio_range=(0.5, 2.0), keep_ratio=True)],
-    [dict(type='Resize', scale=(90, 70), keep_ratio=False)],
-    [dict(type='Resize', scale=(90, 70), keep_ratio=False, backend='pillow')],
-    [
-        dict(
-            type='RandomChoiceResize',
-            scales=[32, 40],
-            resize_type='ResizeShortestEdge',
-            max_size=90,
-        )
-    ],
-    [dict(type='ResizeShortestEdge', scale=32, max_size=80)],
-    [dict(type='ResizeToMultiple', size_divisor=32)],
-    [dict(type='RandomCrop', crop_size=(32, 32))],
-    [dict(type='RandomCrop', crop_size=(32, 32), cat_max_ratio=0.75)],
-    [dict(type='RandomFlip', prob=1.0)],
-    [dict(type='RandomFlip', prob=1.0, direction='vertical')],
-    [dict(type='RandomFlip', prob=1.0, swap_seg_labels=[(1, 2), (3, 4)])],
-    [dict(type='RandomRotate', prob=1.0, degree=30)],
-    [dict(type='RandomRotFlip', rotate_prob=0.0, flip_prob=1.0)],
-    [dict(type='mmcv.Pad', size=(80, 80), pad_val=dict(img=0, seg=255))],
-    [dict(type='mmcv.CenterCrop', crop_size=(32, 24))],
-    [dict(type='mmcv.RandomFlip', prob=1.0)],
-    [dict(type='mmcv.Resize', scale=(32, 24))],
-    [
-        dict(
-            type='RandomApply',
-            transforms=[dict(type='RandomCrop', crop_size=(16, 16), cat_max_ratio=0.9)],
-            prob=1.0,
-        )
-    ],
-    [dict(type='GenerateEdge', edge_width=3)],
-    [dict(type='PhotoMetricDistortion'), dict(type='CLAHE')],
+    dict(type='RandomResize', scale=(64, 48), ratio_range=(0.5, 2.0), keep_ratio=True),
+    dict(type='Resize', scale=(90, 70), keep_ratio=False),
+    dict(type='Resize', scale=(90, 70), keep_ratio=False, backend='pillow'),
+    dict(type='RandomChoiceResize', **SHORTEST),
+    dict(type='ResizeShortestEdge', scale=32, max_size=80),
+    dict(type='ResizeToMultiple', size_divisor=32),
+    dict(type='RandomCrop', crop_size=(32, 32)),
+    dict(type='RandomFlip', prob=1.0),
+    dict(type='RandomFlip', prob=1.0, direction='vertical'),
+    dict(type='RandomFlip', prob=1.0, swap_seg_labels=[(1, 2), (3, 4)]),
+    dict(type='RandomRotate', prob=1.0, degree=30),
+    dict(type='RandomRotFlip', rotate_prob=0.0, flip_prob=1.0),
+    dict(type='mmcv.Pad', size=(80, 80), pad_val=dict(img=0, seg=255)),
+    dict(type='mmcv.CenterCrop', crop_size=(32, 24)),
+    dict(type='mmcv.RandomFlip', prob=1.0),
+    dict(type='mmcv.Resize', scale=(32, 24)),
+    dict(type='RandomApply', transforms=[dict(type='RandomFlip', prob=1.0)], prob=1.0),
+    dict(type='GenerateEdge', edge_width=3),
+    dict(type='CLAHE'),
 ]
 
 
 @pytest.mark.parametrize(
-    'steps',
-    GEOMETRY,
-    ids=lambda steps: '+'.join('-'.join([s['type'], *list(s)[2:]]) for s in steps) or 'none',
+    'step', GEOMETRY, ids=lambda step: '-'.join([step['type'], *list(step)[2:]])
 )
-def test_each_seed_moves_as_the_stock_label_map_would(tree, steps):
+def test_each_seed_moves_as_the_stock_label_map_would(tree, step):
     """The reference: each seed on its own, through the stock pipeline with the same dice."""
     np.random.seed(3)
-    sample = sample_of(tree, steps)
+    sample = sample_of(tree, [step])
     found = sample['data_samples'].gt_seeds.data.numpy()
-    assert found.dtype == np.uint8 and found.shape[1:] == sample['inputs'].shape[1:]
-    if 'cat_max_ratio' in str(steps):
-        return
-    pipeline = [LOAD, dict(type='LoadAnnotations'), *steps, dict(type='PackSegInputs')]
+    assert found.dtype == np.uint8
+    pipeline = [LOAD, dict(type='LoadAnnotations'), step, dict(type='PackSegInputs')]
     for k in range(3):
         stock = DATASETS.build(
             tree.stock(pipeline, data_prefix=dict(img_path='images', seg_map_path=f'seeds/s{k}'))
@@ -79,66 +62,57 @@ def test_each_seed_moves_as_the_stock_label_map_would(tree, steps):
         np.random.seed(3)
         expected = stock[0]
         np.testing.assert_array_equal(found[k], expected['data_samples'].gt_sem_seg.data.numpy()[0])
-        if 'PhotoMetricDistortion' not in str(steps):
-            np.testing.assert_array_equal(sample['inputs'].numpy(), expected['inputs'].numpy())
+        np.testing.assert_array_equal(sample['inputs'].numpy(), expected['inputs'].numpy())
+
+
+@pytest.mark.parametrize('step', [CROP, dict(type='RandomApply', transforms=[CROP], prob=1.0)])
+def test_a_crop_that_reads_labels_moves_the_seeds(tree, step):
+    assert right(sample_of(tree, [step]), tree)
 
 
 def test_cut_out_fills_all_seeds(tree):
     step = dict(type='RandomCutOut', prob=1.0, n_holes=1, cutout_shape=(10, 10), seg_fill_in=4)
-    np.random.seed(0)
     sample = sample_of(tree, [step])
     hole = (sample['inputs'].numpy() == 0).all(0)
     assert 40 < hole.sum() <= 110
-    seeds = sample['data_samples'].gt_seeds.data.numpy()
     inner = hole & np.roll(hole, 1, 0) & np.roll(hole, 1, 1)
-    assert (seeds[:, inner] == 4).all()
+    assert (sample['data_samples'].gt_seeds.data.numpy()[:, inner] == 4).all()
 
 
-def test_rotation_makes_no_labels_between_labels(tree):
+@pytest.fixture
+def square(tree):
+    """Of a square of class 4 in all seeds of the first image."""
+    labels = np.zeros((48, 64))
+    labels[10:30, 10:50] = 4
     for k in range(3):
-        labels = np.zeros((48, 64), np.uint8)
-        labels[10:30, 10:50] = 4
         tree.write(k, 'im0', labels)
+    return tree
+
+
+def test_rotation_makes_no_labels_between_labels(square):
     step = dict(type='RandomRotFlip', rotate_prob=1.0, flip_prob=0.0, degree=30)
-    seeds = sample_of(tree, [step])['data_samples'].gt_seeds.data.numpy()
+    seeds = sample_of(square, [step])['data_samples'].gt_seeds.data.numpy()
     assert np.unique(seeds).tolist() == [0, 4, 255]
+
+
+def test_edges_come_from_the_vote(square):
+    sample = sample_of(square, [dict(type='GenerateEdge', edge_width=3)])
+    edges = sample['data_samples'].gt_edge_map.data.numpy()[0]
+    assert edges[20, 9:11].all() and not edges[14:26, 14:46].any()
 
 
 def test_cat_max_ratio_looks_at_the_vote(tree):
     """Left half one class in all seeds: a crop in there is refused ten times over."""
+    labels = np.zeros((48, 64))
+    labels[:, 44:] = np.arange(20) % 4 + 1
     for k in range(3):
-        labels = np.zeros((48, 64), np.uint8)
-        labels[:, 44:] = np.arange(20) % 4 + 1
         tree.write(k, 'im0', labels)
-    shares = {}
+    mixed = {}
     for ratio in (0.75, 1.0):
         step = dict(type='RandomCrop', crop_size=(16, 16), cat_max_ratio=ratio)
-        dataset = DATASETS.build(
-            tree.config([LOAD, dict(type='LoadAnnotations'), step, dict(type='PackSegInputs')])
-        )
-        np.random.seed(0)
-        labels = [dataset[0]['data_samples'].gt_sem_seg.data.numpy() for _ in range(30)]
-        shares[ratio] = np.array([np.bincount(m.ravel()).max() / m.size for m in labels])
-    assert (shares[0.75] < 0.75).mean() > 2 * (shares[1.0] < 0.75).mean() > 0
-
-
-def test_edges_come_from_the_vote(tree):
-    for k in range(3):
-        labels = np.zeros((48, 64), np.uint8)
-        labels[:, 32:] = 1
-        tree.write(k, 'im0', labels)
-    sample = sample_of(tree, [dict(type='GenerateEdge', edge_width=3)])
-    edges = sample['data_samples'].gt_edge_map.data.numpy()[0]
-    assert edges[24, 31:33].all() and not edges[24, :28].any()
-
-
-def test_the_consensus_is_the_vote_of_the_packed_seeds(tree):
-    np.random.seed(0)
-    sample = sample_of(tree, [dict(type='RandomRotate', prob=1.0, degree=30)])
-    seeds = sample['data_samples'].gt_seeds.data.numpy()
-    label = sample['data_samples'].gt_sem_seg.data
-    assert label.dtype.is_signed and label.shape == (1, 48, 64)
-    np.testing.assert_array_equal(label.numpy()[0], vote(seeds))
+        labels = [sample_of(tree, [step])['data_samples'].gt_sem_seg.data for _ in range(30)]
+        mixed[ratio] = np.mean([label.flatten().bincount().max() < 192 for label in labels])
+    assert mixed[0.75] > 2 * mixed[1.0] > 0
 
 
 def test_another_label_may_be_the_one_that_does_not_count(tree):
@@ -149,6 +123,7 @@ def test_another_label_may_be_the_one_that_does_not_count(tree):
     np.testing.assert_array_equal(seeds, np.where(original == 4, 255, original))
     voted = vote(seeds).astype(int)
     np.testing.assert_array_equal(sample.gt_sem_seg.data[0], np.where(voted == 255, 4, voted))
+    assert sample.gt_sem_seg.data.dtype.is_signed
 
 
 # Transforms that mmws does not know. Red and green of an image say where its pixels came from.

@@ -42,16 +42,16 @@ def test_sums_by_hand():
     expected[0, 1] = torch.tensor([2, 1, 3 + 4])
     expected[0, 2] = torch.tensor([1, 1, 5])
     torch.testing.assert_close(sums, expected)
-    trust = SeedTrust(sums)
-    assert trust.known.tolist() == [3, 2, 0]
+    trust = SeedTrust.of(sums)
+    assert trust.pixels.tolist() == [3, 2, 0]
     assert trust.weight[:2].tolist() == [4, 0.5] and trust.weight[2].isnan()
     torch.testing.assert_close(trust.agreement[:2], torch.tensor([2 / 3, 1 / 2]).double())
-    torch.testing.assert_close(trust.mean_class_agreement[0], torch.tensor(0.75).double())
+    assert trust.class_agreement[0, 1:3].tolist() == [1 / 2, 1]
 
 
 def test_table_puts_the_least_trusted_last():
     sums = torch.tensor([[[10.0, 5, 4], [10, 1, 2]], [[10, 9, 15], [0, 0, 0]], [[0, 0, 0]] * 2])
-    trust = SeedTrust(sums)
+    trust = SeedTrust.of(sums)
     lines = trust_table(['poor', 'good', 'unseen'], trust, trust, ['sky', 'cat']).splitlines()
     assert [line.split()[0] for line in lines] == ['seed', 'good', 'poor', 'unseen']
     assert lines[2].split()[1:6] == ['0.300', '0.300', '30.0', '30.0', '30.0']
@@ -182,13 +182,13 @@ def test_one_is_an_average_weight(unknown):
     label = torch.zeros(1, 1, 2, dtype=torch.long)
     with hand_over(SeedBatch(seeds, present)):
         hook._look(loss, (logits, label), {})
-    trust = SeedTrust(hook._window)
+    trust = SeedTrust.of(hook._window)
     # Pixel 1: a matches, b is unknown. Pixel 2: a misses, b matches: 2/3 and 4/3.
     first = 4 / 3 if unknown == 'keep' else 1
     torch.testing.assert_close(
         trust.weight[:2], torch.tensor([(first + 2 / 3) / 2, 4 / 3], dtype=torch.float64)
     )
-    assert trust.known.tolist() == [2, 1, 0]
+    assert trust.pixels.tolist() == [2, 1, 0]
     assert trust.agreement[:2].tolist() == [0.5, 1]
 
 

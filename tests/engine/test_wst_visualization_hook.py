@@ -96,9 +96,9 @@ def test_the_sheet_shows_the_weights_of_the_models_own_loss(cfg, monkeypatch):
     )
     shown = {}
 
-    def keep(image, maps, seeds, weights, classes, palette, title):
-        shown.update(image=image, maps=maps, seeds=seeds, weights=weights, title=title)
-        return wst_sheet(image, maps, seeds, weights, classes, palette, title=title)
+    def keep(maps, seeds, weights, classes, palette, title):
+        shown.update(maps=maps, seeds=seeds, weights=weights, title=title)
+        return wst_sheet(maps, seeds, weights, classes, palette, title=title)
 
     monkeypatch.setattr('mmws.visualization.wst_view.wst_sheet', keep)
     model = Oracle().train()
@@ -110,14 +110,14 @@ def test_the_sheet_shows_the_weights_of_the_models_own_loss(cfg, monkeypatch):
     assert model.training and not model.decode_head.frozen.training
     seeds = np.stack([read_label_map(path) for path in info['seed_paths']])
     np.testing.assert_array_equal(np.stack(list(shown['seeds'].values())), seeds)
-    np.testing.assert_array_equal(shown['image'], cv2.imread(info['img_path'])[..., ::-1])
+    np.testing.assert_array_equal(shown['maps']['image'], cv2.imread(info['img_path'])[..., ::-1])
     assert (shown['maps']['online prediction'] == 3).all()
     np.testing.assert_array_equal(shown['maps']['majority vote'], vote(seeds))
     np.testing.assert_array_equal(shown['maps']['ground truth'], seeds[0])
     logits = torch.zeros(1, 21, *seeds.shape[1:])
     logits[:, 3] = 1
     expected = wst_weights(logits, torch.from_numpy(seeds)[None], 2.0)[0]
-    np.testing.assert_allclose(np.stack(list(shown['weights'].values())), expected)
+    np.testing.assert_allclose(shown['weights'], expected)
     assert image_id == dataset.image_id(info) == Path(info['img_path']).stem == shown['title']
     assert sheet.dtype == np.uint8 and sheet.shape[2] == 3
 
@@ -136,8 +136,8 @@ def test_a_balanced_loss_takes_the_shares_of_the_classes_from_many_images(cfg):
     expected = wst_weights(logits, seeds, 2.0, balance=4.0, shares=counts / counts.sum())[0]
     for gt_dir in (None, Path(infos[1]['seed_paths'][0]).parent):
         seen = WSTView(dataset, gt_dir=gt_dir).weigh(Oracle(says, balance=4.0), 1)
-        np.testing.assert_allclose(seen.weights, expected)
-    assert not np.allclose(seen.weights, wst_weights(logits, seeds, 2.0)[0])
+        np.testing.assert_allclose(seen.view.weights[0], expected)
+    assert not np.allclose(seen.view.weights, wst_weights(logits, seeds, 2.0))
 
 
 def test_a_checkpoint_of_another_network_is_refused(cfg, tmp_path):

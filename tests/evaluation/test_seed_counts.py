@@ -32,12 +32,10 @@ def test_counts_and_rates_by_hand():
     assert found.coverage == pytest.approx(5 / 7)
 
 
-def test_a_seed_that_knows_nothing_and_the_perfect_one():
+def test_a_seed_that_knows_nothing():
     found = rates(confusion(labels([0, 1]), labels([_, _]), 2))
     assert (found.miou, found.recall, found.coverage) == (0, 0, 0)
     assert np.isnan(found.miou_labelled) and np.isnan(found.precision)
-    truth = np.random.default_rng(0).integers(0, 5, (9, 7)).astype(np.uint8)
-    assert rates(confusion(truth, truth, 5))[2:] == (1, 1, 1, 1, 1)
 
 
 @pytest.mark.parametrize('chunk', [1 << 22, 7])
@@ -71,12 +69,8 @@ def test_an_image_against_a_walk_over_its_pixels(monkeypatch, chunk):
         assert not table[1].any() and not table[:, 1].any()
         np.testing.assert_array_equal(np.delete(np.delete(table, 1, 0), 1, 1), by_hand)
     assert (found.pixels, found.disputed, found.images) == (pixels, fights, 1)
-
-    total = SeedCounts.empty(4, 3, num_maps=7)
-    total.add(found)
-    total.add(found)
-    np.testing.assert_array_equal(total.confusion, 2 * found.confusion)
-    assert (total.pixels, total.disputed, total.images) == (2 * pixels, 2 * fights, 2)
+    assert found.maps.tolist() == [1, 0, 1, 1, 1, 1, 1]
+    np.testing.assert_array_equal(found.images_with, found.confusion.any(1))
 
 
 def test_without_ground_truth_the_vote_is_the_reference():
@@ -91,26 +85,14 @@ def test_without_ground_truth_the_vote_is_the_reference():
     assert not count_image(seeds, 3, pairs=False).known.any()
 
 
-def test_the_oracle_is_never_worse_than_a_seed():
-    rng = np.random.default_rng(5)
-    truth = rng.integers(0, 4, (20, 20)).astype(np.uint8)
-    seeds = np.where(rng.random((4, 20, 20)) < 0.6, truth, rng.integers(0, 4, (4, 20, 20)))
-    counts = count_image(list(seeds.astype(np.uint8)), 4, truth=truth)
-    found = [rates(table).miou for table in counts.confusion]
-    assert found[5] > max(found[:5])
-    assert found[4] > max(found[:4])  # independent mistakes: the vote helps
-
-
 def test_the_least_agreement_is_of_two_different_seeds():
     def least(same, known):
         counts = SeedCounts.empty(len(same), 2)
         counts.same, counts.known = np.array(same), np.array(known)
         return counts.least_agreement()
 
-    assert least([[1, 9, 8], [9, 10, 0], [8, 0, 10]], [[10, 10, 10], [10, 10, 0], [10, 0, 10]]) == (
-        0,
-        2,
-    )
+    known = [[10, 10, 10], [10, 10, 0], [10, 0, 10]]
+    assert least([[1, 9, 8], [9, 10, 0], [8, 0, 10]], known) == (0, 2)
     assert least(np.ones((3, 3)), np.ones((3, 3))) == (0, 1)
     assert least(np.eye(2), np.eye(2)) is None
     assert least(np.ones((1, 1)), np.ones((1, 1))) is None

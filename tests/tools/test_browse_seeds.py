@@ -1,6 +1,7 @@
 """Draws the seeds of one image from the command line."""
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from mmws.files.atomic_write import write_atomically
@@ -8,65 +9,59 @@ from mmws.files.folder import SeedFolder
 from mmws.files.label_map import encode_label_map
 from mmws.seeds.cam_store import CAM_MANIFEST, ImageCAMs
 
+COW = (64, 128, 0)  # VOC's colour of label 10
 
-def test_a_sheet_an_image(tool, tmp_path):
-    for folder in ('images', 'seeds/vgg16_crf_x1.0', 'seeds/vgg16_crf_x0.5', 'cams/vgg16'):
-        (tmp_path / folder).mkdir(parents=True)
-    Image.new('RGB', (60, 40), (9, 99, 200)).save(tmp_path / 'images/x.jpg')
+
+@pytest.fixture
+def run(tool, tmp_path):
+    (tmp_path / 'images/train').mkdir(parents=True)
+    Image.new('RGB', (60, 40), (9, 99, 200)).save(tmp_path / 'images/train/x.jpg')
+    arguments = ['seeds', '--images', 'images', '--cams', 'cams', '--out', 'sheets', '--html']
+    return lambda *options: tool('browse_seeds.py', *arguments, *options, cwd=tmp_path)
+
+
+def write_seed(root, name, label, recipe=None):
+    if recipe:
+        SeedFolder(root / 'seeds' / name, recipe).prepare()
+    png = encode_label_map(np.full((40, 60), label, np.uint8))
+    write_atomically(root / f'seeds/{name}/train/x.png', png)
+
+
+def write_cam(root, class_id, recipe=None):
+    if recipe:
+        SeedFolder(root / 'cams/a', recipe, suffix='.npz', manifest=CAM_MANIFEST).prepare()
+    cams = ImageCAMs((class_id,), {1.0: np.eye(4, dtype=np.float16)[None]})
+    write_atomically(root / 'cams/a/train/x.npz', cams.encode())
+
+
+def test_a_sheet_an_image(run, tmp_path):
     for scale in ('1.0', '0.5'):
-        seed = encode_label_map(np.full((40, 60), 15, np.uint8))
-        (tmp_path / f'seeds/vgg16_crf_x{scale}/x.png').write_bytes(seed)
-    cams = ImageCAMs((14,), {1.0: np.eye(4, dtype=np.float16)[None]})
-    (tmp_path / 'cams/vgg16/x.npz').write_bytes(cams.encode())
-    options = ['--images', 'images', '--cams', 'cams', '--out', 'sheets', '--html']
-    done = tool('browse_seeds.py', 'seeds', *options, cwd=tmp_path)
+        write_seed(tmp_path, f'vgg16_crf_x{scale}', 10)
+    write_cam(tmp_path, 9)
+    done = run()
     assert done.returncode == 0, done.stderr
-    assert Image.open(tmp_path / 'sheets/x.png').height > 400
-    assert 'src="x.png"' in (tmp_path / 'sheets/index.html').read_text()
-    wrong = tool('browse_seeds.py', 'seeds', *options, '--ids', 'y', cwd=tmp_path)
+    sheet = np.asarray(Image.open(tmp_path / 'sheets/train/x.png'))
+    assert len(sheet) > 400 and (sheet == COW).all(2).sum() > 2000
+    assert 'src="train/x.png"' in (tmp_path / 'sheets/index.html').read_text()
+    wrong = run('--ids', 'y')
     assert wrong.returncode and '1 of 1 images have no label map in ' in wrong.stderr
 
 
-def make_seed(root, name, classes):
-    folder = SeedFolder(root / 'seeds' / name, {'classes': classes})
-    folder.prepare()
-    write_atomically(folder.file('train/x'), encode_label_map(np.full((40, 60), 25, np.uint8)))
-
-
-def test_classes_are_those_the_seeds_were_made_with(tool, tmp_path):
-    (tmp_path / 'images/train').mkdir(parents=True)
-    Image.new('RGB', (60, 40), (9, 99, 200)).save(tmp_path / 'images/train/x.jpg')
+def test_classes_are_those_the_seeds_were_made_with(run, tmp_path):
     names = [f'class {number}' for number in range(25)]
-    make_seed(tmp_path, 'a_crf_x1.0', names)
-    # VOC has no such class.
-    cams = ImageCAMs((24,), {1.0: np.eye(4, dtype=np.float16)[None]})
-    write_atomically(tmp_path / 'cams/a/train/x.npz', cams.encode())
-    options = ['--images', 'images', '--cams', 'cams', '--out', 'sheets']
-    done = tool('browse_seeds.py', 'seeds', *options, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / 'sheets/train/x.png').is_file()
-    make_seed(tmp_path, 'b_crf_x1.0', names[:-1])
-    mixed = tool('browse_seeds.py', 'seeds', *options, cwd=tmp_path)
+    write_seed(tmp_path, 'a', 25, {'classes': names})
+    write_cam(tmp_path, 24)  # VOC has no such class
+    assert run().returncode == 0
+    write_seed(tmp_path, 'b', 24, {'classes': names[:-1]})
+    mixed = run()
     assert mixed.returncode and 'class 24, but' in mixed.stderr
-    done = tool('browse_seeds.py', 'seeds', *options, '--classes', 26, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    assert run('--classes', 26).returncode == 0
 
 
-def test_labels_that_are_numbered_otherwise_keep_their_colours(tool, tmp_path):
-    (tmp_path / 'images').mkdir()
-    Image.new('RGB', (60, 40), (9, 99, 200)).save(tmp_path / 'images/x.jpg')
-    folder = SeedFolder(tmp_path / 'seeds/a', {'classes': ['cat', 'cow'], 'labels': [8, 10]})
-    folder.prepare()
-    write_atomically(folder.file('x'), encode_label_map(np.full((40, 60), 10, np.uint8)))
-    # CAMs are numbered by class: 1 is the cow.
-    cams = ImageCAMs((1,), {1.0: np.eye(4, dtype=np.float16)[None]})
-    store = SeedFolder(
-        tmp_path / 'cams/a', {'classes': ['cat', 'cow']}, suffix='.npz', manifest=CAM_MANIFEST
-    )
-    store.prepare()
-    write_atomically(store.file('x'), cams.encode())
-    options = ['--images', 'images', '--cams', 'cams', '--out', 'sheets']
-    done = tool('browse_seeds.py', 'seeds', *options, cwd=tmp_path)
+def test_labels_that_are_numbered_otherwise_keep_their_colours(run, tmp_path):
+    write_seed(tmp_path, 'a', 10, {'classes': ['cat', 'cow'], 'labels': [8, 10]})
+    write_cam(tmp_path, 1, {'classes': ['cat', 'cow']})  # CAMs are numbered by class
+    done = run()
     assert done.returncode == 0, done.stderr
-    sheet = np.asarray(Image.open(tmp_path / 'sheets/x.png').convert('RGB'))
-    assert (sheet == (64, 128, 0)).all(2).sum() > 1000  # VOC's colour of cow
+    sheet = np.asarray(Image.open(tmp_path / 'sheets/train/x.png'))
+    assert (sheet == COW).all(2).sum() > 1000

@@ -3,13 +3,24 @@ import itertools
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from mmseg.utils import get_classes, get_palette
 
-from mmws.visualization.picture_grid import grid_figure, picture_grid
+from mmws.files.label_map import voc_palette
+from mmws.visualization import (
+    colour_labels,
+    colour_weights,
+    overlay_cam,
+    picture_grid,
+    prediction_sheet,
+    wst_sheet,
+)
+from mmws.visualization.picture_grid import grid_figure
 
-VOC = dict(classes=get_classes('voc'), palette=get_palette('voc'))
+VOC = dict(classes=['pottedplant'] * 21, palette=voc_palette()[:21])
 LABELS = np.arange(21, dtype=np.uint8).repeat(40).reshape(21, 40)
 LONG = 'everything_that_annotators_of_the_third_campaign_said_about_it'
+RED, GREEN, PALE = (255, 0, 0), (0, 200, 0), (224, 224, 192)
+PALETTE = [(0, 0, 0), RED, GREEN]
+NAMES = ('bg', 'a', 'b')
 
 
 def boxes(figure):
@@ -50,3 +61,37 @@ def test_rows_have_the_height_of_their_pictures_and_titles():
     assert height([('', wide)], [('', high)]) - height([('', wide)]) == 200
     one_line, two_lines = height([('a', wide)]), height([('a' * 20, wide)])
     assert height([('', wide)]) < one_line < two_lines
+
+
+def test_labels_weights_and_cams_are_painted():
+    painted = colour_labels(np.array([[0, 1, 2, 7, 255]], np.uint8), PALETTE)[0]
+    assert painted.tolist() == [list(c) for c in (*PALETTE, (0, 0, 0), PALE)]
+    brightness = colour_weights(np.array([[0.0, 0.1, 0.2, 0.4]]), 0.2)[0].astype(int).sum(1)
+    assert brightness[0] < brightness[1] < brightness[2] == brightness[3]
+    image = np.full((1, 2, 3), 100, np.uint8)
+    (low, high) = overlay_cam(image, np.array([[0.0, 1.0]]))[0].astype(int)
+    assert high[0] > high[2] and low[2] > low[0]  # red and blue
+
+
+def test_a_sheet_shows_every_cell_and_the_labels_that_occur():
+    image, unknown = np.full((20, 20, 3), 90, np.uint8), np.full((20, 20), 255, np.uint8)
+    columns = {'image': [image] * 2, 'model': [np.ones((20, 20), np.uint8), unknown]}
+    sheet = prediction_sheet(columns, NAMES, PALETTE)
+    shares = [(sheet == colour).all(-1).mean() for colour in ((90,) * 3, RED, PALE, GREEN)]
+    assert 0.3 < shares[0] < 0.5 and 0.15 < shares[1] < 0.25 and 0.15 < shares[2] < 0.25
+    assert shares[3] == 0
+    with pytest.raises(ValueError, match='shorter'):
+        prediction_sheet({**columns, 'b': []}, NAMES, PALETTE)
+
+
+def test_twelve_seeds_make_a_sheet_with_every_map_and_its_weights():
+    seeds = {f's{k}': np.full((20, 30), k % 3, np.uint8) for k in range(12)}
+    weights = np.full((12, 20, 30), 1 / 12)
+    options = dict(classes=NAMES, palette=PALETTE, title='im0')
+    sheet = wst_sheet({'online prediction': seeds['s0']}, seeds, weights, **options)
+    # A row of maps and two rows for each six seeds.
+    few = dict(list(seeds.items())[:6])
+    half = wst_sheet({'online prediction': seeds['s0']}, few, weights[:6], **options)
+    assert sheet.shape[1] == half.shape[1] and sheet.shape[0] > 1.5 * half.shape[0]
+    bright = colour_weights(weights[0], 1 / 12)[0, 0]
+    assert [(s == bright).all(-1).mean() > 0.3 for s in (sheet, half)] == [True, False]

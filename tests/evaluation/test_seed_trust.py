@@ -3,35 +3,37 @@ import json
 import math
 from pathlib import Path
 
-import numpy as np
 import pytest
+import torch
 from mmengine.runner import Runner
 
-from mmws.evaluation.right_weight import right_weight_shares, right_weight_sums
+from mmws.evaluation.seed_trust import right_weight_shares, right_weight_sums
+from mmws.models.wst_weights import view_seeds
 
 
-def test_sums_are_those_of_a_loop_over_the_pixels():
-    rng = np.random.default_rng(0)
-    seeds = rng.choice([0, 1, 2, 255], (4, 6, 7)).astype(np.uint8)
-    gt = rng.choice([0, 1, 2, 255], (6, 7)).astype(np.uint8)
-    seeds[:, 0, 0] = 255
-    weights = rng.random((4, 6, 7)).astype(np.float32)
-    expected = np.zeros((3, 2))
+def test_right_weight_is_that_of_a_loop_over_the_pixels():
+    seeds = torch.randint(0, 4, (1, 4, 6, 7))
+    gt = torch.randint(0, 4, (1, 6, 7))
+    seeds[seeds == 3], gt[gt == 3], seeds[..., 0, 0] = 255, 255, 255
+    weights = torch.rand(1, 4, 6, 7)
+    expected = torch.zeros(3, 2).double()
     for y in range(6):
         for x in range(7):
-            known = [k for k in range(4) if seeds[k, y, x] != 255]
-            if not known or gt[y, x] == 255:
+            known = [k for k in range(4) if seeds[0, k, y, x] != 255]
+            if not known or gt[0, y, x] == 255:
                 continue
-            total = sum(float(weights[k, y, x]) for k in known)
-            right = sum(float(weights[k, y, x]) for k in known if seeds[k, y, x] == gt[y, x])
-            expected[gt[y, x]] += right / total, 1
-    np.testing.assert_allclose(right_weight_sums(weights, seeds, gt, 3), expected, rtol=1e-6)
+            right = sum(weights[0, k, y, x] for k in known if seeds[0, k, y, x] == gt[0, y, x])
+            total = sum(weights[0, k, y, x] for k in known)
+            expected[gt[0, y, x]] += torch.tensor([right / total, 1])
+    view = view_seeds(torch.rand(1, 3, 6, 7), seeds)
+    found = right_weight_sums(weights, view, gt.to(torch.uint8))
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-6)
 
 
 def test_classes_count_alike_and_pixels_alike():
-    sums = np.array([[9.0, 10], [1.0, 2], [0.0, 0]])
+    sums = torch.tensor([[9.0, 10], [1.0, 2], [0.0, 0]])
     assert right_weight_shares(sums) == pytest.approx((10 / 12, (0.9 + 0.5) / 2))
-    assert all(map(math.isnan, right_weight_shares(np.zeros((3, 2)))))
+    assert all(map(math.isnan, right_weight_shares(torch.zeros(3, 2))))
 
 
 def test_the_hook_logs_and_leaves_the_training_alone(tiny_cfg, tmp_path):

@@ -1,0 +1,47 @@
+"""Numbers for people and for programs."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+
+import numpy as np
+
+from mmws.files.atomic_write import write_atomically
+
+
+def text_table(rows: Sequence[Sequence[str]], left: Sequence[int] = ()) -> str:
+    """Align the columns of a table to the right, and some of them to the left."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return '\n'.join(
+        '  '.join(
+            cell.ljust(width) if i in left else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )
+
+
+def number(value: float, form: str = '.1f', *, times: float = 1) -> str:
+    """Write a number; a dash where it is not defined."""
+    return '-' if np.isnan(value) else format(times * float(value), form)
+
+
+def percent(value: float) -> str:
+    """Write a share in percent; a dash where it is not defined."""
+    return number(value, times=100)
+
+
+def write_json(path: str | os.PathLike, content: dict) -> None:
+    """Write a JSON file, with null for NaN."""
+    text = json.dumps(_without_nan(content), indent=1, allow_nan=False)
+    write_atomically(path, (text + '\n').encode())
+
+
+def _without_nan(value):
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and np.isnan(value) else value
