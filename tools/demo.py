@@ -26,10 +26,10 @@ from mmws.files.worker_pool import available_cores
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--out', type=Path, default=Path('work_dirs/demo'))
-    parser.add_argument('--train', type=int, default=1000, help='number of training images')
+    parser.add_argument('--train', type=int, default=500, help='number of training images')
     parser.add_argument('--val', type=int, default=200, help='number of held-out images')
-    parser.add_argument('--epochs', type=int, help='of stage two')
-    parser.add_argument('--classifier-epochs', type=int, help='of stage one')
+    parser.add_argument('--epochs', type=int, help='of stage two (4)')
+    parser.add_argument('--classifier-epochs', type=int, default=10, help='of stage one')
     parser.add_argument('--seed', type=int, default=0, help='of the data and of the trainings')
     parser.add_argument(
         '--from-masks', type=Path, help='label maps (VOC classes) to render instead'
