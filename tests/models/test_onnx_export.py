@@ -63,7 +63,8 @@ class OneDLPreProcessor(SegDataPreProcessor):
 
     def __init__(self, **options):
         super().__init__(**options)
-        self._channel_conversion = self.__dict__.pop('channel_conversion')
+        if 'channel_conversion' in self.__dict__:  # not on the fork itself
+            self._channel_conversion = self.__dict__.pop('channel_conversion')
 
     def forward(self, data, training=False):
         self.channel_conversion = self._channel_conversion
@@ -76,6 +77,8 @@ class OneDLPreProcessor(SegDataPreProcessor):
 @pytest.mark.parametrize('bands, order', [(3, 'RGB'), (3, 'BGR'), (4, 'as loaded')])
 def test_output_is_the_prediction_of_the_segmentor(host, bands, order, tiny_cfg, tmp_path):
     """Raw image, the file's own metadata, numpy: the classes that mmseg predicts."""
+    if bands > 3 and hasattr(SegDataPreProcessor(), '_channel_conversion'):
+        pytest.skip("OneDL's preprocessor takes one or three channels")
     tiny_cfg.model.backbone.in_channels = bands
     with DefaultScope.overwrite_default_scope('mmseg'):
         model, path = MODELS.build(tiny_cfg.model), tmp_path / 'model.onnx'
