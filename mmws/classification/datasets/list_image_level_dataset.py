@@ -22,8 +22,9 @@ class ListImageLevelDataset(ImageLevelDataset):
 
     Args:
         ann_file: The list with the labels.
-        data_root, **kwargs: As in :class:`ImageLevelDataset`.
+        data_root: As in :class:`ImageLevelDataset`.
         id_file: List of image ids that selects some of them; by default all are used.
+        **kwargs: As in :class:`ImageLevelDataset`.
     """
 
     def __init__(self, ann_file: str, data_root: str = '', *, id_file: str = '', **kwargs):
