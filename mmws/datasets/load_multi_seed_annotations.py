@@ -6,7 +6,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
 
-from mmws.files.label_map import UNKNOWN, foreign_labels, read_label_map
+from mmws.files.label_map import UNKNOWN, drop_zero_label, foreign_labels, read_label_map
 
 from .index_map import set_seeds
 
@@ -63,10 +63,10 @@ def label_lookup(info: dict) -> np.ndarray:
     As stock LoadAnnotations has it, ``reduce_zero_label`` and then ``label_map``; the dataset's
     ``ignore_index`` becomes 255.
     """
-    table = np.arange(256)
+    table = np.arange(256, dtype=np.uint8)
     if info.get('reduce_zero_label'):
-        table = np.where((table == 0) | (table == UNKNOWN), UNKNOWN, table - 1)
-    renamed = table.copy()
+        table = drop_zero_label(table)
+    renamed = table.astype(int)
     for old, new in (info.get('label_map') or {}).items():
         renamed[table == old] = new
     renamed[renamed == info.get('ignore_index', UNKNOWN)] = UNKNOWN

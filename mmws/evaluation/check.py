@@ -14,7 +14,13 @@ import numpy as np
 from PIL import Image
 
 from mmws.files.image_file import BadInputError, image_size
-from mmws.files.label_map import UNKNOWN, foreign_labels, read_label_map, voc_palette
+from mmws.files.label_map import (
+    UNKNOWN,
+    drop_zero_label,
+    foreign_labels,
+    read_label_map,
+    voc_palette,
+)
 
 from .seed_counts import REFERENCES, SeedCounts, count_image, share
 
@@ -125,8 +131,7 @@ class SeedCheck:
         if missing == len(maps):
             self._note(IMAGES, BARE, job.image_id)
         if reduce_zero_label:
-            # 0 and 255 wrap to 255 and 254.
-            maps = [m if m is None else np.where(m == UNKNOWN, m, m - np.uint8(1)) for m in maps]
+            maps = [m if m is None else drop_zero_label(m) for m in maps]
         if size is None:
             sizes = Counter(labels.shape for labels in maps if labels is not None)
             size = max(sizes, key=sizes.get, default=None)

@@ -74,6 +74,12 @@ def foreign_labels(labels: np.ndarray, num_classes: int) -> list[int]:
     return np.unique(labels[shifted > num_classes]).tolist()
 
 
+def drop_zero_label(labels: np.ndarray) -> np.ndarray:
+    """Make 0 unknown and move the other labels of a uint8 map down by one, as mmseg does."""
+    # 0 and 255 wrap to 255 and 254.
+    return np.where(labels == UNKNOWN, labels, labels - np.uint8(1))
+
+
 def encode_label_map(labels: np.ndarray, palette: np.ndarray | None = None) -> bytes:
     """Encode a label map as palette PNG; the same map gives the same bytes.
 

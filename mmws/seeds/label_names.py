@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from mmws.files.label_map import UNKNOWN
+from mmws.files.label_map import UNKNOWN, drop_zero_label
 
 _UNKNOWN_NAME = 'unknown'
 
@@ -86,8 +86,7 @@ class LabelNames:
             ValueError: There is a label that means nothing.
         """
         if self._reduce:
-            # 0 and 255 wrap to 255 and 254.
-            labels = np.where(labels == UNKNOWN, UNKNOWN, labels - np.uint8(1))
+            labels = drop_zero_label(labels)
         found = self._table[labels]
         if found.min() < 0:
             foreign = sorted(set(labels[found < 0].tolist()))

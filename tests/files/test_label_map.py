@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmws.files.label_map import encode_label_map, read_label_map, voc_palette
+from mmws.files.label_map import (
+    drop_zero_label,
+    encode_label_map,
+    read_label_map,
+    voc_palette,
+)
 
 
 @pytest.fixture
@@ -81,6 +86,12 @@ def test_palette_is_voc_s():
     for label, colour in by_hand.items():
         assert tuple(palette[label]) == colour
     assert len({tuple(colour) for colour in palette.tolist()}) == 256
+
+
+def test_drop_zero_label_keeps_unknown():
+    dropped = drop_zero_label(np.array([[0, 1, 2], [150, 254, 255]], np.uint8))
+    assert dropped.dtype == np.uint8
+    assert dropped.tolist() == [[255, 0, 1], [149, 253, 255]]
 
 
 def test_an_encoded_map_is_read_back(tmp_path, labels):
