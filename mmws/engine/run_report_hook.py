@@ -14,6 +14,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
 from mmws.evaluation.seed_counts import confusion, rates
+from mmws.evaluation.tables import number
 from mmws.files.atomic_write import write_atomically
 from mmws.files.image_file import BadInputError
 from mmws.version import __version__
@@ -90,8 +91,11 @@ class RunReportHook(Hook):
             for name, buffer in scalars.items()
             if name.startswith('val/') or 'loss' in name
         }
-        scores = {k[4:]: v[-1] for k, v in histories.items() if k.startswith('val/')}
-        scores = {name: value for name, value in scores.items() if 'time' not in name}
+        scores = {
+            name.removeprefix('val/'): values[-1]
+            for name, values in histories.items()
+            if name.startswith('val/') and 'time' not in name
+        }
         page.table(['last validation', ''], [[k, f'{v:.4g}'] for k, v in scores.items()])
         wanted = {'train/loss': 'loss', 'val/mIoU': 'mIoU of validations'}
         wanted.update({n: n[6:] for n in histories if n.startswith('train/') and n not in wanted})
@@ -105,8 +109,12 @@ class RunReportHook(Hook):
             if isinstance(hook, SeedTrustHook) and hook.history:
                 page.heading('Trust in each seed, at the end')
                 last = hook.history[-1]
-                rows = zip(hook.names, last['weight'], last['agreement'], strict=True)
-                rows = [[name, *map(_number, values)] for name, *values in rows]
+                # None, where a seed was not seen, becomes NaN.
+                values = np.array([last['weight'], last['agreement']], float).T
+                rows = [
+                    [name, *(number(value, '.3g') for value in row)]
+                    for name, row in zip(hook.names, values, strict=True)
+                ]
                 page.table(['seed', 'weight (1 is average)', 'agrees'], rows)
         page.heading('Versions')
         page.table(['', ''], _versions())
@@ -124,7 +132,7 @@ class RunReportHook(Hook):
             other = wrong[label].argmax()
             share = wrong[label, other] / max(known[label].sum(), 1)
             most = f'{self.classes[other]} ({share:.0%})' if share else ''
-            rows.append([name, _number(100 * iou[label]), f'{shares[label]:.1%}', most])
+            rows.append([name, number(iou[label], '.3g', times=100), f'{shares[label]:.1%}', most])
         page.table(['class', 'IoU', 'pixels', 'most often taken for'], rows)
         page.picture(confusion_picture(known, self.classes), 'confusion matrix')
         try:
@@ -134,13 +142,9 @@ class RunReportHook(Hook):
         if images:
             page.heading('Predictions')
             columns = {'image': images}
-            for number, title in enumerate(('ground truth', 'prediction'), 1):
-                columns[title] = [picture[number] for picture in self._pictures]
+            for place, title in enumerate(('ground truth', 'prediction'), 1):
+                columns[title] = [picture[place] for picture in self._pictures]
             page.picture(prediction_sheet(columns, self.classes, self.palette), 'predictions')
-
-
-def _number(value: float | None) -> str:
-    return '-' if value is None or np.isnan(value) else f'{value:.3g}'
 
 
 def _versions() -> Sequence[Sequence[str]]:
