@@ -79,7 +79,6 @@ def csv_text(table: Table, results: Results) -> str:
 
 def plot(table: Table, results: Results, title: str) -> bytes:
     """Draw each repeat as a dot, their mean as a bar, the paper's figure as a diamond (PNG)."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     rows = [
@@ -111,5 +110,5 @@ def plot(table: Table, results: Results, title: str) -> bytes:
     axes.set_axisbelow(True)
     figure.legend(legend.values(), legend, loc='outside lower right', ncols=2, frameon=False)
     png = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(png)
+    figure.savefig(png, format='png')
     return png.getvalue()
