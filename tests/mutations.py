@@ -20,7 +20,12 @@ ROOT = Path(__file__).resolve().parents[1]
 TESTS = [
     ['tests/test_recipe.py'],
     [
-        *('tests/seeds', 'tests/models/heads', 'tests/backbones/test_vgg16.py'),
+        *(
+            'tests/seeds',
+            'tests/models/heads',
+            'tests/classification/heads',
+            'tests/backbones/test_vgg16.py',
+        ),
         *('tests/backbones/test_resnet38.py', 'tests/test_configs_msws.py'),
         *('tests/test_configs_cam.py', 'tests/models/test_multi_scale_fusion_tta.py'),
         'tests/evaluation/test_crf_iou_metric.py',
