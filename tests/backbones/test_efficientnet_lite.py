@@ -14,12 +14,12 @@ def image():
 
 def features(image, output_stride):
     torch.manual_seed(0)
-    model = EfficientNetLite('lite0', output_stride=output_stride).eval()
+    model = EfficientNetLite('lite0', output_stride=output_stride).eval().double()
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):  # statistics that leave differences between cells
             module.running_var.fill_(1e-2)
     with torch.no_grad():
-        return model(image)[0]
+        return model(image.double())[0]
 
 
 def test_cells_lie_on_every_sixteenth_pixel_whatever_the_stride(image):
