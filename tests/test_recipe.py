@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
 from mmengine.registry import PARAM_SCHEDULERS, DefaultScope
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import nn
 
-from mmws.classification import build_classifier
+from mmws.classification import LinearCAMHead, build_classifier
 from mmws.evaluation import CRFIoUMetric
+from mmws.models import LargeFOVHead
 from mmws.seeds.seed import crf_seeds, threshold_seed
 from mmws.seeds.seed_recipe import SeedRecipe
 
@@ -59,12 +61,14 @@ STAGE_TWO = [
     ('train_pipeline.RandomRelativeResize.ratio_range', (0.5, 1.5), f'{PAPER}, 5.2'),
     ('train_pipeline.RandomCrop.crop_size', (321, 321), f'{PAPER}, 5.2'),
     ('train_pipeline.RandomFlip.prob', 0.5, f'{PAPER}, 5.2'),
+    ('model.decode_head.loss_at', 'feature', 'js-fan/MCIC'),
     ('model.data_preprocessor.seg_pad_val', 255, 'js-fan/MCIC'),
     ('model.data_preprocessor.test_cfg.size', (513, 513), 'js-fan/CIAN'),
 ]
 OF_ONE_NETWORK = [
     ('msws/deeplabv2_vgg16_12seeds', 'optim_wrapper.optimizer.lr', 1e-3, 'js-fan/MCIC'),
     ('msws/deeplabv2_r101_12seeds', 'optim_wrapper.optimizer.lr', 5e-4, 'js-fan/CIAN'),
+    ('msws/deeplabv2_r101_12seeds', 'model.backbone.dilations', (1, 1, 2, 4), 'js-fan/CIAN'),
 ]
 ROWS = [
     *[(f'cam/{net}_cam_voc12aug', *row) for net in ('vgg16', 'res38') for row in STAGE_ONE],
@@ -163,10 +167,51 @@ def test_normalisation_and_channel_order(name, images):
 
 
 def build(name):
-    """The model of a config; its weights take no memory."""
+    """The model of a config; its weights take no memory where the constructor can do without."""
     cfg = load(name)
-    with torch.device('meta'), DefaultScope.overwrite_default_scope('mmseg'):
+    device = torch.device('cpu' if 'r50' in name else 'meta')
+    with device, DefaultScope.overwrite_default_scope('mmseg'):
         return build_classifier(cfg) if name.startswith('cam/') else MODELS.build(cfg.model)
+
+
+NETWORKS = {
+    'cam/vgg16_cam_voc12aug': 41,
+    'cam/res38_cam_voc12aug': 41,
+    'cam/r50_cam_voc12aug': 21,
+    'msws/deeplabv2_vgg16_12seeds': 41,
+    'msws/deeplabv2_r101_12seeds': 41,
+}
+
+
+@pytest.mark.parametrize('name, cells', NETWORKS.items())
+def test_cells_of_a_crop(name, cells):
+    """Stride 8 (ICD, PSA, CIAN): 321 pixels are 161, 81, 41 cells; 16 for ResNet50."""
+    model = build(name).eval()
+    image = torch.zeros(1, 3, 321, 321, device=next(model.parameters()).device)
+    with torch.no_grad():
+        assert model.extract_feat(image)[-1].shape[2:] == (cells, cells)
+
+
+@pytest.mark.parametrize('name', NETWORKS)
+def test_only_the_new_layer_learns_ten_times_faster(name):
+    """Section 5.2 of the paper; fc6 and fc7 of VGG16 come with the weights (ICD, MCIC)."""
+    cfg, model = load(name), build(name)
+    with DefaultScope.overwrite_default_scope('mmengine'):
+        optimizer = build_optim_wrapper(model, dict(cfg.optim_wrapper)).optimizer
+    rates = {id(p): group['lr'] for group in optimizer.param_groups for p in group['params']}
+    trained = {n: rates[id(p)] for n, p in model.named_parameters() if p.requires_grad}
+    assert len(trained) > 20
+    for parameter, rate in trained.items():
+        factor = 10 if 'head.fc8.' in parameter or 'head.conv_seg.' in parameter else 1
+        assert rate == pytest.approx(factor * cfg.optim_wrapper.optimizer.lr), parameter
+
+
+def test_new_layers_start_small():
+    """N(0, 0.01), section 5.2 of the paper."""
+    large_fov = LargeFOVHead(99, None, num_classes=21)
+    large_fov.init_weights()
+    for layer in (LinearCAMHead(999, 20).fc8, large_fov.conv_seg):
+        assert layer.weight.std().item() == pytest.approx(0.01, rel=0.05)
 
 
 def dropouts(module):
