@@ -6,13 +6,16 @@ import os
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 import contextlib
+import copy
 import importlib.util
 import io
+import json
 import logging
 import random
 import subprocess
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
@@ -21,6 +24,8 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
 from mmengine.utils import ManagerMixin
 from PIL import Image
 
@@ -111,8 +116,29 @@ def tool():
     return run
 
 
+@pytest.fixture(scope='session')
+def python():
+    """Run Python in the folder ``cwd``, or several processes of it; give what they print."""
+
+    def run(*arguments, cwd, processes=0):
+        launcher = ['-m', 'torch.distributed.run', '--standalone', '--local-addr=localhost']
+        launcher += [f'--nproc_per_node={processes}']
+        done = subprocess.run(
+            [sys.executable, *launcher[: 5 if processes else 0], *map(str, arguments)],
+            cwd=cwd,
+            capture_output=True,
+            text=True,
+            timeout=900,
+            env=dict(os.environ, PYTHONPATH=str(_REPOSITORY), CUDA_VISIBLE_DEVICES=''),
+        )
+        assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-3000:]
+        return done.stdout + done.stderr
+
+    return run
+
+
 class VOCTree:
-    """A folder in VOC's layout: small images of one coloured square each, and K noisy seeds.
+    """A folder in VOC's layout: small images of one coloured square each, XML, and K noisy seeds.
 
     Attributes:
         root: What ``data_root`` is to be.
@@ -122,16 +148,19 @@ class VOCTree:
 
     colours = {0: (40, 40, 40), 1: (220, 60, 40), 2: (40, 200, 60), 3: (60, 80, 230)}
 
-    def __init__(self, root: Path, *, seeds: int = 3, train: int = 4, val: int = 3, test: int = 2):
+    names = {1: 'aeroplane', 2: 'bicycle', 3: 'bird'}
+
+    def __init__(self, root: Path, seed_names: Sequence[str] = ('seed0', 'seed1', 'seed2')):
         self.root = root
         self.seed_root = root / 'seeds'
-        self.seed_names = [f'seed{k}' for k in range(seeds)]
+        self.seed_names = list(seed_names)
         rng = np.random.default_rng(0)
-        splits = dict(train_aug=train, val=val, test=test)
+        splits = dict(train_aug=4, val=3, test=2)
         self.ids = {
             split: [f'2007_{split}_{i}' for i in range(count)] for split, count in splits.items()
         }
-        for folder in ('JPEGImages', 'SegmentationClassAug', 'ImageSets/Segmentation'):
+        folders = ('JPEGImages', 'Annotations', 'SegmentationClassAug', 'ImageSets/Segmentation')
+        for folder in folders:
             (root / folder).mkdir(parents=True)
         for split, ids in self.ids.items():
             (root / f'ImageSets/Segmentation/{split}.txt').write_text('\n'.join(ids) + '\n')
@@ -141,6 +170,9 @@ class VOCTree:
                 if split == 'test':  # the server keeps the ground truth
                     continue
                 self._save_label(root / 'SegmentationClassAug', image_id, label)
+                objects = f'<object><name>{self.names[1 + i % 3]}</name></object>'
+                xml = f'<annotation>{objects}</annotation>'
+                (root / f'Annotations/{image_id}.xml').write_text(xml)
                 for name in self.seed_names if split == 'train_aug' else ():
                     noise = rng.random(label.shape) < 0.2
                     self._save_label(self.seed_root / name, image_id, np.where(noise, 0, label))
@@ -168,8 +200,8 @@ class VOCTree:
         Image.fromarray(label.astype(np.uint8)).save(folder / f'{image_id}.png')
 
 
-def tiny_config(tree: VOCTree, *, max_epochs: int = 2) -> Config:
-    """A multi-seed config of a net with a few thousand weights, on our own runtime base."""
+def tiny_config(tree: VOCTree) -> Config:
+    """A multi-seed config of a net with a few thousand weights, on our own bases: two epochs."""
     pipeline = [
         dict(type='LoadImageFromFile'),
         dict(type='LoadAnnotations'),
@@ -196,6 +228,12 @@ def tiny_config(tree: VOCTree, *, max_epochs: int = 2) -> Config:
         dataset=dict(dataset, ann_file='ImageSets/Segmentation/val.txt', pipeline=test_pipeline),
     )
     cfg = Config.fromfile(_REPOSITORY / 'configs/_base_/msws_runtime.py')
+    schedule = Config.fromfile(_REPOSITORY / 'configs/_base_/schedules/msws_20e.py')
+    cfg.merge_from_dict(schedule.to_dict())
+    cfg.train_cfg.update(max_epochs=2, val_interval=1)
+    cfg.param_scheduler[0].end = 3
+    cfg.default_hooks.logger.interval = 1
+    cfg.optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.02, momentum=0.9))
     cfg.merge_from_dict(
         dict(
             model=dict(
@@ -247,21 +285,6 @@ def tiny_config(tree: VOCTree, *, max_epochs: int = 2) -> Config:
             test_dataloader=val,
             val_evaluator=dict(type='IoUMetric'),
             test_evaluator=dict(type='IoUMetric'),
-            train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=1),
-            val_cfg=dict(type='ValLoop'),
-            test_cfg=dict(type='TestLoop'),
-            optim_wrapper=dict(
-                type='OptimWrapper', optimizer=dict(type='SGD', lr=0.02, momentum=0.9)
-            ),
-            param_scheduler=[dict(type='PolyLR', power=0.9, end=max_epochs + 1)],
-            default_hooks=dict(
-                timer=dict(type='IterTimerHook'),
-                logger=dict(type='LoggerHook', interval=1),
-                param_scheduler=dict(type='ParamSchedulerHook'),
-                checkpoint=dict(type='CheckpointHook', interval=1),
-                sampler_seed=dict(type='DistSamplerSeedHook'),
-                visualization=dict(type='SegVisualizationHook'),
-            ),
             tta_pipeline=[
                 dict(type='LoadImageFromFile'),
                 dict(
@@ -288,10 +311,60 @@ def voc_tree(tmp_path_factory) -> VOCTree:
     return VOCTree(tmp_path_factory.mktemp('voc') / 'VOC2012')
 
 
+@pytest.fixture(scope='session')
+def make_voc_tree():
+    """Make such a folder, at a root and with seeds of given names."""
+    return VOCTree
+
+
 @pytest.fixture
 def tiny_cfg(voc_tree) -> Config:
     """A config that trains on ``voc_tree`` in a second."""
     return tiny_config(voc_tree)
+
+
+@pytest.fixture
+def step_cfg(tiny_cfg, tmp_path) -> Config:
+    """The same for four steps instead of epochs, of which every one is logged."""
+    tiny_cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=4, val_interval=100)
+    tiny_cfg.param_scheduler = []
+    tiny_cfg.default_hooks.checkpoint = dict(type='CheckpointHook', by_epoch=False, interval=4)
+    tiny_cfg.default_hooks.logger = dict(type='LoggerHook', log_metric_by_epoch=False, interval=1)
+    tiny_cfg.log_processor = dict(by_epoch=False)
+    tiny_cfg.visualizer = dict(
+        type='SegLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')]
+    )
+    tiny_cfg.randomness = dict(seed=0)
+    return tiny_cfg
+
+
+@pytest.fixture
+def train(tmp_path):
+    """Train with a config and hooks, in the folder ``name``; give the records of the log."""
+
+    def run(cfg: Config, name: str, hooks: list[dict]) -> list[dict]:
+        cfg = copy.deepcopy(cfg)
+        cfg.custom_hooks = hooks
+        cfg.work_dir = str(tmp_path / name)
+        cfg.experiment_name = cfg.visualizer.name = f'{tmp_path.name}_{name}'
+        Runner.from_cfg(cfg).train()
+        (log,) = (tmp_path / name).glob('*/vis_data/scalars.json')
+        return list(map(json.loads, log.read_text().splitlines()))
+
+    return run
+
+
+@pytest.fixture(scope='session')
+def tiny_checkpoint(tiny_config_file, tmp_path_factory) -> Path:
+    """Random weights of the config of ``tiny_config_file``."""
+    from mmseg.registry import MODELS  # a host, imported after mmws
+
+    torch.manual_seed(0)
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        model = MODELS.build(Config.fromfile(tiny_config_file).model)
+    path = tmp_path_factory.mktemp('checkpoint') / 'tiny.pth'
+    torch.save(dict(state_dict=model.state_dict(), meta=dict()), path)
+    return path
 
 
 @pytest.fixture(scope='session')

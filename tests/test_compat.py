@@ -12,10 +12,8 @@ import numpy as np
 import pytest
 import torch
 from mmengine.logging import HistoryBuffer
-from mmengine.registry import PARAM_SCHEDULERS
 from mmengine.runner import CheckpointLoader, Runner
 from mmengine.utils import digit_version
-from torch import nn
 
 from mmws import compat
 
@@ -46,17 +44,6 @@ def test_checkpoint_of_a_runner_loads_with_the_safe_loader(tiny_cfg, tmp_path):
     assert isinstance(losses, HistoryBuffer)
     assert losses.statistics('mean') == pytest.approx(losses.data[0].mean(), rel=1e-6)
     assert checkpoint['message_hub']['runtime_info']['best_score'] >= 0
-
-
-@safe_loader
-@pytest.mark.parametrize('strategy', ['cos', 'linear'])
-def test_one_cycle_schedulers_load_with_the_safe_loader(strategy, tmp_path):
-    scheduler = dict(type='OneCycleLR', eta_max=0.1, total_steps=10, anneal_strategy=strategy)
-    optimizer = torch.optim.SGD(nn.Linear(2, 2).parameters(), lr=0.1)
-    state = PARAM_SCHEDULERS.build(dict(scheduler, optimizer=optimizer)).state_dict()
-    loaded = _round_trip(state, tmp_path / 'scheduler.pth')
-    assert loaded.keys() == state.keys()
-    assert loaded['anneal_func'] is state['anneal_func']
 
 
 @safe_loader

@@ -4,9 +4,7 @@ Run by torchrun, this file is one of the two processes.
 """
 
 import gc
-import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -31,25 +29,7 @@ CASES = {
     'class_weight': dict(type='WSTLoss', class_weight=[1.0, 2.0, 0.5, 3.0]),
     'converted': dict(type='CrossEntropyLoss', avg_non_ignore=True),
 }
-REPOSITORY = Path(__file__).resolve().parents[1]
-TORCHRUN = ('-m', 'torch.distributed.run', '--standalone', '--local-addr=localhost')
-TWO_PROCESSES = (*TORCHRUN, '--nproc_per_node=2')
-
-
-def _run(*arguments, cwd):
-    """What a python process printed."""
-    done = subprocess.run(
-        [sys.executable, *map(str, arguments)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=900,
-        env=dict(
-            os.environ, PYTHONPATH=str(REPOSITORY), OMP_NUM_THREADS='1', CUDA_VISIBLE_DEVICES=''
-        ),
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout + done.stderr
+TOOLS = Path(__file__).resolve().parents[1] / 'tools'
 
 
 class _Backbone(nn.Module):
@@ -140,9 +120,9 @@ def _one_of_two_processes(out):
 
 
 @pytest.fixture(scope='module')
-def distributed(tmp_path_factory):
+def distributed(python, tmp_path_factory):
     out = tmp_path_factory.mktemp('distributed')
-    _run(*TWO_PROCESSES, __file__, out, cwd=out)
+    python(__file__, out, cwd=out, processes=2)
     return [torch.load(out / f'{rank}.pth') for rank in range(2)]
 
 
@@ -165,22 +145,17 @@ def test_two_processes_step_like_one(distributed, name):
 
 
 @pytest.mark.slow
-def test_tools_train_and_test_with_two_processes(tiny_config_file, tmp_path):
-    tools = REPOSITORY / 'tools'
-    log = _run(
-        *TWO_PROCESSES, tools / 'train.py', tiny_config_file, '--launcher', 'pytorch',
-        '--work-dir', 'run', '--cfg-options', 'train_cfg.max_epochs=1', cwd=tmp_path,
-    )  # fmt: skip
+def test_tools_train_and_test_with_two_processes(python, tiny_config_file, tmp_path):
+    train = (TOOLS / 'train.py', tiny_config_file, '--work-dir', 'run', '--launcher', 'pytorch')
+    options = ('--cfg-options', 'train_cfg.max_epochs=1')
+    log = python(*train, *options, cwd=tmp_path, processes=2)
     # Four images in batches of two on each of two processes: an epoch is one step.
     assert 'Epoch(train) [1][1/1]' in log
     scores = [_scores(log)]
 
-    checkpoint = tmp_path / 'run/epoch_1.pth'
-    one = _run(tools / 'test.py', tiny_config_file, checkpoint, cwd=tmp_path)
-    two = _run(
-        *TWO_PROCESSES, tools / 'test.py', tiny_config_file, checkpoint, '--launcher', 'pytorch',
-        cwd=tmp_path,
-    )  # fmt: skip
+    test = (TOOLS / 'test.py', tiny_config_file, tmp_path / 'run/epoch_1.pth')
+    one = python(*test, cwd=tmp_path)
+    two = python(*test, '--launcher', 'pytorch', cwd=tmp_path, processes=2)
     # Three images: the second process is given one twice, which must not count twice.
     assert 'Epoch(test) [3/3]' in one and 'Epoch(test) [2/2]' in two
     scores += [_scores(one), _scores(two)]
@@ -190,7 +165,7 @@ def test_tools_train_and_test_with_two_processes(tiny_config_file, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path('/proc/self/task').is_dir(), reason='names of threads are in /proc')
-def test_no_thread_of_gloo_outlives_the_run(tiny_config_file, tmp_path):
+def test_no_thread_of_gloo_outlives_the_run(python, tiny_config_file, tmp_path):
     """Where one does, the interpreter's end sometimes aborts: exit status 1 after a whole run."""
     script = tmp_path / 'run.py'
     script.write_text(
@@ -210,7 +185,7 @@ def test_no_thread_of_gloo_outlives_the_run(tiny_config_file, tmp_path):
         'run_config.run(cfg, work)\n'
         "gloo('threads-after')\n"
     )
-    log = _run(*TORCHRUN, '--nproc_per_node=1', script, tiny_config_file, cwd=tmp_path)
+    log = python(script, tiny_config_file, cwd=tmp_path, processes=1)
     assert re.search(r'threads-in [1-9]', log) and 'threads-after 0' in log
 
 

@@ -59,13 +59,6 @@ def test_weights_and_biases_of_both_forms(tmp_path, layer):
         assert np.array_equal(found[f'{name}.bias'], bias)
 
 
-def test_message_by_hand(tmp_path):
-    # Layer "a" with one blob of shape (1, 2) and the floats 1 and -2.
-    path = tmp_path / 'a.caffemodel'
-    path.write_bytes(bytes.fromhex('a20615 0a0161 3a10 3a040a020102 2a08 0000803f 000000c0'))
-    assert read_caffemodel(path)['a.weight'].tolist() == [[1.0, -2.0]]
-
-
 def test_vgg16_of_caffe_is_known_to_take_bgr(tmp_path):
     model = VGG16LargeFOV()
     path = tmp_path / 'vgg16_20M.caffemodel'

@@ -54,17 +54,6 @@ def test_every_version_and_type_is_read(read, version):
         np.testing.assert_array_equal(found[name], array)
 
 
-def test_file_written_by_hand(read):
-    # One float16 vector [1.0, -2.0] named "w", byte by byte.
-    data = bytes.fromhex(
-        '1201000000000000 0000000000000000 0100000000000000'  # list magic, reserved, one array
-        'c9fa93f9 00000000 01000000 0200000000000000'  # V2, dense, one dimension of 2
-        '01000000 00000000 02000000 003c 00c0'  # cpu 0, float16, 1.0, -2.0
-        '0100000000000000 0100000000000000 77'  # one name of one character
-    )
-    assert read(data)['w'].tolist() == [1.0, -2.0]
-
-
 def test_empty_array_has_no_data(read):
     data = struct.pack('<QQQ', 0x112, 0, 1) + struct.pack('<IiI', 0xF993FAC9, 0, 0)
     assert read(data + struct.pack('<QQ', 1, 1) + b'e')['e'].size == 0

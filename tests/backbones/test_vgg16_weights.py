@@ -45,17 +45,6 @@ def full():
     }
 
 
-@pytest.fixture(scope='module')
-def caffe_file(trunk, tmp_path_factory):
-    torch.manual_seed(2)
-    head = Head()
-    entries = {**trunk.state_dict(), **head.state_dict()}
-    entries = {name.replace('conv_seg', 'fc8_voc12'): value for name, value in entries.items()}
-    path = tmp_path_factory.mktemp('weights') / 'vgg16_20M.pth'
-    torch.save(entries, path)
-    return str(path)
-
-
 def load(module, checkpoint):
     initialize(module, dict(type='PretrainedVGG16', checkpoint=checkpoint))
     return module
@@ -99,34 +88,6 @@ def test_reads_the_names_of_torchvision(trunk, full, prefix):
     # Full layers under Caffe's names are decimated too.
     found, _ = rename_vgg16_entries({'fc6.weight': full['classifier.0.weight']})
     assert found['fc6.weight'].shape == (1024, 512, 3, 3)
-
-
-def test_reads_caffe_names(caffe_file, trunk):
-    entries = torch.load(caffe_file)
-    loaded = load(VGG16LargeFOV(), caffe_file)
-    assert torch.equal(loaded.conv5_3.weight, trunk.conv5_3.weight)
-    head = load(Head(), caffe_file)
-    assert torch.equal(head.fc6.weight, entries['fc6.weight'])
-    assert torch.equal(head.fc7.bias, entries['fc7.bias'])
-
-
-def test_survives_init_weights_of_the_whole_model(caffe_file, trunk):
-    """Nothing re-initialises what the initialiser of a part has loaded."""
-
-    class Model(BaseModule):
-        def __init__(self):
-            super().__init__(dict(type='Constant', val=3.0, layer='Conv2d'))
-            init_cfg = dict(type='PretrainedVGG16', checkpoint=caffe_file)
-            self.backbone = VGG16LargeFOV(init_cfg=init_cfg)
-            normal = dict(type='Normal', std=0.01, override=dict(name='conv_seg'))
-            self.decode_head = Head(init_cfg=[normal, init_cfg])
-
-    model = Model()
-    model.init_weights()
-    assert torch.equal(model.backbone.conv4_2.weight, trunk.conv4_2.weight)
-    assert torch.equal(model.decode_head.fc6.weight, torch.load(caffe_file)['fc6.weight'])
-    assert model.decode_head.conv_seg.weight.std().item() == pytest.approx(0.01, rel=0.05)
-    assert model.decode_head.conv_seg.bias.abs().max() == 0
 
 
 def public(kind):

@@ -174,13 +174,6 @@ def test_a_store_of_more_scales_stays_so(with_cams):
     assert not run(generation).missing and '4 CAMs are kept' in generation.describe()
 
 
-def test_another_classifier_s_folder_is_refused(root):
-    generation_of(root).prepare()
-    other = generation_of(root, identity={'weights_sha256': 'y'}, cams_dir=None)
-    with pytest.raises(FileExistsError, match="classifier.weights_sha256 is 'x' there and 'y'"):
-        other.prepare()
-
-
 def test_labels_of_other_classes_than_the_classifier_s(root):
     recipe = SeedRecipe.from_dict(dict(prefix='a', types='threshold', labels=[8, 10]))
     with pytest.raises(ValueError, match=r'labels numbers 2 classes, the classifier has 8'):

@@ -4,8 +4,6 @@ Run by torchrun, this file is one of two processes of a training.
 """
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,7 +22,6 @@ from mmws import run_config
 from mmws.classification.seed_generation import build_generation
 from mmws.classification.seed_generation_hook import saved_model
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 CLASSES = ['red', 'green']
 
 
@@ -105,21 +102,8 @@ def root(tmp_path):
 
 
 @pytest.mark.slow
-def test_two_processes_make_the_seeds_of_the_checkpoint(root):
-    done = subprocess.run(
-        [
-            *(sys.executable, '-m', 'torch.distributed.run', '--nproc_per_node=2'),
-            *('--standalone', '--local-addr=localhost', __file__, root),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=900,
-        env=dict(
-            os.environ, PYTHONPATH=str(REPOSITORY), OMP_NUM_THREADS='1', CUDA_VISIBLE_DEVICES=''
-        ),
-    )
-    output = done.stdout + done.stderr
-    assert done.returncode == 0, output[-4000:]
+def test_two_processes_make_the_seeds_of_the_checkpoint(root, python):
+    output = python(__file__, root, cwd=root, processes=2)
     statistics = [torch.load(root / f'{rank}.pth') for rank in range(2)]
     assert not torch.equal(*statistics)
 

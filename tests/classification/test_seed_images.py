@@ -1,5 +1,3 @@
-import json
-
 import pytest
 from PIL import Image
 
@@ -75,16 +73,3 @@ def test_missing_maps_name_the_tool(root):
     message = rf"1 of 2 saliency maps.*generate_saliency\.py .* --out {root}/saliency,.*'cam'"
     with pytest.raises(FileNotFoundError, match=message):
         dataset_images(FakeDataset(root, [('x', [3]), ('y', [1])]), RECIPE)
-
-
-def test_an_image_of_mmpretrain_s_json_outside_its_folder(root):
-    from mmpretrain.datasets import MultiLabelDataset
-
-    images = [dict(img_path='x.jpg', gt_label=[3]), dict(img_path='/elsewhere/x.jpg', gt_label=[1])]
-    content = dict(metainfo=dict(classes=['a', 'b', 'c', 'd']), data_list=images)
-    (root / 'labels.json').write_text(json.dumps(content))
-    dataset = MultiLabelDataset(
-        ann_file='labels.json', data_root=str(root), data_prefix='images', pipeline=[]
-    )
-    with pytest.raises(ValueError, match=r"1 of 2 .*'\.\./.*elsewhere/x' of /elsewhere/x.jpg"):
-        dataset_images(dataset, RECIPE)

@@ -109,19 +109,3 @@ def test_a_labelled_image_is_a_plain_cross_entropy_in_any_batch(mixed):
         for batch in ([0, 1, 2], [2, 0], [1, 0, 0]):
             expected = sum(weight[i] * alone[i] for i in batch) / sum(weight[i] for i in batch)
             torch.testing.assert_close(_loss(model, [samples[i] for i in batch]), expected)
-
-
-def test_images_of_several_sizes_and_numbers_of_seeds(mixed, tree):
-    """What pads the smaller image is unknown to its seeds, whatever their number."""
-    crop = dict(type='RandomCrop', crop_size=(20, 30))
-    mixed['datasets'][0]['dataset']['pipeline'] = [*STOCK[:2], crop, STOCK[2]]
-    dataset = DATASETS.build(mixed)
-    samples = [dataset[0], dataset[1]]
-    assert [tuple(s['inputs'].shape[1:]) for s in samples] == [(20, 30), (48, 64)]
-    kind = dict(type='MultiSeedSegmentor', base='EncoderDecoder')
-    model = _model(kind, avg_non_ignore=True)
-    model.backbone.conv = nn.Conv2d(3, 6, 1)  # no pixel sees the padding
-    alone = [_loss(model, [sample]) for sample in samples]
-    weight = [float((s['data_samples'].gt_seeds.data != 255).any(0).sum()) for s in samples]
-    expected = (weight[0] * alone[0] + weight[1] * alone[1]) / sum(weight)
-    torch.testing.assert_close(_loss(model, samples), expected)

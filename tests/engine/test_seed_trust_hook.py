@@ -1,8 +1,5 @@
-import copy
 import json
 import logging
-import os
-import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,10 +18,7 @@ from mmws.evaluation.seed_trust import SeedTrust, trust_sums, trust_table
 from mmws.files.label_map import encode_label_map, read_label_map
 from mmws.models import WSTLoss, hand_over
 from mmws.models.hand_over import SeedBatch
-from mmws.models.seed_losses import find_wst_losses
 from mmws.models.wst_weights import SeedView
-
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def test_sums_by_hand():
@@ -60,7 +54,7 @@ def test_table_puts_the_least_trusted_last():
 
 
 @pytest.fixture
-def cfg(tiny_cfg, voc_tree, tmp_path):
+def cfg(step_cfg, voc_tree, tmp_path):
     """Three seeds, of which the last one is noise; the model trains for eight steps."""
     rng = np.random.default_rng(0)
     for name in voc_tree.seed_names[:2]:
@@ -69,18 +63,12 @@ def cfg(tiny_cfg, voc_tree, tmp_path):
     for file in (voc_tree.seed_root / 'seed0').glob('*.png'):
         labels = rng.integers(0, 21, read_label_map(file).shape).astype(np.uint8)
         (tmp_path / 'noise' / file.name).write_bytes(encode_label_map(labels))
-    cfg = copy.deepcopy(tiny_cfg)
+    cfg = step_cfg
     cfg.train_dataloader.dataset.seed_root = str(tmp_path)
     cfg.train_dataloader.dataset.seed_dirs = ['seed0', 'seed1', 'noise']
-    cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=8, val_interval=100)
-    cfg.param_scheduler = []
-    cfg.default_hooks.checkpoint = dict(type='CheckpointHook', by_epoch=False, interval=4)
-    cfg.default_hooks.logger = dict(type='LoggerHook', log_metric_by_epoch=False)
-    cfg.log_processor = dict(by_epoch=False)
-    cfg.visualizer = dict(
-        type='SegLocalVisualizer', name='trust', vis_backends=[dict(type='LocalVisBackend')]
-    )
-    cfg.randomness = dict(seed=0)
+    cfg.train_cfg.max_iters = 8
+    cfg.default_hooks.logger.interval = 10
+    cfg.visualizer.name = 'trust'
     cfg.custom_hooks = [
         dict(type='SeedTrustHook', sample_interval=1, log_interval=2, per_class=True)
     ]
@@ -205,18 +193,8 @@ def test_mistakes(cfg):
         Runner.from_cfg(cfg).train()
 
 
-def test_only_losses_of_the_named_head():
-    losses = [WSTLoss() for _ in range(3)]
-    model = nn.ModuleDict(
-        dict(decode_head=nn.ModuleList(losses[:2]), auxiliary_head=nn.Sequential(losses[2]))
-    )
-    assert find_wst_losses(model, 'decode_head') == losses[:2]
-    assert find_wst_losses(model, 'auxiliary_head') == losses[2:]
-    assert find_wst_losses(model, 'auxiliary') == []
-
-
 @pytest.mark.slow
-def test_two_processes_add_up(cfg, tmp_path):
+def test_two_processes_add_up(cfg, python, tmp_path):
     """Each of two processes sees its half of each batch; the sum is what one process sees."""
     cfg.launcher = 'pytorch'
     cfg.train_dataloader.batch_size = 2
@@ -232,16 +210,7 @@ def test_two_processes_add_up(cfg, tmp_path):
     cfg.custom_hooks = [dict(type='SeedTrustHook', sample_interval=2, log_interval=8)]
     cfg.train_cfg.max_iters = 2
     cfg.dump(tmp_path / 'two.py')
-    done = subprocess.run(
-        [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--local-addr=localhost']
-        + ['--nproc_per_node=2', __file__, str(tmp_path / 'two.py')],
-        capture_output=True,
-        text=True,
-        timeout=900,
-        cwd=tmp_path,
-        env=dict(os.environ, PYTHONPATH=str(REPOSITORY), OMP_NUM_THREADS='1'),
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    python(__file__, tmp_path / 'two.py', cwd=tmp_path, processes=2)
     two = json.loads(Path(cfg.work_dir, 'seed_trust.json').read_text())
 
     one = Config.fromfile(tmp_path / 'two.py')

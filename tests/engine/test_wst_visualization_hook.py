@@ -1,14 +1,10 @@
-import copy
-import json
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from mmengine.runner import Runner
 from mmseg.registry import MODELS
 
 from mmws.datasets import MultiSeedDataset
@@ -20,47 +16,27 @@ from mmws.visualization.wst_view import WSTView, load_segmentor, spread
 
 
 @pytest.fixture
-def cfg(tiny_cfg, tmp_path):
+def cfg(step_cfg):
     init_default_scope('mmseg')
-    cfg = copy.deepcopy(tiny_cfg)
-    cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=4, val_interval=100)
-    cfg.param_scheduler = []
-    cfg.default_hooks.checkpoint = dict(type='CheckpointHook', by_epoch=False, interval=100)
-    cfg.default_hooks.logger = dict(type='LoggerHook', log_metric_by_epoch=False, interval=1)
-    cfg.log_processor = dict(by_epoch=False)
-    cfg.visualizer = dict(
-        type='SegLocalVisualizer', name='wst', vis_backends=[dict(type='LocalVisBackend')]
-    )
-    cfg.randomness = dict(seed=0)
-    cfg.experiment_name = tmp_path.name
-    return cfg
+    return step_cfg
 
 
-def train(cfg: Config, folder: Path, hooks: list[dict]) -> list[float]:
-    cfg = copy.deepcopy(cfg)
-    cfg.custom_hooks = hooks
-    cfg.work_dir = str(folder)
-    cfg.visualizer.name = cfg.experiment_name = f'{cfg.experiment_name}_{folder.name}'
-    Runner.from_cfg(cfg).train()
-    (log,) = folder.glob('*/vis_data/scalars.json')
-    records = map(json.loads, log.read_text().splitlines())
-    return [record['loss'] for record in records if 'loss' in record]
-
-
-def test_the_hook_draws_and_does_not_change_the_training(cfg, tmp_path):
+def test_the_hook_draws_and_does_not_change_the_training(cfg, train, tmp_path):
     hook = dict(type='mmengine.WSTVisualizationHook', interval=2, num_images=2)
-    with_hook = train(cfg, tmp_path / 'with', [hook])
-    assert with_hook == train(cfg, tmp_path / 'without', [])
+    with_hook, without = (
+        [record['loss'] for record in train(cfg, name, hooks) if 'loss' in record]
+        for name, hooks in (('with', [hook]), ('without', []))
+    )
+    assert with_hook == without and len(without) == 4
     pictures = sorted(p.name for p in (tmp_path / 'with').glob('*/vis_data/vis_image/wst_*.png'))
     assert len(pictures) == 4
     assert [name.rsplit('_', 1)[1] for name in pictures] == ['2.png', '4.png'] * 2
 
 
-def test_a_training_set_without_seeds_is_refused(cfg, tmp_path):
-    stock = copy.deepcopy(cfg)
-    stock.train_dataloader.dataset = cfg.train_dataloader.dataset.dataset
+def test_a_training_set_without_seeds_is_refused(cfg, train):
+    cfg.train_dataloader.dataset = cfg.train_dataloader.dataset.dataset
     with pytest.raises(ValueError, match=r'must hold a mmws\.MultiSeedDataset'):
-        train(stock, tmp_path / 'stock', [dict(type='mmengine.WSTVisualizationHook')])
+        train(cfg, 'stock', [dict(type='mmengine.WSTVisualizationHook')])
 
 
 def constant_logits(says, size):

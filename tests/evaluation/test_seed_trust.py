@@ -1,11 +1,8 @@
-import copy
-import json
 import math
 from pathlib import Path
 
 import pytest
 import torch
-from mmengine.runner import Runner
 
 from mmws.evaluation.seed_trust import right_weight_shares, right_weight_sums
 from mmws.models.wst_weights import view_seeds
@@ -36,31 +33,13 @@ def test_classes_count_alike_and_pixels_alike():
     assert all(map(math.isnan, right_weight_shares(torch.zeros(3, 2))))
 
 
-def test_the_hook_logs_and_leaves_the_training_alone(tiny_cfg, tmp_path):
-    cfg = copy.deepcopy(tiny_cfg)
-    cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=4, val_interval=100)
-    cfg.param_scheduler = []
-    cfg.default_hooks.checkpoint = dict(type='CheckpointHook', by_epoch=False, interval=100)
-    cfg.default_hooks.logger = dict(type='LoggerHook', log_metric_by_epoch=False, interval=1)
-    cfg.log_processor = dict(by_epoch=False)
-    cfg.visualizer = dict(type='SegLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')])
-    cfg.randomness = dict(seed=0)
-    dataset = cfg.train_dataloader.dataset
-    first = Path(dataset.get('seed_root', ''), dataset.seed_dirs[0])
+def test_the_hook_logs_and_leaves_the_training_alone(step_cfg, train):
+    dataset = step_cfg.train_dataloader.dataset
+    first = Path(dataset.seed_root, dataset.seed_dirs[0])
     hook = dict(type='mmengine.RightWeightHook', gt_dir=str(first), interval=2, num_images=3)
-
-    def train(name, hooks):
-        run = copy.deepcopy(cfg)
-        run.custom_hooks = hooks
-        run.work_dir = str(tmp_path / name)
-        run.experiment_name = run.visualizer.name = f'{tmp_path.name}_{name}'
-        Runner.from_cfg(run).train()
-        (log,) = Path(run.work_dir).glob('*/vis_data/scalars.json')
-        return list(map(json.loads, log.read_text().splitlines()))
-
-    with_hook = train('with', [hook])
-    losses = [r['loss'] for r in with_hook if 'loss' in r]
-    assert losses == [r['loss'] for r in train('without', []) if 'loss' in r]
+    with_hook, without = train(step_cfg, 'with', [hook]), train(step_cfg, 'without', [])
+    losses = [[r['loss'] for r in records if 'loss' in r] for records in (with_hook, without)]
+    assert losses[0] == losses[1]
     shares = [r for r in with_hook if 'right_weight/pixels' in r]
     assert [r['step'] for r in shares] == [0, 2, 4]
     # The ground truth here is one of the seeds, so that some weight is always right.

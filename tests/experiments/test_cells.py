@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config, DictAction
 
-from mmws.experiments.cells import SOURCES, TABLES
+from mmws.experiments.cells import TABLES
 from mmws.experiments.small_data import SmallData
 from mmws.experiments.table_run import TableRun
 from mmws.experiments.voc_data import VOCData
@@ -89,11 +89,3 @@ def test_the_papers_figures_of_shared_cells_agree():
                 assert figures.setdefault(cell.training.name, cell.paper) == cell.paper, cell
     assert figures['12seeds'] == 64.6
     assert figures['vgg16_both'] == 63.8
-
-
-def test_each_seed_folder_has_a_source():
-    assert SOURCES['res38_crf_x0.75'].network == 'res38'
-    assert (SOURCES['vgg16_crf_max'].network, SOURCES['vgg16_crf_max'].merge) == ('vgg16', 'max')
-    assert SOURCES['noise0.3_11'].ratio == 0.3
-    assert all(folder in source.folders for folder, source in SOURCES.items())
-    assert len(SOURCES) == 12 + 2 * 2 + 3 * 12

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mmws.experiments.cells import Cell, Table, Training
-from mmws.experiments.report import csv_text, markdown, mean_and_spread, plot, single_baselines
+from mmws.experiments.report import csv_text, markdown, plot, single_baselines
 
 TABLE = Table(
     'Types',
@@ -20,13 +20,6 @@ RESULTS = {
     name: [dict(mIoU=value - 1, mIoU_crf=value) for value in values]
     for name, values in {'a': [50.0, 52.0], 'b': [53.25], 'd': [40.0, 44.0, 99.0]}.items()
 }
-
-
-@pytest.mark.parametrize(
-    ('values', 'text'), [((), ''), ((51.26,), '51.3'), ((50.0, 52.0, 54.0), '52.0 ± 2.0')]
-)
-def test_mean_and_sample_deviation(values, text):
-    assert mean_and_spread(values) == text
 
 
 def test_markdown_has_ours_and_the_papers_figures_and_empty_cells():

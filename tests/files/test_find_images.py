@@ -1,6 +1,6 @@
 import pytest
 
-from mmws.files.find_images import find_images, images_by_id, name_of_image
+from mmws.files.find_images import find_images, images_by_id
 
 
 def touch(root, *names):
@@ -35,16 +35,3 @@ def test_a_suffix_may_be_more_than_an_ending(tmp_path):
         images_by_id(tmp_path, '.tif')
     with pytest.raises(FileNotFoundError, match='there is no folder .*nowhere'):
         images_by_id(tmp_path / 'nowhere')
-
-
-@pytest.mark.parametrize(
-    ('path', 'folders', 'name'),
-    [
-        ('data/images/a/1.jpg', ['data/images'], 'a/1'),
-        ('data/images/a/1.jpg', ['else', 'data/'], 'images/a/1'),
-        ('data/images/a/1.jpg', [], '1'),
-        ('data/images2/1.jpg', ['data/images'], '1'),
-    ],
-)
-def test_names_of_what_is_made_of_images(path, folders, name):
-    assert name_of_image(path, folders) == name

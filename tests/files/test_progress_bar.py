@@ -22,10 +22,3 @@ def test_a_terminal_sees_every_state_and_a_log_file_a_line_now_and_then(
     text = file.getvalue()
     assert text.count('/100, ') == states and '] 100/100, ' in text.splitlines()[-1]
     assert bar.completed == 100
-
-
-def test_nothing_to_do_prints_nothing():
-    file = io.StringIO()
-    bar = ProgressBar(0, file=file)
-    bar.close()
-    assert file.getvalue() == ''

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mmws.files import worker_pool
-from mmws.files.worker_pool import available_cores, map_unordered, share_of_work, worker_cores
+from mmws.files.worker_pool import map_unordered, share_of_work, worker_cores
 
 
 def die(_):
@@ -78,10 +78,6 @@ def test_workers_end_with_a_killed_parent(tmp_path):
             break
         assert time.monotonic() < deadline, 'the worker outlived its parent'
         time.sleep(0.05)
-
-
-def test_available_cores():
-    assert 1 <= available_cores() <= os.cpu_count()
 
 
 @pytest.mark.parametrize(

@@ -289,18 +289,6 @@ def test_seeds_train_it_as_its_stock_form_would(name):
     assert sorted(report.from_vote) == sorted(from_vote)
 
 
-@pytest.mark.parametrize('name', ['one loss', 'PointRend', 'OHEM sampler by loss', 'class weights'])
-def test_losses_of_mixed_precision_are_float32_and_near(name):
-    _, of_seeds = pair(MECHANISMS[name][0])
-    batch = Batch(CLASSES)
-    expected = step(of_seeds, batch, batch.seeds)
-    with torch.autocast('cpu', dtype=torch.bfloat16):
-        found = step(of_seeds, batch, batch.seeds)
-    for key, value in found.items():
-        assert value.dtype == torch.float32
-        torch.testing.assert_close(value, expected[key], rtol=0.1, atol=0.05)
-
-
 def test_the_check_itself_finds_what_is_wrong():
     """A model whose seeds reach no loss of one head, and one with a loss of its own making."""
     stock, of_seeds = pair(model(fcn()))

@@ -55,13 +55,6 @@ def test_author_fusion_by_hand():
         assert merged.metainfo['flip'] is False
 
 
-def test_without_maximum_it_is_the_mean_of_logits_in_float32():
-    model = MultiScaleFusionTTA(module=_Recorded(), append_max=False)
-    (merged,) = model.test_step(passes(*random_scales()))
-    expected = torch.stack(random_scales()).float().mean((0, 1))
-    torch.testing.assert_close(merged.seg_logits.data, expected)
-
-
 def test_probabilities_agree_with_mmseg():
     scales = [logits.float() for logits in random_scales()]
     (stock,) = SegTTAModel(module=_Recorded()).test_step(passes(*scales))

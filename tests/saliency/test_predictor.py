@@ -1,11 +1,10 @@
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
 
-from mmws.saliency.predictor import load_dss, shrink
+from mmws.saliency.predictor import load_dss
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 
@@ -35,16 +34,3 @@ def test_a_config_of_another_model(tmp_path, kind):
     torch.save({'x': torch.zeros(1)}, tmp_path / 'dss.pth')
     with pytest.raises(ValueError, match='which gives no saliency maps. Take a config'):
         load_dss(Config(dict(model=dict(type=kind))), tmp_path / 'dss.pth')
-
-
-@pytest.mark.parametrize(
-    ('size', 'longest', 'expected'),
-    [
-        ((30, 60), None, (30, 60)),
-        ((30, 60), 60, (30, 60)),
-        ((30, 60), 20, (10, 20)),
-        ((1, 90), 9, (1, 9)),
-    ],
-)
-def test_shrink(size, longest, expected):
-    assert shrink(np.zeros((*size, 3), np.uint8), longest).shape[:2] == expected

@@ -10,6 +10,7 @@ from PIL import Image
 from mmws.saliency.predictor import Predictor
 from mmws.saliency.saliency_generation import SaliencyGeneration, find_all_images
 from mmws.saliency.write_map import refine_saliency, write_map
+from mmws.seeds.crf import CRFOptions
 
 PIPELINE = [
     dict(type='LoadImageFromFile'),
@@ -96,12 +97,6 @@ def test_an_image_that_the_memory_of_the_gpu_is_too_small_for(images, tmp_path, 
     assert r'(20 x 33 pixels) does not fit into the memory of the GPU' in report.failed['p1']
 
 
-def test_another_recipe_is_refused(images, tmp_path, model):
-    generate(images, tmp_path / 'out', model)
-    with pytest.raises(FileExistsError, match='made by another recipe: longest is None'):
-        generate(images, tmp_path / 'out', model, longest=16)
-
-
 def test_large_images_are_shrunk_for_the_network_only(model):
     image = np.random.default_rng(0).integers(0, 255, (60, 80, 3), np.uint8)
     seen = []
@@ -118,13 +113,6 @@ def test_maps_without_contrast_are_reported(images, tmp_path, model):
         parameter.data.zero_()
     assert generate(images, tmp_path / 'out', model, limit=2).noted == ['p0', 'p1']
     assert generate(images, tmp_path / 'out', model).noted == ['p2', 'p4', 'sub/p3']
-
-
-def test_output_that_is_not_finite_stops_the_run(images, tmp_path, model):
-    model.decode_head.fuse.bias.data.fill_(float('nan'))
-    with pytest.raises(ValueError, match='not finite for .*p0.jpg'):
-        generate(images, tmp_path / 'out', model)
-    assert maps(tmp_path / 'out') == {}
 
 
 @pytest.mark.slow
@@ -189,14 +177,7 @@ def test_output_may_not_be_where_the_images_are(images, tmp_path):
 def test_crf_options_are_all_in_the_recipe(images, tmp_path, model):
     generate(images, tmp_path / 'out', model, crf=dict(iterations=2), workers=0, limit=1)
     recipe = json.loads((tmp_path / 'out/saliency.json').read_text())['recipe']
-    assert recipe['crf'] == dict(
-        iterations=2,
-        bilateral_sxy=80,
-        bilateral_srgb=13,
-        bilateral_compat=10,
-        gaussian_sxy=3,
-        gaussian_compat=3,
-    )
+    assert recipe['crf'] == vars(CRFOptions(iterations=2))
     # The defaults, said aloud, are the same recipe.
     crf = dict(iterations=2, gaussian_sxy=3)
     assert generate(images, tmp_path / 'out', model, crf=crf, workers=0, limit=1).kept == 1

@@ -69,14 +69,6 @@ def test_against_brute_force():
         assert metrics[f'saliency/{name}'] == pytest.approx(value, abs=1e-6)
 
 
-def test_perfect_and_inverted_maps():
-    label = np.array([[1, 0, 0], [1, 1, 0]])
-    perfect = evaluate(sample(label.astype(float), label))
-    assert perfect == {'saliency/mae': 0, 'saliency/max_f': 1, 'saliency/mean_f': 1}
-    inverted = evaluate(sample(1.0 - label, label))
-    assert inverted == {'saliency/mae': 1, 'saliency/max_f': 0, 'saliency/mean_f': 0}
-
-
 def test_image_without_salient_pixels_counts_for_the_error_only():
     full = sample([[1.0, 0.0]], [[1, 0]])
     empty = sample([[0.5, 0.5]], [[0, 0]])

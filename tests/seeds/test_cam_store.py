@@ -40,9 +40,3 @@ def test_values_out_of_range_are_named(tmp_path, value):
     path.write_bytes(ImageCAMs((3,), maps).encode())
     with pytest.raises(ValueError, match=r'a.npz: the CAMs of scale 0.5 are not in \[0, 1\]'):
         read_cams(path)
-
-
-def test_an_image_without_a_class_has_no_map(tmp_path):
-    path = tmp_path / 'a.npz'
-    path.write_bytes(ImageCAMs((), {1.0: np.ones((0, 2, 2), np.float16)}).encode())
-    assert read_cams(path).class_ids == ()

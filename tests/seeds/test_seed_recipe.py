@@ -5,6 +5,7 @@ import pytest
 
 from mmws.seeds.cam import merge_cams, upsample_cam
 from mmws.seeds.cam_store import ImageCAMs
+from mmws.seeds.crf import CRFOptions
 from mmws.seeds.seed import saliency_from_cam, threshold_seed
 from mmws.seeds.seed_recipe import SeedRecipe
 
@@ -38,14 +39,7 @@ def test_the_paper_s_recipe_is_the_default():
         'saliency': {'source': 'map', 'folder': 'saliency', 'suffix': '.png'},
         'threshold': {'foreground': 0.1, 'background': 0.06, 'sparse_fallback': False},
     }
-    assert recipe.identity('vgg16_crf_x1.0')['crf'] == {
-        'iterations': 10,
-        'bilateral_sxy': 80,
-        'bilateral_srgb': 13,
-        'bilateral_compat': 10,
-        'gaussian_sxy': 3,
-        'gaussian_compat': 3,
-    }
+    assert recipe.identity('vgg16_crf_x1.0')['crf'] == vars(CRFOptions(iterations=10))
 
 
 def test_a_seed_depends_on_its_own_numbers_only():

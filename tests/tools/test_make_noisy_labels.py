@@ -46,14 +46,6 @@ def test_folders_are_complete_and_a_second_run_finishes_what_is_missing(run, mas
     assert contents(out) == first
 
 
-def test_another_recipe_is_refused(run, masks, tmp_path):
-    out = tmp_path / 'out'
-    run(masks, '--draws', 1, '--out', out)
-    other = run(masks, '--draws', 1, '--out', out, '--seed', 5)
-    assert other.returncode and 'seed is 0 there and 5 here' in other.stderr
-    assert run(masks, '--draws', 1, '--out', out, '--seed', 5, '--overwrite').returncode == 0
-
-
 def test_bad_input_is_named(run, masks, tmp_path):
     assert 'there is no folder' in run(tmp_path / 'nope', '--out', tmp_path / 'o').stderr
     ids = tmp_path / 'ids.txt'

@@ -10,10 +10,9 @@ def root(voc_tree, tmp_path):
     """Everything but the ResNet38 weights and the seeds."""
     root = tmp_path / 'data/VOCdevkit/VOC2012'
     shutil.copytree(voc_tree.root, root)
+    (root / 'saliency').mkdir()
     for image_id in voc_tree.ids['train_aug']:
-        for folder, suffix in (('Annotations', 'xml'), ('saliency', 'png')):
-            (root / folder).mkdir(exist_ok=True)
-            (root / folder / f'{image_id}.{suffix}').touch()
+        (root / f'saliency/{image_id}.png').touch()
     return root
 
 

@@ -6,29 +6,15 @@ import tarfile
 import mmseg
 import numpy as np
 import pytest
-import torch
-from mmengine.config import Config
-from mmengine.registry import DefaultScope
 from mmseg.apis import MMSegInferencer
-from mmseg.registry import MODELS
 from PIL import Image
 
 
-@pytest.fixture(scope='module')
-def checkpoint(tiny_config_file, tmp_path_factory):
-    """The checkpoint of a net with random weights."""
-    torch.manual_seed(0)
-    with DefaultScope.overwrite_default_scope('mmseg'):
-        model = MODELS.build(Config.fromfile(tiny_config_file).model)
-    path = tmp_path_factory.mktemp('checkpoint') / 'tiny.pth'
-    torch.save(dict(state_dict=model.state_dict(), meta=dict()), path)
-    return path
-
-
 @pytest.fixture
-def run(tool, tiny_config_file, checkpoint, tmp_path):
-    """Test the net of ``checkpoint`` in ``tmp_path``."""
-    return lambda *options: tool('test.py', tiny_config_file, checkpoint, *options, cwd=tmp_path)
+def run(tool, tiny_config_file, tiny_checkpoint, tmp_path):
+    """Test a net of random weights in ``tmp_path``."""
+    arguments = ('test.py', tiny_config_file, tiny_checkpoint)
+    return lambda *options: tool(*arguments, *options, cwd=tmp_path)
 
 
 def _metrics(work_dir):
@@ -67,16 +53,16 @@ def test_pictures_need_no_training_data(run, voc_tree, tmp_path):
 
 
 def test_mmsegs_own_tool_and_inferencer_take_our_configs(
-    tiny_config_file, checkpoint, voc_tree, tmp_path, monkeypatch
+    tiny_config_file, tiny_checkpoint, voc_tree, tmp_path, monkeypatch
 ):
     stock = f'{mmseg.__path__[0]}/.mim/tools/test.py'
     options = ['--tta', '--work-dir', str(tmp_path / 'stock')]
-    monkeypatch.setattr(sys, 'argv', [stock, str(tiny_config_file), str(checkpoint), *options])
+    monkeypatch.setattr(sys, 'argv', [stock, str(tiny_config_file), str(tiny_checkpoint), *options])
     runpy.run_path(stock, run_name='__main__')
     assert 'mIoU' in _metrics(tmp_path / 'stock')
 
     inferencer = MMSegInferencer(
-        model=str(tiny_config_file), weights=str(checkpoint), device='cpu', dataset_name='voc'
+        model=str(tiny_config_file), weights=str(tiny_checkpoint), device='cpu', dataset_name='voc'
     )
     image = voc_tree.root / f'JPEGImages/{voc_tree.ids["val"][0]}.jpg'
     prediction = inferencer(str(image), show=False)['predictions']

@@ -1,20 +1,17 @@
 import numpy as np
 import pytest
-import torch
-from mmengine.config import Config
-from mmengine.registry import DefaultScope
-from mmseg.registry import MODELS
 from PIL import Image
 
 
 @pytest.fixture
-def run(tool, tiny_config_file, tmp_path):
+def run(tool, tiny_config_file, tiny_checkpoint, tmp_path):
     """Draw sheets of a net with random weights."""
-    with DefaultScope.overwrite_default_scope('mmseg'):
-        model = MODELS.build(Config.fromfile(tiny_config_file).model)
-    torch.save(dict(state_dict=model.state_dict()), tmp_path / 'net.pth')
-    arguments = ('visualize_wst.py', tiny_config_file, tmp_path / 'net.pth', '--out', 'sheets')
-    return lambda *options: tool(*arguments, '--device', 'cpu', *options, cwd=tmp_path)
+
+    def start(*options, checkpoint=tiny_checkpoint):
+        arguments = ('visualize_wst.py', tiny_config_file, checkpoint, '--out', 'sheets')
+        return tool(*arguments, '--device', 'cpu', *options, cwd=tmp_path)
+
+    return start
 
 
 def test_sheets_by_id_and_by_number(run, voc_tree, tmp_path):
@@ -27,10 +24,9 @@ def test_sheets_by_id_and_by_number(run, voc_tree, tmp_path):
     assert (tmp_path / f'sheets/{first}.png').is_file()
 
 
-def test_unknown_id_and_missing_checkpoint(run, tmp_path):
+def test_unknown_id_and_missing_checkpoint(run):
     done = run('--ids', 'nobody')
     assert done.returncode == 1 and 'has no image nobody' in done.stderr
-    (tmp_path / 'net.pth').unlink()
-    done = run()
+    done = run(checkpoint='net.pth')
     assert done.returncode == 1 and 'no checkpoint' in done.stderr
     assert 'Traceback' not in done.stderr

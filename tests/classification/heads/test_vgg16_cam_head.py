@@ -6,19 +6,6 @@ import torch.nn.functional as F
 from mmws.classification import VGG16CAMHead
 
 
-def test_shapes_are_those_of_the_released_files():
-    with torch.device('meta'):
-        head = VGG16CAMHead()
-    assert {name: tuple(value.shape) for name, value in head.state_dict().items()} == {
-        'fc6.weight': (1024, 512, 3, 3),
-        'fc6.bias': (1024,),
-        'fc7.weight': (1024, 1024, 1, 1),
-        'fc7.bias': (1024,),
-        'fc8.weight': (20, 1024, 1, 1),
-        'fc8.bias': (20,),
-    }
-
-
 def test_equals_a_functional_recomputation():
     head = VGG16CAMHead(6, 3, channels=5).eval()
     state = head.state_dict()

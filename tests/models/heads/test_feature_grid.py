@@ -36,19 +36,6 @@ def test_other_sizes_take_the_nearest_pixel_of_the_aligned_grid():
     assert sample_on_grid(columns, (1, 1)).tolist() == [[0]]
 
 
-@pytest.mark.parametrize('pixels, cells', [(320, 40), (375, 47), (500, 63), (33, 8)])
-def test_agrees_with_interpolation_of_one_hot_maps(pixels, cells):
-    """Where one pixel has more than half of the aligned bilinear weight, it is the one taken."""
-    row = torch.arange(pixels)
-    one_hot = F.one_hot(row, pixels).T[None].double()  # a class per pixel
-    weight = F.interpolate(one_hot[..., None], (cells, 1), mode='bilinear', align_corners=True)
-    highest, nearest = weight[0, :, :, 0].max(0)
-    sampled = sample_on_grid(row[:, None], (cells, 1))[:, 0]
-    clear = highest > 0.5 + 1e-6
-    assert clear.any()
-    assert torch.equal(sampled[clear], nearest[clear])
-
-
 class TestHead:
     def build(self, **kwargs):
         torch.manual_seed(0)

@@ -3,21 +3,9 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from mmseg.registry import MODELS
 from torch import nn
 
-from mmws.backbones import VGG16LargeFOV
 from mmws.models import LargeFOVHead
-
-
-def count(*modules):
-    return sum(p.numel() for module in modules for p in module.parameters())
-
-
-def test_vgg16_largefov_has_the_published_number_of_parameters():
-    head = MODELS.build(dict(type='LargeFOVHead', in_channels=512, num_classes=21))
-    assert count(head) == 5_790_741
-    assert count(VGG16LargeFOV(), head) == 20_505_429
 
 
 def test_forward_by_hand():
