@@ -18,6 +18,7 @@ COMMANDS = {
     'seeds': ('generate_seeds', 'make seeds with a CAM classifier'),
     'saliency': ('generate_saliency', 'make saliency maps'),
     'convert': ('convert_seeds', 'turn published masks, class maps, annotations into seeds'),
+    'pack': ('pack_seeds', 'pack folders of seeds, each into one file'),
     'check': ('check_seeds', 'look for what is wrong with folders of seeds'),
     'eval': ('eval_seeds', 'score seeds against ground truth'),
     'browse': ('browse_seeds', 'draw seeds side by side'),

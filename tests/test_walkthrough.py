@@ -38,7 +38,7 @@ def follow(text, folder):
         OMP_NUM_THREADS='1',
     )
     steps = re.findall(
-        r'^(?:Save this as `(.+?)`:\n\n)?```(bash|python)\n(.*?)```', text, re.M | re.S
+        r'(?:Save this as `([^`]+)`:\n\n)?^```(bash|python)\n(.*?)```', text, re.M | re.S
     )
     printed = {}
     for name, language, content in steps:

@@ -1,6 +1,7 @@
 """Draws image, CAMs and seeds side by side: python tools/browse_seeds.py SEED_ROOT ..."""
 
 import argparse
+import contextlib
 import os
 import re
 import sys
@@ -54,8 +55,9 @@ def rows_of(
     """The pictures of one image: itself, a row of CAMs each class, a row each kind of seed."""
     image = read_picture(image_path)
     rows = [{'image': image}]
-    if truth is not None and os.path.isfile(truth.path(image_id)):
-        rows[0]['ground truth'] = read_label_map(truth.path(image_id))
+    if truth is not None:
+        with contextlib.suppress(FileNotFoundError):
+            rows[0]['ground truth'] = read_label_map(truth.path(image_id))
     for store in stores:
         if not os.path.isfile(store.path(image_id)):
             continue

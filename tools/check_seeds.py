@@ -13,6 +13,8 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from mmengine.config import DictAction
+
 from mmws.datasets.named_classes import named_classes
 from mmws.evaluation.check import MapsOfImage, SeedCheck
 from mmws.evaluation.check_report import as_dict, as_text
@@ -20,7 +22,8 @@ from mmws.evaluation.tables import write_json
 from mmws.files.find_images import images_by_id
 from mmws.files.id_list import read_ids
 from mmws.files.progress_bar import ProgressBar
-from mmws.files.seed_source import seed_sources
+from mmws.files.seed_source import SeedSource, seed_sources
+from mmws.files.storage import NotListedError
 from mmws.files.worker_pool import available_cores, map_unordered
 
 _IMAGES_PER_JOB = 16
@@ -28,8 +31,8 @@ _IMAGES_PER_JOB = 16
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('folders', nargs='+', type=Path, help='the seeds: folders of label maps')
-    parser.add_argument('--images', type=Path, help='folder of the images; compares the sizes too')
+    parser.add_argument('folders', nargs='+', help='folders of label maps, packed or not')
+    parser.add_argument('--images', help='folder of the images; compares the sizes too')
     parser.add_argument('--list', type=Path, help='only the images in this file, one a line')
     parser.add_argument(
         '--classes',
@@ -51,6 +54,14 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         '--allow-missing', action='store_true', help='an image may lack some maps, but not all'
+    )
+    parser.add_argument(
+        '--backend-args',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='how mmengine reads folders and images, as in configs, such as backend=petrel; '
+        'http:// needs none, but --list, and --image-suffix with --images',
     )
     parser.add_argument('--no-agreement', action='store_true', help='do not compare the folders')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write all numbers, too')
@@ -75,16 +86,37 @@ def class_names(text: str | None, *, reduced: bool) -> list[str] | None:
     return names
 
 
+def images_of(args: argparse.Namespace) -> dict[str, str]:
+    """The images by id."""
+    try:
+        return images_by_id(args.images, args.image_suffix, args.backend_args)
+    except NotListedError:
+        if args.list is None or args.image_suffix is None:
+            raise
+        ids = read_ids(args.list, lambda _: False)
+        return {i: f'{args.images.rstrip("/")}/{i}{args.image_suffix}' for i in ids}
+
+
+def maps_of(source: SeedSource, args: argparse.Namespace) -> set[str]:
+    """Ids of the images that a source has a map of; of storage that cannot list, those listed."""
+    try:
+        return source.image_ids()
+    except NotListedError:
+        if args.list is None:
+            raise
+        return set(read_ids(args.list, lambda _: False))
+
+
 def pair(args: argparse.Namespace) -> tuple[list[str], list[MapsOfImage], list[int]]:
     """Names of the seeds, the images with their maps, and how many maps belong to no image."""
-    sources = seed_sources([str(folder) for folder in args.folders], args.seed_suffix)
-    maps = [source.image_ids() for source in sources]
+    sources = seed_sources(args.folders, args.seed_suffix, backend_args=args.backend_args)
+    maps = [maps_of(source, args) for source in sources]
     for source, found in zip(sources, maps, strict=True):
         if not found:
             sys.exit(f'{source.folder} holds no {source.suffix} file. Is --seed-suffix right?')
     images, anywhere = None, set().union(*maps)
     if args.images is not None:
-        images = images_by_id(args.images, args.image_suffix)
+        images = images_of(args)
     known = anywhere if images is None else images.keys()
     # A dataset's image folder holds more than the images of one list.
     ids = sorted(anywhere & known)
@@ -111,12 +143,12 @@ def pair(args: argparse.Namespace) -> tuple[list[str], list[MapsOfImage], list[i
 
 
 def check_images(
-    jobs: list[MapsOfImage], *, num_classes: int | None, reduce_zero_label: bool, pairs: bool
+    jobs: list[MapsOfImage], *, num_classes: int | None, **options: bool | dict | None
 ) -> SeedCheck:
     """Check some images; runs in worker processes."""
     check = SeedCheck(len(jobs[0].maps), num_classes)
     for job in jobs:
-        check.check_image(job, reduce_zero_label=reduce_zero_label, pairs=pairs)
+        check.check_image(job, **options)
     return check
 
 
@@ -132,6 +164,7 @@ def main(argv: list[str] | None = None) -> int:
         num_classes=None if classes is None else len(classes),
         reduce_zero_label=args.reduce_zero_label,
         pairs=not args.no_agreement,
+        backend_args=args.backend_args,
     )
     total = work(jobs[:1])
     chunks = [jobs[i : i + _IMAGES_PER_JOB] for i in range(1, len(jobs), _IMAGES_PER_JOB)]

@@ -43,7 +43,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        'sources', nargs='+', type=Path, help='folders, or JSON files of annotators'
+        'sources', nargs='+', type=Path, help='folders, packed or not, or JSON files of annotators'
     )
     parser.add_argument('--out', type=Path, required=True, metavar='SEED_ROOT')
     parser.add_argument('--names', nargs='+', help='of the seeds (those of the sources)')

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from mmseg.datasets import BaseSegDataset
 
-from mmws.files.find_images import files_below
 from mmws.files.id_list import read_ids
 from mmws.files.seed_source import SeedSource
+from mmws.files.storage import NotListedError, files_in, is_folder
 
 
 def path_below(path: str, prefix: str | None) -> str:
@@ -22,8 +22,14 @@ def path_below(path: str, prefix: str | None) -> str:
     return (path if inside.startswith('..') else inside).replace(os.sep, '/')
 
 
-def load_images(dataset: BaseSegDataset) -> list[dict]:
+def load_images(dataset: BaseSegDataset, backend_args: dict | None = None) -> list[dict]:
     """Initialise a dataset, its list read as every command reads lists, and check its images.
+
+    Images of a storage that cannot list, such as HTTP, are not checked; there has to be a list.
+
+    Args:
+        dataset: Not initialised before.
+        backend_args: How mmengine reads the images.
 
     Returns:
         The information on each image.
@@ -33,10 +39,15 @@ def load_images(dataset: BaseSegDataset) -> list[dict]:
         ValueError: There is no image, or the list is no text.
     """
     folder = dataset.data_prefix.get('img_path') or ''
-    if not osp.isdir(folder):
+    if not is_folder(folder, backend_args):
         raise FileNotFoundError(f'image folder {folder} does not exist (data_prefix.img_path).')
-    files = set(files_below(folder))
-    with _plain_list(dataset, files):
+    try:
+        files = set(files_in(folder, backend_args))
+    except NotListedError:
+        if not dataset.ann_file:
+            raise
+        files = None
+    with _plain_list(dataset, files or set()):
         # mmengine's own complaint about an empty list is about arrays.
         if not dataset.load_data_list():
             raise ValueError(
@@ -46,7 +57,7 @@ def load_images(dataset: BaseSegDataset) -> list[dict]:
         dataset.full_init()
     infos = [dataset.get_data_info(i) for i in range(len(dataset))]
     names = [path_below(info['img_path'], folder) for info in infos]
-    unknown = [name for name in names if name not in files]
+    unknown = [name for name in names if files is not None and name not in files]
     if unknown:
         raise FileNotFoundError(
             f'{len(unknown)} of {len(names)} images do not exist, the first: '
@@ -59,26 +70,33 @@ def load_images(dataset: BaseSegDataset) -> list[dict]:
 @contextlib.contextmanager
 def _plain_list(dataset: BaseSegDataset, files: set[str]) -> Iterator[None]:
     """Have mmseg read a list of bare ids where it reads the file as it stands, blank lines too."""
-    original = dataset.ann_file
+    original, backend_args = dataset.ann_file, dataset.backend_args
     own = type(dataset).load_data_list is not BaseSegDataset.load_data_list
     if own or not original or osp.isdir(original):
         yield
         return
-    ids = read_ids(original, lambda name: name + dataset.img_suffix in files, repeats=True)
+    ids = read_ids(
+        original,
+        lambda name: name + dataset.img_suffix in files,
+        repeats=True,
+        backend_args=backend_args,
+    )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, 'ids.txt')
         path.write_text('\n'.join(ids), encoding='utf-8')
-        dataset.ann_file = str(path)
+        dataset.ann_file, dataset.backend_args = str(path), None
         try:
             yield
         finally:
-            dataset.ann_file = original
+            dataset.ann_file, dataset.backend_args = original, backend_args
 
 
 def missing_seeds(
     sources: Sequence[SeedSource], names: Sequence[str], *, allowed: bool
 ) -> dict[str, set[int]]:
     """Find the seeds that images lack.
+
+    Seeds of a storage that cannot list, such as HTTP, count as there.
 
     Args:
         sources: Of the K seeds.
@@ -89,16 +107,22 @@ def missing_seeds(
         The places among the K that are missing, of the images that lack any.
 
     Raises:
+        NotListedError: Seeds may be missing, and the storage cannot tell which.
         FileNotFoundError: A source has no seed, an image has none, or any is missing where that is
             not allowed.
     """
     lacking: dict[str, set[int]] = {}
     missing = []
     for k, source in enumerate(sources):
-        there = source.image_ids()
+        try:
+            there = source.image_ids()
+        except NotListedError:
+            if allowed:
+                raise
+            continue
         absent = [name for name in names if name not in there]
         if len(absent) == len(names):
-            found = min(files_below(source.folder), default=None)
+            found = min(files_in(source.folder, source.backend_args), default=None)
             raise FileNotFoundError(
                 f'seed folder {source.folder} holds none of the {len(names)} images: expected '
                 f'{absent[0]}{source.suffix}, '

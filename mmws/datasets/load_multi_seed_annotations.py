@@ -28,7 +28,13 @@ class LoadMultiSeedAnnotations(BaseTransform):
 
     Added keys: ``gt_seg_map``; ``seed_table`` ((K, 256 + H * W) uint8); ``seed_present`` ((K,)
     bool).
+
+    Args:
+        backend_args: How mmengine reads the seeds, as in ``LoadAnnotations``.
     """
+
+    def __init__(self, backend_args: dict | None = None):
+        self.backend_args = backend_args
 
     def transform(self, results: dict) -> dict:
         """Add the seeds.
@@ -48,13 +54,34 @@ class LoadMultiSeedAnnotations(BaseTransform):
         seeds = set_seeds(results, len(paths), results['img'].shape[:2])
         lookup = label_lookup(results)
         for seed, path in zip(seeds, paths, strict=True):
-            seed[...] = UNKNOWN if path is None else _read(path, lookup, results)
+            seed[...] = UNKNOWN if path is None else self._read(path, lookup, results)
         results['seed_present'] = np.array([path is not None for path in paths])
         results['seg_fields'].append('gt_seg_map')
         return results
 
+    def _read(self, path: str, lookup: np.ndarray, results: dict) -> np.ndarray:
+        labels = read_label_map(path, self.backend_args)
+        height, width = results['img'].shape[:2]
+        if labels.shape != (height, width):
+            raise ValueError(
+                f'seed {path} is {labels.shape[1]}x{labels.shape[0]} (width x height), its image '
+                f'{results.get("img_path")} is {width}x{height}. Seeds are label maps of the whole '
+                'image at its own size: write them at that size (nearest neighbour).'
+            )
+        if (lookup[:-1] != np.arange(UNKNOWN)).any():
+            labels = lookup[labels]
+        num_classes = results.get('num_classes') or UNKNOWN
+        if wrong := foreign_labels(labels, num_classes):
+            raise ValueError(
+                f'seed {path} holds the labels {wrong[:8]}, but the dataset has {num_classes} '
+                f'classes: 0..{num_classes - 1}, and 255 for unknown. Is it a map of class ids of '
+                'this dataset? Another label that does not count is named to the dataset and the '
+                f'head as ignore_index (here {results.get("ignore_index", UNKNOWN)}).'
+            )
+        return labels
+
     def __repr__(self) -> str:
-        return f'{type(self).__name__}()'
+        return f'{type(self).__name__}(backend_args={self.backend_args})'
 
 
 def label_lookup(info: dict) -> np.ndarray:
@@ -71,25 +98,3 @@ def label_lookup(info: dict) -> np.ndarray:
         renamed[table == old] = new
     renamed[renamed == info.get('ignore_index', UNKNOWN)] = UNKNOWN
     return renamed.astype(np.uint8)
-
-
-def _read(path: str, lookup: np.ndarray, results: dict) -> np.ndarray:
-    labels = read_label_map(path)
-    height, width = results['img'].shape[:2]
-    if labels.shape != (height, width):
-        raise ValueError(
-            f'seed {path} is {labels.shape[1]}x{labels.shape[0]} (width x height), its image '
-            f'{results.get("img_path")} is {width}x{height}. Seeds are label maps of the whole '
-            'image at its own size: write them at that size (nearest neighbour).'
-        )
-    if (lookup[:-1] != np.arange(UNKNOWN)).any():
-        labels = lookup[labels]
-    num_classes = results.get('num_classes') or UNKNOWN
-    if wrong := foreign_labels(labels, num_classes):
-        raise ValueError(
-            f'seed {path} holds the labels {wrong[:8]}, but the dataset has {num_classes} classes: '
-            f'0..{num_classes - 1}, and 255 for unknown. Is it a map of class ids of this dataset? '
-            'Another label that does not count is named to the dataset and the head as '
-            f'ignore_index (here {results.get("ignore_index", UNKNOWN)}).'
-        )
-    return labels

@@ -6,16 +6,18 @@ import copy
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from mmcv.transforms import LoadImageFromFile
 from mmengine.dataset import BaseDataset, force_full_init
 from mmseg.registry import DATASETS
 
 from mmws.files.image_file import check_is_whole
 from mmws.files.label_map import UNKNOWN, read_label_map
 from mmws.files.seed_source import seed_sources
+from mmws.files.storage import is_local
 
 from .check_paths import load_images, missing_seeds, path_below
-from .load_multi_seed_annotations import label_lookup
-from .seed_pipeline import carry_seeds
+from .load_multi_seed_annotations import LoadMultiSeedAnnotations, label_lookup
+from .seed_pipeline import backend_of, carry_seeds
 
 
 @DATASETS.register_module()
@@ -31,6 +33,10 @@ class MultiSeedDataset(BaseDataset):
     counterparts. Where ``dataset`` is itself a wrapper (RepeatDataset, ConcatDataset,
     ClassBalancedDataset, MultiImageMixDataset), the result is that wrapper around a
     MultiSeedDataset. All K x N paths are checked at start, with one scan per folder.
+
+    A folder of seeds may be one zip file, see ``tools/pack_seeds.py``. Images are read and listed
+    by the ``backend_args`` of the dataset, or else of ``LoadImageFromFile``; seeds by those of
+    ``LoadAnnotations``.
 
     Args:
         dataset: The config of the dataset to wrap.
@@ -83,6 +89,9 @@ class MultiSeedDataset(BaseDataset):
             reduce_zero_label=dataset.reduce_zero_label,
             packs=not mixed,
         )
+        steps = self.pipeline.transforms
+        self._image_backend = dataset.backend_args or backend_of(steps, LoadImageFromFile)
+        self._seed_backend = backend_of(steps, LoadMultiSeedAnnotations)
         self._mixed = mixed
         self._metainfo = dataset.metainfo
         classes = self._metainfo.get('classes') or ()
@@ -100,11 +109,15 @@ class MultiSeedDataset(BaseDataset):
                     f'{type(dataset).__name__} has none: its data_prefix names no seg_map_path '
                     f'(found {dataset.data_prefix}).'
                 )
-            self._sources = [seed_sources(folder, '')[0]._replace(name='labels')]
+            (source,) = seed_sources(folder, '', backend_args=self._seed_backend)
+            self._sources = [source._replace(name='labels')]
         else:
             # A name without another suffix is the whole name of the dataset's label map.
             self._sources = seed_sources(
-                seed_dirs, '' if seed_suffix is None else seed_suffix, root=seed_root
+                seed_dirs,
+                '' if seed_suffix is None else seed_suffix,
+                root=seed_root,
+                backend_args=self._seed_backend,
             )
         self._missing: dict[str, set[int]] = {}
         self._fully_initialized = False
@@ -136,7 +149,7 @@ class MultiSeedDataset(BaseDataset):
         """
         if self._fully_initialized:
             return
-        ids = [self._seed_id(info) for info in load_images(self.dataset)]
+        ids = [self._seed_id(info) for info in load_images(self.dataset, self._image_backend)]
         self._missing = missing_seeds(self._sources, ids, allowed=self.allow_missing)
         if self._missing and self._mixed:
             raise ValueError(
@@ -149,7 +162,7 @@ class MultiSeedDataset(BaseDataset):
         # so now, not in a worker process.
         for path in self.get_data_info(0)['seed_paths']:
             if path is not None:
-                read_label_map(path)
+                read_label_map(path, self._seed_backend)
 
     @force_full_init
     def get_data_info(self, idx: int) -> dict:
@@ -179,7 +192,8 @@ class MultiSeedDataset(BaseDataset):
         found = np.zeros(256, bool)
         for path in info['seed_paths']:
             if path is not None:
-                found[label_lookup(info)[np.unique(read_label_map(path))]] = True
+                labels = read_label_map(path, self._seed_backend)
+                found[label_lookup(info)[np.unique(labels)]] = True
         return np.flatnonzero(found[:UNKNOWN]).tolist()
 
     @force_full_init
@@ -203,7 +217,8 @@ class MultiSeedDataset(BaseDataset):
         """Get the sample after the pipeline."""
         info = self.get_data_info(idx)
         path = info['img_path']
-        check_is_whole(path)
+        if is_local(path, self._image_backend):
+            check_is_whole(path)
         # mmengine's datasets would take a random other sample, behind which a fault is hidden.
         if (sample := self.pipeline(info)) is None:
             raise RuntimeError(f'a transform of the pipeline returned None for {path}.')

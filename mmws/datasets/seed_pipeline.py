@@ -42,6 +42,12 @@ def carry_seeds(
     _rewrite(pipeline)
 
 
+def backend_of(pipeline: list, loader: type[BaseTransform]) -> dict | None:
+    """Tell which ``backend_args`` the loading transform of a kind has; None where it has none."""
+    found = [step.backend_args for step in _walk(pipeline) if isinstance(step, loader)]
+    return found[0] if found else None
+
+
 def _check_loading(steps: list, reduce_zero_label: bool) -> None:
     stock = [step for step in steps if isinstance(step, LoadAnnotations)]
     own = any(isinstance(step, LoadMultiSeedAnnotations) for step in steps)
@@ -73,7 +79,7 @@ def _check_loading(steps: list, reduce_zero_label: bool) -> None:
 
 def _convert(step: BaseTransform) -> BaseTransform:
     if isinstance(step, LoadAnnotations):
-        return LoadMultiSeedAnnotations()
+        return LoadMultiSeedAnnotations(step.backend_args)
     if type(step) is PackSegInputs:
         return PackMultiSeedInputs(meta_keys=step.meta_keys)
     if type(step) is RandomRotFlip:

@@ -6,6 +6,7 @@ counted, and compared with their images, with each other, and with ground truth.
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,11 +17,12 @@ from PIL import Image
 from mmws.files.image_file import BadInputError, image_size
 from mmws.files.label_map import (
     UNKNOWN,
+    decode_label_map,
     drop_zero_label,
     foreign_labels,
-    read_label_map,
     voc_palette,
 )
+from mmws.files.storage import read_bytes
 
 from .seed_counts import REFERENCES, SeedCounts, count_image, share
 
@@ -98,6 +100,7 @@ class SeedCheck:
         truth: np.ndarray | None = None,
         reduce_zero_label: bool = False,
         pairs: bool = True,
+        backend_args: dict | None = None,
     ) -> None:
         """Read the label maps of an image; a map with a defect is noted and not counted.
 
@@ -107,12 +110,13 @@ class SeedCheck:
             reduce_zero_label: As in mmseg: 0 is unknown and the other labels move down by one,
                 before anything else is looked at.
             pairs: Count agreements too.
+            backend_args: As of mmengine, where maps and image are elsewhere.
         """
         size, kind = None, 'rest'
         if job.image is not None:
             kind = 'image'
             try:
-                size = image_size(job.image)
+                size = image_size(job.image, backend_args)
             except BadInputError as error:
                 self._note(IMAGES, 'unreadable', str(error))
         elif truth is not None:
@@ -121,8 +125,9 @@ class SeedCheck:
         missing = 0
         for k, path in enumerate(job.maps):
             try:
-                maps[k] = read_label_map(path)
-                self.palettes[k].add(palette_of(path))
+                content = read_bytes(path, backend_args)
+                maps[k] = decode_label_map(content, path)
+                self.palettes[k].add(palette_of(content))
             except FileNotFoundError:
                 self._note(k, MISSING, path)
                 missing += 1
@@ -237,9 +242,9 @@ class SeedCheck:
         ]
 
 
-def palette_of(path: str) -> bytes | str:
-    """Read an image's palette: ``'VOC colours'``, RGB triples, ``'grey'`` or ``'other'``."""
-    with Image.open(path) as image:
+def palette_of(content: bytes) -> bytes | str:
+    """Read a file's palette: ``'VOC colours'``, RGB triples, ``'grey'`` or ``'other'``."""
+    with Image.open(io.BytesIO(content)) as image:
         if image.mode != 'P':
             return 'grey' if image.mode == 'L' else 'other'
         palette = bytes(image.palette.palette)

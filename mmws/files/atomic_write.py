@@ -5,18 +5,21 @@ from __future__ import annotations
 import errno
 import os
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 TEMPORARY = '.part'
 _ATTEMPTS = 3
 
 
-def write_atomically(path: str | os.PathLike, content: bytes, *, replace: bool = True) -> None:
+def write_atomically(
+    path: str | os.PathLike, content: bytes | Callable[[Path], None], *, replace: bool = True
+) -> None:
     """Write a file under a temporary name, then rename it; its folder is made where it is missing.
 
     Args:
         path: The file.
-        content: Its bytes.
+        content: Its bytes, or what writes them to a path that it is given.
         replace: Replace a file that is there already, or that another process writes at the same
             time; otherwise that one stays.
 
@@ -29,7 +32,10 @@ def write_atomically(path: str | os.PathLike, content: bytes, *, replace: bool =
     try:
         for attempt in range(_ATTEMPTS):
             try:
-                temporary.write_bytes(content)
+                if callable(content):
+                    content(temporary)
+                else:
+                    temporary.write_bytes(content)
                 if replace or not _linked(temporary, path):
                     os.replace(temporary, path)
                 return

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
+import io
 
 from PIL import Image, UnidentifiedImageError
 
 # Aerial and microscope images have more pixels than pillow takes for an attack.
 Image.MAX_IMAGE_PIXELS = None
 
+IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
 _STARTS = {
     b'version https://git-lfs': 'is the pointer that git-lfs leaves for a file that it has not '
     'fetched: run "git lfs pull"',
@@ -26,10 +27,9 @@ _PIXELS = {
 }
 
 
-def known_fault(path: str | os.PathLike) -> str | None:
+def known_fault(content: bytes) -> str | None:
     """Tell from its first bytes that a file is something else than data; None where it may be."""
-    with open(path, 'rb') as file:
-        start = file.read(512)
+    start = content[:512]
     if not start:
         return 'is an empty file, as an interrupted copy leaves it'
     for known, fault in _STARTS.items():
@@ -43,21 +43,18 @@ def known_fault(path: str | os.PathLike) -> str | None:
     return None
 
 
-def file_fault(path: str | os.PathLike) -> str | None:
-    """Tell why a file is no image that can be read.
+def file_fault(content: bytes) -> str | None:
+    """Tell why the content of a file is no image that can be read.
 
     Returns:
         The end of a sentence that begins with the file, such as "is an empty file"; None for an
         image that pillow can decode.
-
-    Raises:
-        OSError: The file is not there, or may not be read.
     """
-    fault = known_fault(path)
+    fault = known_fault(content)
     if fault is not None:
         return fault
     try:
-        with Image.open(path) as image:
+        with Image.open(io.BytesIO(content)) as image:
             image.load()
     except UnidentifiedImageError:
         return 'is no image, or is damaged or cut off near its start'

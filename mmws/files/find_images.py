@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from .id_list import IMAGE_SUFFIXES
+from .file_kind import IMAGE_SUFFIXES
+from .storage import files_in, is_folder
 
 
 class FoundImages(NamedTuple):
@@ -19,34 +20,12 @@ class FoundImages(NamedTuple):
     skipped: list[str]
 
 
-def files_below(
-    folder: str | os.PathLike, *, closed: frozenset[str] = frozenset()
-) -> Iterator[str]:
-    """Yield the paths of all files below a folder, relative to it, with ``/``.
-
-    Hidden ones are left out, and what is below the folders ``closed`` (real paths). Links are
-    followed, but not in circles. One scan per directory: a dataset of 12 x 10,582 files starts in a
-    second.
-    """
-    place = os.path.realpath(folder)
-    if place in closed:
-        return
-    with os.scandir(folder) as entries:
-        for entry in sorted(entries, key=lambda entry: entry.name):
-            if entry.name.startswith('.'):
-                continue
-            if entry.is_dir():
-                for name in files_below(entry.path, closed=closed | {place}):
-                    yield f'{entry.name}/{name}'
-            else:
-                yield entry.name
-
-
 def find_images(
     folder: str | os.PathLike,
     suffixes: Sequence[str] = IMAGE_SUFFIXES,
     *,
     leave_out: str | os.PathLike | None = None,
+    backend_args: dict | None = None,
 ) -> FoundImages:
     """Find the images in a folder and the folders below it.
 
@@ -55,16 +34,18 @@ def find_images(
         suffixes: What their names end with, in lower case; files in upper case count too. It may be
             more than the ending of a file, such as ``_leftimg8bit.png``.
         leave_out: A folder below in which not to look.
+        backend_args: As of mmengine, where the folder is elsewhere.
 
     Raises:
         FileNotFoundError: There is no such folder.
+        NotListedError: The storage, such as HTTP, cannot list.
         ValueError: Two files have one id.
     """
-    if not os.path.isdir(folder):
+    if not is_folder(folder, backend_args):
         raise FileNotFoundError(f'there is no folder {folder}. Name the folder of the images.')
     images, skipped = {}, []
     closed = frozenset() if leave_out is None else frozenset([os.path.realpath(leave_out)])
-    for name in files_below(folder, closed=closed):
+    for name in files_in(folder, backend_args, closed=closed):
         path = os.path.join(folder, name)
         suffix = next((end for end in suffixes if name.lower().endswith(end)), None)
         if suffix is None:
@@ -81,14 +62,18 @@ def find_images(
     return FoundImages(images, skipped)
 
 
-def images_by_id(folder: str | os.PathLike, suffix: str | None = None) -> dict[str, str]:
+def images_by_id(
+    folder: str | os.PathLike, suffix: str | None = None, backend_args: dict | None = None
+) -> dict[str, str]:
     """Find the images of a folder, by id; those of one suffix, or all.
 
     Raises:
         FileNotFoundError: There is no such folder.
+        NotListedError: The storage, such as HTTP, cannot list.
         ValueError: There is no image in it, or two have one id.
     """
-    images = find_images(folder, IMAGE_SUFFIXES if suffix is None else [suffix.lower()]).images
+    suffixes = IMAGE_SUFFIXES if suffix is None else [suffix.lower()]
+    images = find_images(folder, suffixes, backend_args=backend_args).images
     if not images:
         raise ValueError(f'{folder} holds no image. Is --image-suffix right?')
     return images

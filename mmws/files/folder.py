@@ -24,7 +24,7 @@ from pathlib import Path
 from mmws.version import __version__
 
 from .atomic_write import TEMPORARY, write_atomically
-from .find_images import files_below
+from .storage import files_below, read_bytes
 
 SEED_MANIFEST = 'seed.json'
 SALIENCY_MANIFEST = 'saliency.json'
@@ -173,7 +173,7 @@ class SeedFolder:
     def _read(self) -> dict | None:
         """Read the manifest; None where there is none."""
         try:
-            content = json.loads(self._manifest.read_text(encoding='utf-8'))
+            content = json.loads(read_bytes(self._manifest))
             if not isinstance(content['recipe'], dict):
                 raise TypeError('its recipe is no JSON object')
         except FileNotFoundError:

@@ -6,29 +6,34 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
-IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
+from .file_kind import IMAGE_SUFFIXES
+from .storage import read_bytes
+
 _SUFFIX = '(?:' + '|'.join(map(re.escape, IMAGE_SUFFIXES)) + ')'
 # VOC's lists of one class, "2007_000032  1", and those that name the mask too.
 _FLAGGED = re.compile(r'(\S+)\s+(?:-1|0|1)')
 _PAIR = re.compile(rf'(.+?{_SUFFIX})\s+(\S.*{_SUFFIX})', re.IGNORECASE)
 
 
-def read_lines(path: str | os.PathLike) -> list[str]:
+def read_lines(path: str | os.PathLike, backend_args: dict | None = None) -> list[str]:
     """Read the lines of a text file that are not blank, without the space around them.
+
+    Args:
+        path: The file.
+        backend_args: As of mmengine, where it lies elsewhere.
 
     Raises:
         FileNotFoundError: There is no such file.
         ValueError: It is no UTF-8 text (with or without a byte order mark), or has blank lines
             only.
     """
-    path = Path(path)
-    if not path.is_file():
+    try:
+        content = read_bytes(path, backend_args)
+    except (FileNotFoundError, IsADirectoryError) as error:
         raise FileNotFoundError(
             f'the list {path} does not exist. Name a text file with one image a line.'
-        )
-    content = path.read_bytes()
+        ) from error
     try:
         text = content.decode('utf-8-sig')
         if '\0' in text:
@@ -48,7 +53,11 @@ def read_lines(path: str | os.PathLike) -> list[str]:
 
 
 def read_ids(
-    path: str | os.PathLike, exists: Callable[[str], bool], *, repeats: bool = False
+    path: str | os.PathLike,
+    exists: Callable[[str], bool],
+    *,
+    repeats: bool = False,
+    backend_args: dict | None = None,
 ) -> list[str]:
     """Read a list of images, one a line.
 
@@ -61,6 +70,7 @@ def read_ids(
         exists: Tells whether there is an image of an id. Asked only where a line can be read in
             several ways.
         repeats: An id may be listed twice, as mmseg's datasets take it.
+        backend_args: As of mmengine, where the list lies elsewhere.
 
     Returns:
         The ids in the order of the list, whether their images are there or not.
@@ -71,7 +81,7 @@ def read_ids(
     """
     lines = [
         line if '\\' in line and exists(line) else line.replace('\\', '/').lstrip('/')
-        for line in read_lines(path)
+        for line in read_lines(path, backend_args)
     ]
     ids = _other_form(lines, exists) or [_without_suffix(line, exists) for line in lines]
     if not repeats:

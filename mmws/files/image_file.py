@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 import cv2
 import mmcv
 import numpy as np
 from PIL import Image
 
-from .file_kind import file_fault, known_fault, pixel_kind
-from .find_images import IMAGE_SUFFIXES
+from .file_kind import IMAGE_SUFFIXES, file_fault, known_fault, pixel_kind
+from .storage import is_local, read_bytes
 
 # EXIF orientations under which a decoder turns the image by 90 degrees, as OpenCV does.
 _TURNED = (5, 6, 7, 8)
@@ -38,18 +40,25 @@ def read_image(path: str | os.PathLike) -> np.ndarray:
     return _decoded(path, lambda name: mmcv.imread(name, channel_order='rgb'))
 
 
-def image_size(path: str | os.PathLike) -> tuple[int, int]:
+def image_size(path: str | os.PathLike, backend_args: dict | None = None) -> tuple[int, int]:
     """Read the (height, width) of an image, turned by its EXIF data as :func:`read_image` does.
 
     Only the header is read where pillow knows the kind of file; OpenCV knows more, such as TIFF
-    files of many bands.
+    files of many bands, of this machine's.
+
+    Args:
+        path: Of the image.
+        backend_args: As of mmengine, where it lies elsewhere.
     """
+    local = is_local(path, backend_args)
     try:
-        with Image.open(path) as image:
+        with Image.open(path if local else io.BytesIO(read_bytes(path, backend_args))) as image:
             width, height = image.size
             turned = image.getexif().get(_ORIENTATION) in _TURNED
             return (width, height) if turned else (height, width)
-    except (OSError, SyntaxError, ValueError):
+    except (OSError, SyntaxError, ValueError) as error:
+        if not local:
+            raise BadInputError(f'image {path} cannot be read ({error})') from error
         return read_bands(path).shape[:2]
 
 
@@ -79,7 +88,7 @@ def _decoded(path: str | os.PathLike, decode: Callable[[str], np.ndarray | None]
 
 def _fault(path: str | os.PathLike) -> str:
     """Tell why OpenCV cannot decode a file, as far as pillow knows."""
-    fault = file_fault(path)
+    fault = file_fault(Path(path).read_bytes())
     if fault is not None:
         return fault
     with Image.open(path) as image:
@@ -99,11 +108,12 @@ def check_is_whole(path: str) -> None:
     name = path.lower()
     if not name.endswith(IMAGE_SUFFIXES):
         return
-    fault = known_fault(path)
-    if fault is None and name.endswith(('.jpg', '.jpeg')):
-        with open(path, 'rb') as file:
+    with open(path, 'rb') as file:
+        fault = known_fault(file.read(512))
+        if fault is None and name.endswith(('.jpg', '.jpeg')):
             file.seek(max(0, file.seek(0, os.SEEK_END) - 2**16))
             # The end marker, which compressed data cannot hold.
-            fault = None if b'\xff\xd9' in file.read() else file_fault(path)
+            whole = b'\xff\xd9' in file.read()
+            fault = None if whole else file_fault(Path(path).read_bytes())
     if fault is not None:
         raise ValueError(f'image {path} {fault}.')

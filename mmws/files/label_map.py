@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import io
+import os
 import zlib
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from .file_kind import file_fault, pixel_kind
+from .storage import read_bytes
 
 # In all label maps and seeds. Heads may give the unknown another number, their ignore_index.
 BACKGROUND, UNKNOWN = 0, 255
 
 
-def read_label_map(path: str | Path) -> np.ndarray:
+def read_label_map(path: str | os.PathLike, backend_args: dict | None = None) -> np.ndarray:
     """Read the class ids of a label map.
 
     Args:
         path: An 8-bit palette or greyscale PNG, or any other lossless single-channel image; 16-bit
-            ones as long as their values fit into 8 bits.
+            ones as long as their values fit into 8 bits. It may lie in an archive, ``a.zip/x.png``.
+        backend_args: As of mmengine, where it lies elsewhere.
 
     Returns:
         (H, W) uint8, may be read-only: of a palette image the indices, not the colours.
@@ -30,12 +32,16 @@ def read_label_map(path: str | Path) -> np.ndarray:
         FileNotFoundError: No such file.
         ValueError: The file is damaged, or its pixels are no class ids (RGB, JPEG, ...).
     """
-    content = Path(path).read_bytes()
+    return decode_label_map(read_bytes(path, backend_args), path)
+
+
+def decode_label_map(content: bytes, path: str | os.PathLike) -> np.ndarray:
+    """Decode the content of a file as :func:`read_label_map` does; ``path`` is for messages."""
     try:
         with Image.open(io.BytesIO(content)) as image:
             image.load()
     except (OSError, SyntaxError, ValueError, zlib.error) as error:
-        fault = file_fault(path) or f'cannot be decoded ({error})'
+        fault = file_fault(content) or f'cannot be decoded ({error})'
         raise ValueError(f'label map {path} {fault}.') from error
     kind, mode = image.format, image.mode
     if kind == 'JPEG':

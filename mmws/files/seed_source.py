@@ -1,4 +1,4 @@
-"""Where the label maps of K seeds lie: folders and what the names of their files end with."""
+"""Where the label maps of K seeds lie: folders, and what the names of their files end with."""
 
 from __future__ import annotations
 
@@ -7,35 +7,51 @@ import os.path as osp
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .find_images import files_below
+from .storage import files_in, is_folder, is_local
+from .zip_folder import ZIP
 
 
 class SeedSource(NamedTuple):
     """The label maps of one seed: that of image ``a/b`` is ``<folder>/a/b<suffix>``.
 
-    A suffix may hold a ``/``, for a folder an image. The name tells the seed from the others.
+    A suffix may hold a ``/``, for a folder an image. The folder may be a zip file, or lie in one.
+
+    Attributes:
+        folder: Where they lie.
+        suffix: What their names end with.
+        name: Tells the seed from the others.
+        backend_args: As of mmengine, where the folder is elsewhere.
     """
 
     folder: str
     suffix: str
     name: str
+    backend_args: dict | None = None
 
     def path(self, image_id: str) -> str:
         """Name an image's label map."""
         return osp.join(self.folder, image_id + self.suffix)
 
     def image_ids(self) -> set[str]:
-        """List the images that have a label map, by one scan of each folder."""
+        """List the images that have a label map, by one scan of each folder.
+
+        Raises:
+            NotListedError: The storage, such as HTTP, cannot list.
+        """
         end = len(self.suffix)
         return {
             name[:-end] if end else name
-            for name in files_below(self.folder)
+            for name in files_in(self.folder, self.backend_args)
             if name.endswith(self.suffix)
         }
 
 
 def seed_sources(
-    folders: str | Sequence[str], suffix: str | Sequence[str] = '.png', *, root: str = ''
+    folders: str | Sequence[str],
+    suffix: str | Sequence[str] = '.png',
+    *,
+    root: str = '',
+    backend_args: dict | None = None,
 ) -> list[SeedSource]:
     """Name the K seeds of a dataset.
 
@@ -47,21 +63,28 @@ def seed_sources(
     ``m/x/a.png, m/x/b.png``   ``'m'``                ``['/a.png', '/b.png']``
     =========================  =====================  ==============================
 
+    A folder may be packed: ``a.zip`` is found as ``a``, too, where there is no such folder.
+
     Args:
         folders: One for each seed, or one for all.
         suffix: One for each seed, or one for all.
         root: Prepended to the folders that are no absolute paths.
+        backend_args: As of mmengine, where the folders are elsewhere.
 
     Raises:
         FileNotFoundError: A folder does not exist.
-        ValueError: None at all, another number of suffixes than of folders, or a seed given twice.
+        ValueError: None at all, another number of suffixes than of folders, a seed given twice, or
+            an archive on another machine.
     """
     folders = [folders] if isinstance(folders, (str, os.PathLike)) else list(folders)
     suffixes = [suffix] if isinstance(suffix, str) else list(suffix)
     if not folders or not suffixes:
         raise ValueError('no seeds are named: the list of folders or of suffixes is empty.')
     count = max(len(folders), len(suffixes))
-    folders = [osp.join(root, f) for f in (folders * count if len(folders) == 1 else folders)]
+    folders = [
+        _found(f if '://' in f else osp.join(root, f), backend_args)
+        for f in map(os.fspath, folders * count if len(folders) == 1 else folders)
+    ]
     suffixes = suffixes * count if len(suffixes) == 1 else suffixes
     if len(folders) != len(suffixes):
         raise ValueError(
@@ -70,7 +93,7 @@ def seed_sources(
         )
     seen: dict[tuple[str, str], str] = {}
     for folder, end in zip(folders, suffixes, strict=True):
-        if not osp.isdir(folder):
+        if not is_folder(folder, backend_args):
             raise FileNotFoundError(
                 f'seed folder {folder} does not exist. Folders are taken relative to seed_root, '
                 'and that relative to the working directory.'
@@ -83,7 +106,8 @@ def seed_sources(
                 'the others. Remove one.'
             )
         seen[place] = folder
-    return list(map(SeedSource, folders, suffixes, _names(folders, suffixes)))
+    names = _names(folders, suffixes)
+    return [SeedSource(*each, backend_args) for each in zip(folders, suffixes, names, strict=True)]
 
 
 def seeds_below(
@@ -93,14 +117,19 @@ def seeds_below(
 
     Args:
         root: SEED_ROOT.
-        names: Of the folders; by default all that hold a file of the suffix.
+        names: Of the folders; by default all that hold a file of the suffix, packed or not.
         suffix: What the names of the files end with.
     """
     if not osp.isdir(root):
         raise FileNotFoundError(f'{root} is no folder.')
     if names is None:
-        folders = sorted(entry.name for entry in os.scandir(root) if entry.is_dir())
-        names = [f for f in folders if any(n.endswith(suffix) for n in files_below(f'{root}/{f}'))]
+        there = {
+            e.name if e.is_dir() else e.name.removesuffix(ZIP)
+            for e in os.scandir(root)
+            if e.is_dir() or e.name.endswith(ZIP)
+        }
+        found = {name: files_in(_found(f'{root}/{name}')) for name in sorted(there)}
+        names = [name for name, files in found.items() if any(f.endswith(suffix) for f in files)]
     if not names:
         raise ValueError(f'{root} holds no folder of seeds.')
     return seed_sources(names, suffix, root=os.fspath(root))
@@ -131,10 +160,18 @@ def common_ids(sources: Sequence[SeedSource], wanted: Sequence[str] | None = Non
     return list(wanted)
 
 
+def _found(folder: str, backend_args: dict | None = None) -> str:
+    """Name the archive where a folder is not there but packed."""
+    packed = folder.rstrip('/') + ZIP
+    if is_local(folder, backend_args) and not osp.exists(folder) and osp.isfile(packed):
+        return packed
+    return folder
+
+
 def _names(folders: Sequence[str], suffixes: Sequence[str]) -> list[str]:
     """Choose the shortest of folder name, path and pattern of the files that differ in all."""
     patterns = [
         f'{osp.join(folder, "")}*{suffix}' for folder, suffix in zip(folders, suffixes, strict=True)
     ]
-    names = [osp.basename(osp.normpath(folder)) for folder in folders]
+    names = [osp.basename(osp.normpath(folder)).removesuffix(ZIP) for folder in folders]
     return next(found for found in (names, folders, patterns) if len(set(found)) == len(found))

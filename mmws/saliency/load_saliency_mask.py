@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+from pathlib import Path
+
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
@@ -72,9 +75,10 @@ def read_grey_mask(path: str) -> np.ndarray:
         FileNotFoundError: No such file.
         ValueError: It is unreadable, or its brightest value lies between 0 and 128.
     """
-    if (fault := file_fault(path)) is not None:
+    content = Path(path).read_bytes()
+    if (fault := file_fault(content)) is not None:
         raise ValueError(f'the mask {path} {fault}.')
-    with Image.open(path) as image:
+    with Image.open(io.BytesIO(content)) as image:
         grey = np.asarray(image.convert('L'))
     if 0 < grey.max() < 128:
         raise ValueError(

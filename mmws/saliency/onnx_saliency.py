@@ -145,8 +145,9 @@ def _open(path: Path, device: str | None):
     try:
         session = onnxruntime.InferenceSession(path, options, providers)
     except Exception as error:  # onnxruntime raises its own kinds, one for each cause
+        fault = known_fault(Path(path).read_bytes())
         raise ValueError(
-            f'{path} {known_fault(path) or "is not an ONNX file that onnxruntime can run"} '
+            f'{path} {fault or "is not an ONNX file that onnxruntime can run"} '
             f'({type(error).__name__}: {str(error).splitlines()[0]}).'
         ) from error
     # It goes on with the CPU where its CUDA is missing or does not load.

@@ -13,6 +13,7 @@ import numpy as np
 from mmws.files.file_kind import known_fault
 from mmws.files.id_list import check_unique
 from mmws.files.label_map import UNKNOWN
+from mmws.files.storage import read_bytes
 
 
 class Region(NamedTuple):
@@ -175,11 +176,11 @@ def read_json(path: str | os.PathLike) -> dict | list:
         FileNotFoundError: There is none.
         ValueError: It is damaged or something else.
     """
-    fault = known_fault(path)
+    content = read_bytes(path)
+    fault = known_fault(content)
     try:
         if fault is None:
-            with open(path, encoding='utf-8-sig') as file:
-                return json.load(file)
+            return json.loads(content.decode('utf-8-sig'))
     except ValueError as error:
         fault = f'is no JSON file, or is damaged ({error})'
     raise ValueError(f'the file {path} {fault}.')

@@ -12,6 +12,7 @@ from typing import BinaryIO
 import numpy as np
 
 from mmws.files.file_kind import known_fault
+from mmws.files.storage import read_bytes
 
 # What dictionaries of arrays, numbers and strings need, under the names of all versions of NumPy.
 _ARRAY, _SCALAR = np.zeros(0).__reduce__()[0], np.float32(0).__reduce__()[0]
@@ -50,15 +51,17 @@ def read_arrays(path: str | os.PathLike) -> np.ndarray | dict:
         FileNotFoundError: No such file.
         ValueError: It is damaged or something else, or holds objects that would run code.
     """
-    fault = known_fault(path)
+    content = read_bytes(path)
+    fault = known_fault(content)
     if fault is not None and 'NumPy array' not in fault and 'zip archive' not in fault:
         raise ValueError(f'the file {path} {fault}.')
+    file = io.BytesIO(content)
     try:
-        if not zipfile.is_zipfile(path):
-            with open(path, 'rb') as file:
-                return _read_object(file)
-        with zipfile.ZipFile(path) as archive:
-            content = {
+        if not zipfile.is_zipfile(file):
+            file.seek(0)
+            return _read_object(file)
+        with zipfile.ZipFile(file) as archive:
+            arrays = {
                 name.removesuffix('.npy'): _read_object(io.BytesIO(archive.read(name)))
                 for name in archive.namelist()
             }
@@ -67,7 +70,7 @@ def read_arrays(path: str | os.PathLike) -> np.ndarray | dict:
             f'the file {path} cannot be read ({error}). Expected what np.save or np.savez writes '
             'of arrays, or of a dictionary of arrays.'
         ) from error
-    return content if len(content) != 1 else content.popitem()[1]
+    return arrays if len(arrays) != 1 else arrays.popitem()[1]
 
 
 class _Unpickler(pickle.Unpickler):

@@ -6,6 +6,7 @@ import io
 import os
 import zipfile
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -51,7 +52,7 @@ def read_cams(path: str | os.PathLike) -> ImageCAMs:
             maps = {float(name[1:]): file[name] for name in file.files if name != 'class_ids'}
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         zipped = isinstance(error, (KeyError, zipfile.BadZipFile))
-        fault = None if zipped else known_fault(path)
+        fault = None if zipped else known_fault(Path(path).read_bytes())
         raise ValueError(
             f'{path} {fault or f"is not a file of CAMs, or is damaged ({error})"}. Remove it and '
             'make it again.'

@@ -14,6 +14,7 @@ from mmws.files.atomic_write import write_atomically
 from mmws.files.image_file import BadInputError, image_size
 from mmws.files.label_map import UNKNOWN, encode_label_map, read_label_map
 from mmws.files.seed_source import SeedSource
+from mmws.files.storage import is_folder
 
 from .annotation_file import Annotation, paint, read_annotation, read_annotations
 from .class_map_file import ClassMaps, label_pixels, read_class_maps
@@ -83,7 +84,7 @@ def find_entries(path: str | os.PathLike, suffix: str | None = None) -> dict[str
     """Find what a folder, or a JSON file of many images, holds of each image.
 
     Args:
-        path: The folder or file.
+        path: The folder, which may be a zip file, or the JSON file.
         suffix: What the names of the folder's files end with; by default whichever of .png, .npy,
             .npz and .json is there.
 
@@ -95,10 +96,10 @@ def find_entries(path: str | os.PathLike, suffix: str | None = None) -> dict[str
         ValueError: There is nothing in it, or files of several kinds.
     """
     path = os.fspath(path)
-    if os.path.isfile(path):
+    if not is_folder(path):
+        if not os.path.isfile(path):
+            raise FileNotFoundError(f'there is no file or folder {path}.')
         return dict(sorted(read_annotations(path).items()))
-    if not os.path.isdir(path):
-        raise FileNotFoundError(f'there is no file or folder {path}.')
     found = {}
     for ending in _SUFFIXES if suffix is None else (suffix,):
         source = SeedSource(path, ending, path)

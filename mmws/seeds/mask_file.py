@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,7 +11,8 @@ import numpy as np
 from PIL import Image
 
 from mmws.files.file_kind import file_fault
-from mmws.files.label_map import UNKNOWN, read_label_map, voc_palette
+from mmws.files.label_map import UNKNOWN, decode_label_map, voc_palette
+from mmws.files.storage import read_bytes
 
 # VOC's colour of pixels that do not count, which other data sets' masks are painted with too.
 _UNKNOWN_COLOUR = (224, 224, 192)
@@ -46,17 +48,16 @@ def read_mask(path: str | os.PathLike, palette: Sequence[Sequence[int]] | None =
         FileNotFoundError: There is no such file.
         ValueError: It is damaged, or a colour is not in the palette.
     """
+    content = read_bytes(path)
     try:
-        with Image.open(path) as image:
+        with Image.open(io.BytesIO(content)) as image:
             mode, pixels = image.mode, image
             if mode == 'LA':
                 pixels = np.asarray(image)
             elif palette is not None or mode in ('RGB', 'RGBA'):
                 pixels = np.asarray(image.convert('RGB'))
-    except FileNotFoundError:
-        raise
     except (OSError, SyntaxError, ValueError) as error:
-        raise ValueError(f'mask {path} {file_fault(path) or error}.') from error
+        raise ValueError(f'mask {path} {file_fault(content) or error}.') from error
     if mode == 'LA':
         certainty = pixels[..., 1].astype(np.float32) / np.float32(255)
         return Mask('certainty', 'class ids and certainty', pixels[..., 0], certainty)
@@ -64,7 +65,7 @@ def read_mask(path: str | os.PathLike, palette: Sequence[Sequence[int]] | None =
         named = "the palette's colours" if palette else "VOC's colours"
         labels = _labels_of_colours(path, pixels, voc_palette() if palette is None else palette)
         return Mask('colours', named, labels)
-    return Mask('ids', 'class ids', read_label_map(path))
+    return Mask('ids', 'class ids', decode_label_map(content, path))
 
 
 def _labels_of_colours(

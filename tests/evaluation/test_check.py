@@ -92,7 +92,7 @@ def test_palettes(save, tmp_path):
     voc = save([[0, 1]], 'voc.png')
     for mode, kind in (('L', 'grey'), ('RGB', 'other')):
         Image.new(mode, (2, 2)).save(tmp_path / 'x.png')
-        assert palette_of(tmp_path / 'x.png') == kind
+        assert palette_of((tmp_path / 'x.png').read_bytes()) == kind
     # A palette that was cut off after the last used colour is the same palette.
     short = Image.fromarray(np.array([[0, 1]], np.uint8))
     short.putpalette(voc_palette()[:2].tobytes())

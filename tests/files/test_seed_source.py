@@ -1,7 +1,7 @@
 import pytest
 
-from mmws.files.find_images import files_below
 from mmws.files.seed_source import common_ids, seed_sources, seeds_below
+from mmws.files.storage import files_below
 
 
 @pytest.fixture
