@@ -100,8 +100,8 @@ def elsewhere(tmp_path, monkeypatch):
 
 def test_every_config_of_the_guide_is_tested():
     assert set(configs()) == set(CONFIGS)
-    # One below, one of class maps, and the first run's two, which tests/test_walkthrough.py runs.
-    assert len(snippets(GUIDE) + snippets(SCALE)) == len(CONFIGS) + 4
+    # Three below, and the first run's two, which tests/test_walkthrough.py runs.
+    assert len(snippets(GUIDE) + snippets(SCALE)) == len(CONFIGS) + 5
 
 
 @pytest.mark.parametrize('heading', CONFIGS)
@@ -180,6 +180,18 @@ def test_commands_for_several_gpus_keep_the_batch():
             cfg.merge_from_dict({key: int(value)})
         assert int(gpus) * cfg.train_dataloader.batch_size == 16
         assert cfg.auto_scale_lr.base_batch_size == 16
+
+
+def test_a_dataset_that_lies_elsewhere():
+    (code,) = (code for _, code in snippets(GUIDE) if 'storage =' in code)
+    write_image('voc/JPEGImages/a.jpg')
+    Path('voc/train.txt').write_text('a')
+    for name in ('irn', 'seam'):
+        write_labels(f'voc/pseudo/{name}/a.png', 2)
+    names = {}
+    exec(code.replace('http://storage.example.org/', ''), names)
+    sample = DATASETS.build(names['train_dataset'])[0]['data_samples']
+    assert sample.seed_names == ['irn', 'seam'] and sample.gt_seeds.data.shape == (2, *SIZE)
 
 
 def test_class_maps_become_a_seed():
