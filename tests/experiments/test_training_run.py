@@ -1,4 +1,3 @@
-import subprocess
 import sys
 import tarfile
 
@@ -6,7 +5,7 @@ import pytest
 import torch
 
 from mmws.experiments.jobs import run_jobs
-from mmws.experiments.training_run import TrainingRun, commit, made_with
+from mmws.experiments.training_run import TrainingRun, made_with
 from mmws.version import __version__
 
 
@@ -80,25 +79,6 @@ def test_a_run_leaves_its_result_its_last_weights_and_an_archive(run, voc_tree):
         names = sorted(name.rsplit('/', 1)[1] for name in archive.getnames())
     assert names == sorted(f'{image_id}.png' for image_id in voc_tree.ids['test'])
     assert run_jobs(jobs, 2, say=lambda _: None) == 0
-
-
-def test_the_commit_and_whether_files_were_changed(tmp_path):
-    assert commit(tmp_path) is None
-
-    def git(*arguments):
-        who = ('-c', 'user.name=a', '-c', 'user.email=a@b')
-        command = ('git', '-C', str(tmp_path), *who, *arguments)
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-
-    git('init')
-    (tmp_path / 'a').write_text('1')
-    git('add', 'a')
-    git('commit', '-m', 'a')
-    git('tag', '-a', 'v1', '-m', 'v1')
-    short = git('rev-parse', '--short', 'HEAD')
-    assert commit(tmp_path) == short
-    (tmp_path / 'a').write_text('2')
-    assert commit(tmp_path) == f'{short}-dirty'
 
 
 def test_the_device_is_that_of_the_training_not_of_this_process(tmp_path):

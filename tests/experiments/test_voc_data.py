@@ -89,14 +89,6 @@ def test_lists_images_and_masks_are_looked_for(data, file, config, complaint):
         check(data, config)
 
 
-def test_what_the_test_server_needs(data):
-    assert data.without_test() is None
-    (data.root / 'JPEGImages' / '2007_test_1.jpg').unlink()
-    assert data.without_test().startswith('1 of the 2 files of')
-    (data.root / 'ImageSets/Segmentation/test.txt').unlink()
-    assert data.without_test().startswith('there is no')
-
-
 @pytest.mark.parametrize('epochs', [None, 3])
 @pytest.mark.parametrize('name', ['12seeds', 'r101_gt', 'noise0.1_1label'])
 def test_a_trial_lowers_the_rate_to_its_end(data, name, epochs):

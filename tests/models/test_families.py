@@ -94,179 +94,125 @@ def knet_update():
     )
 
 
-def point_rend():
-    return model(
-        [
-            fcn(),
-            dict(
-                type='PointHead',
-                in_channels=[4],
-                in_index=[0],
-                channels=8,
-                num_fcs=1,
-                coarse_pred_each_layer=True,
-                dropout_ratio=-1,
-                num_classes=CLASSES,
-                align_corners=False,
-                loss_decode=CE,
-            ),
-        ],
-        type_='CascadeEncoderDecoder',
-        num_stages=2,
-    ) | dict(train_cfg=dict(num_points=50, oversample_ratio=3, importance_sample_ratio=0.75))
+def point_rend(type_='PointHead'):
+    point_head = dict(
+        type=type_,
+        in_channels=[4],
+        in_index=[0],
+        channels=8,
+        num_fcs=1,
+        coarse_pred_each_layer=True,
+        dropout_ratio=-1,
+        num_classes=CLASSES,
+        align_corners=False,
+        loss_decode=CE,
+    )
+    cfg = model([fcn(), point_head], type_='CascadeEncoderDecoder', num_stages=2)
+    cfg['train_cfg'] = dict(num_points=50, oversample_ratio=3, importance_sample_ratio=0.75)
+    return cfg
 
 
-def pidnet():
-    ohem = dict(type='OhemCrossEntropy', thres=0.9, min_kept=10**6, class_weight=[1, 2, 0.5, 1, 3])
+def ohem(**options):
+    return dict(type='OhemCrossEntropy', min_kept=10**6, **options)
+
+
+def real_time(name, *losses, **options):
+    """The head and the backbone of DDRNet and PIDNet."""
     return model(
         dict(
-            type='PIDHead',
+            type=f'{name[:3]}Head',
             in_channels=32,
             channels=8,
             num_classes=CLASSES,
             norm_cfg=BN,
             align_corners=True,
-            loss_decode=[
-                dict(type='CrossEntropyLoss', loss_weight=0.4, class_weight=[1, 2, 0.5, 1, 3]),
-                ohem,
-                dict(type='BoundaryLoss', loss_weight=20.0),
-                ohem,
-            ],
+            loss_decode=list(losses),
         ),
-        backbone=dict(
-            type='PIDNet', channels=8, ppm_channels=8, num_stem_blocks=1, num_branch_blocks=1
-        ),
+        backbone=dict(type=name, channels=8, ppm_channels=8, **options),
     )
 
 
-# What takes the seeds and what the vote, by name of the loss; the notes hold words to be found.
+def stdc(**options):
+    return head('STDCHead', num_classes=2, num_convs=1, concat_input=False, **options)
+
+
+def case(*heads, seeds=('decode.loss_ce',), vote=()):
+    """A model, and the names of its losses that take the seeds, and of those that take the vote."""
+    cfg = heads[0] if 'backbone' in heads[0] else model(*heads)
+    return cfg, sorted(seeds), sorted(vote)
+
+
+WEIGHTS = dict(class_weight=[1, 2, 0.5, 1, 3])
+SIGMOID = dict(CE, use_sigmoid=True)
+DICE, LOVASZ, TVERSKY = (
+    dict(type='DiceLoss'),
+    dict(type='LovaszLoss', reduction='none'),
+    dict(type='TverskyLoss'),
+)
 MECHANISMS = {
-    'one loss': (model(fcn()), ['decode.loss_ce'], []),
-    'class weights': (
-        model(fcn(loss_decode=dict(CE, class_weight=[1, 2, 0.5, 1, 3]))),
-        ['decode.loss_ce'],
-        [],
-    ),
-    'OHEM sampler by loss': (
-        model(fcn(sampler=dict(type='OHEMPixelSampler', min_kept=10**6))),
-        ['decode.loss_ce'],
-        [],
-    ),
-    'sigmoid cross entropy': (
-        model(fcn(loss_decode=dict(CE, use_sigmoid=True))),
-        ['decode.loss_ce'],
-        [],
-    ),
-    'one channel for two classes': (
-        model(
-            fcn(
-                num_classes=2, out_channels=1, threshold=0.3, loss_decode=dict(CE, use_sigmoid=True)
-            )
-        ),
-        ['decode.loss_ce'],
-        [],
+    'one loss': case(fcn()),
+    'class weights': case(fcn(loss_decode=dict(CE, **WEIGHTS))),
+    'OHEM sampler by loss': case(fcn(sampler=dict(type='OHEMPixelSampler', min_kept=10**6))),
+    'sigmoid cross entropy': case(fcn(loss_decode=SIGMOID)),
+    'one channel for two classes': case(
+        fcn(num_classes=2, out_channels=1, threshold=0.3, loss_decode=SIGMOID)
     ),
     # FocalLoss would stand here too, but mmseg's fails on a CPU.
-    'cross entropy beside Dice, Lovasz and Tversky': (
-        model(
-            fcn(
-                loss_decode=[
-                    CE,
-                    dict(type='DiceLoss'),
-                    dict(type='LovaszLoss', reduction='none'),
-                    dict(type='TverskyLoss'),
-                ]
-            )
+    'cross entropy beside Dice, Lovasz and Tversky': case(
+        fcn(loss_decode=[CE, DICE, LOVASZ, TVERSKY]),
+        vote=['decode.loss_dice', 'decode.loss_lovasz', 'decode.loss_tversky'],
+    ),
+    'a WST loss of the user': case(
+        fcn(loss_decode=dict(type='WSTLoss')),
+        fcn(in_channels=16, in_index=2),
+        seeds=['decode.loss_wst', 'aux.loss_ce'],
+    ),
+    'EncNet': case(
+        head(
+            'EncHead',
+            in_channels=[8, 16, 32],
+            in_index=(1, 2, 3),
+            num_codes=4,
+            use_se_loss=True,
+            add_lateral=False,
+            loss_se_decode=dict(SIGMOID, loss_weight=0.2),
         ),
-        ['decode.loss_ce'],
-        ['decode.loss_dice', 'decode.loss_lovasz', 'decode.loss_tversky'],
+        vote=['decode.loss_se'],
     ),
-    'a WST loss of the user': (
-        model(fcn(loss_decode=dict(type='WSTLoss')), fcn(in_channels=16, in_index=2)),
-        ['decode.loss_wst', 'aux.loss_ce'],
-        [],
+    'STDC': case(
+        fcn(),
+        stdc(in_channels=8, in_index=1, loss_decode=[SIGMOID, DICE]),
+        vote=['aux.loss_ce', 'aux.loss_dice'],
     ),
-    'EncNet': (
-        model(
-            head(
-                'EncHead',
-                in_channels=[8, 16, 32],
-                in_index=(1, 2, 3),
-                num_codes=4,
-                use_se_loss=True,
-                add_lateral=False,
-                loss_se_decode=dict(CE, use_sigmoid=True, loss_weight=0.2),
-            )
+    'STDC of two classes': case(
+        fcn(num_classes=2), stdc(in_channels=8, in_index=1), vote=['aux.loss_ce']
+    ),
+    'DDRNet': case(
+        real_time('DDRNet', ohem(thres=0.999), ohem(thres=0.999, loss_weight=0.4), norm_cfg=BN),
+        seeds=['decode.loss_context', 'decode.loss_spatial'],
+    ),
+    'PIDNet': case(
+        real_time(
+            'PIDNet',
+            dict(CE, loss_weight=0.4, **WEIGHTS),
+            ohem(thres=0.9, **WEIGHTS),
+            dict(type='BoundaryLoss', loss_weight=20.0),
+            ohem(thres=0.9, **WEIGHTS),
+            num_stem_blocks=1,
+            num_branch_blocks=1,
         ),
-        ['decode.loss_ce'],
-        ['decode.loss_se'],
+        seeds=['decode.loss_sem_p', 'decode.loss_sem_i', 'decode.loss_sem_bd'],
+        vote=['decode.loss_bd'],
     ),
-    'STDC': (
-        model(
-            fcn(),
-            head(
-                'STDCHead',
-                in_channels=8,
-                in_index=1,
-                num_classes=2,
-                num_convs=1,
-                concat_input=False,
-                loss_decode=[dict(CE, use_sigmoid=True), dict(type='DiceLoss')],
-            ),
+    'PointRend': case(point_rend(), seeds=['decode_0.loss_ce', 'decode_1.pointloss_ce']),
+    'K-Net': case(
+        dict(
+            type='IterativeDecodeHead',
+            num_stages=2,
+            kernel_update_head=[knet_update(), knet_update()],
+            kernel_generate_head=fcn(),
         ),
-        ['decode.loss_ce'],
-        ['aux.loss_ce', 'aux.loss_dice'],
-    ),
-    'STDC of two classes': (
-        model(
-            fcn(num_classes=2),
-            head(
-                'STDCHead',
-                in_channels=8,
-                in_index=1,
-                num_classes=2,
-                num_convs=1,
-                concat_input=False,
-            ),
-        ),
-        ['decode.loss_ce'],
-        ['aux.loss_ce'],
-    ),
-    'DDRNet': (
-        model(
-            dict(
-                type='DDRHead',
-                in_channels=32,
-                channels=8,
-                num_classes=CLASSES,
-                norm_cfg=BN,
-                loss_decode=[
-                    dict(type='OhemCrossEntropy', thres=0.999, min_kept=10**6),
-                    dict(type='OhemCrossEntropy', thres=0.999, min_kept=10**6, loss_weight=0.4),
-                ],
-            ),
-            backbone=dict(type='DDRNet', channels=8, ppm_channels=8, norm_cfg=BN),
-        ),
-        ['decode.loss_context', 'decode.loss_spatial'],
-        [],
-    ),
-    'PIDNet': (
-        pidnet(),
-        ['decode.loss_sem_p', 'decode.loss_sem_i', 'decode.loss_sem_bd'],
-        ['decode.loss_bd'],
-    ),
-    'PointRend': (point_rend(), ['decode_0.loss_ce', 'decode_1.pointloss_ce'], []),
-    'K-Net': (
-        model(
-            dict(
-                type='IterativeDecodeHead',
-                num_stages=2,
-                kernel_update_head=[knet_update(), knet_update()],
-                kernel_generate_head=fcn(),
-            )
-        ),
-        ['decode.loss_ce.s0', 'decode.loss_ce.s1', 'decode.loss_ce.s2'],
-        [],
+        seeds=['decode.loss_ce.s0', 'decode.loss_ce.s1', 'decode.loss_ce.s2'],
     ),
 }
 
@@ -285,8 +231,8 @@ def test_seeds_train_it_as_its_stock_form_would(name):
             m.decode_head.d_cls_seg.bias.data.fill_(1.3)
     report = check(stock, of_seeds, Batch(of_seeds.num_classes, size=(64, 64)))
     assert not report.failures
-    assert sorted(report.from_seeds) == sorted(from_seeds)
-    assert sorted(report.from_vote) == sorted(from_vote)
+    assert sorted(report.from_seeds) == from_seeds
+    assert sorted(report.from_vote) == from_vote
 
 
 def test_the_check_itself_finds_what_is_wrong():
@@ -349,9 +295,7 @@ class DerivedPointHead(PointHead):
 
 
 def test_a_derived_point_head_samples_seeds_and_is_copied():
-    cfg = point_rend()
-    cfg['decode_head'][1]['type'] = 'DerivedPointHead'
-    stock, of_seeds = pair(cfg)
+    stock, of_seeds = pair(point_rend('DerivedPointHead'))
     batch = Batch(CLASSES)
     assert isinstance(of_seeds.decode_head[1], DerivedPointHead)
     assert not check(stock, of_seeds, batch).failures

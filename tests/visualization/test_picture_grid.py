@@ -10,8 +10,6 @@ from mmws.visualization import (
     colour_weights,
     overlay_cam,
     picture_grid,
-    prediction_sheet,
-    wst_sheet,
 )
 from mmws.visualization.picture_grid import grid_figure
 
@@ -71,27 +69,3 @@ def test_labels_weights_and_cams_are_painted():
     image = np.full((1, 2, 3), 100, np.uint8)
     (low, high) = overlay_cam(image, np.array([[0.0, 1.0]]))[0].astype(int)
     assert high[0] > high[2] and low[2] > low[0]  # red and blue
-
-
-def test_a_sheet_shows_every_cell_and_the_labels_that_occur():
-    image, unknown = np.full((20, 20, 3), 90, np.uint8), np.full((20, 20), 255, np.uint8)
-    columns = {'image': [image] * 2, 'model': [np.ones((20, 20), np.uint8), unknown]}
-    sheet = prediction_sheet(columns, NAMES, PALETTE)
-    shares = [(sheet == colour).all(-1).mean() for colour in ((90,) * 3, RED, PALE, GREEN)]
-    assert 0.3 < shares[0] < 0.5 and 0.15 < shares[1] < 0.25 and 0.15 < shares[2] < 0.25
-    assert shares[3] == 0
-    with pytest.raises(ValueError, match='shorter'):
-        prediction_sheet({**columns, 'b': []}, NAMES, PALETTE)
-
-
-def test_twelve_seeds_make_a_sheet_with_every_map_and_its_weights():
-    seeds = {f's{k}': np.full((20, 30), k % 3, np.uint8) for k in range(12)}
-    weights = np.full((12, 20, 30), 1 / 12)
-    options = dict(classes=NAMES, palette=PALETTE, title='im0')
-    sheet = wst_sheet({'online prediction': seeds['s0']}, seeds, weights, **options)
-    # A row of maps and two rows for each six seeds.
-    few = dict(list(seeds.items())[:6])
-    half = wst_sheet({'online prediction': seeds['s0']}, few, weights[:6], **options)
-    assert sheet.shape[1] == half.shape[1] and sheet.shape[0] > 1.5 * half.shape[0]
-    bright = colour_weights(weights[0], 1 / 12)[0, 0]
-    assert [(s == bright).all(-1).mean() > 0.3 for s in (sheet, half)] == [True, False]
