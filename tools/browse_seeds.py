@@ -10,6 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from mmws.datasets.named_classes import named_classes
+from mmws.files.arguments import at_least
 from mmws.files.find_images import images_by_id
 from mmws.files.folder import SEED_MANIFEST, SeedFolder
 from mmws.files.label_map import read_label_map, voc_palette
@@ -40,7 +41,9 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         'default what the seeds were made with, or else voc',
     )
     parser.add_argument('--html', action='store_true', help='an index.html that shows all sheets')
-    parser.add_argument('--limit', type=int, default=50, metavar='N', help='at most N images')
+    parser.add_argument(
+        '--limit', type=at_least(1), default=50, metavar='N', help='at most N images'
+    )
     return parser.parse_args(argv)
 
 

@@ -19,6 +19,7 @@ from mmws.datasets.named_classes import named_classes
 from mmws.evaluation.check import MapsOfImage, SeedCheck
 from mmws.evaluation.check_report import as_dict, as_text
 from mmws.evaluation.tables import write_json
+from mmws.files.arguments import at_least
 from mmws.files.find_images import images_by_id
 from mmws.files.id_list import read_ids
 from mmws.files.progress_bar import ProgressBar
@@ -65,12 +66,9 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument('--no-agreement', action='store_true', help='do not compare the folders')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write all numbers, too')
-    parser.add_argument('--limit', type=int, help='only the first N images')
-    parser.add_argument('--workers', type=int, default=available_cores())
-    args = parser.parse_args(argv)
-    if args.limit is not None and args.limit < 1:
-        parser.error('--limit is a number of images and must be >= 1')
-    return args
+    parser.add_argument('--limit', type=at_least(1), help='only the first N images')
+    parser.add_argument('--workers', type=at_least(0), default=available_cores())
+    return parser.parse_args(argv)
 
 
 def class_names(text: str | None, *, reduced: bool) -> list[str] | None:

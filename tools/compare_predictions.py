@@ -15,6 +15,7 @@ from pathlib import Path
 from PIL import Image
 
 from mmws.datasets.named_classes import named_classes
+from mmws.files.arguments import at_least
 from mmws.files.find_images import images_by_id
 from mmws.files.label_map import read_label_map
 from mmws.files.seed_source import SeedSource, common_ids
@@ -33,7 +34,11 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--out', type=Path, default=Path('work_dirs/predictions.png'))
     parser.add_argument('--ids', nargs='+', help='image ids; any that all folders have by default')
     parser.add_argument(
-        '--limit', type=int, default=6, metavar='N', help='N images, evenly apart among the ids'
+        '--limit',
+        type=at_least(1),
+        default=6,
+        metavar='N',
+        help='N images, evenly apart among the ids',
     )
     parser.add_argument('--image-suffix', help='ending of the image files, such as .jpg')
     parser.add_argument(
@@ -68,8 +73,6 @@ def sources_of(args: argparse.Namespace) -> list[SeedSource]:
 
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
-    if args.limit < 1:
-        sys.exit(f'--limit is a number of images and must be >= 1; got {args.limit}.')
     sources = sources_of(args)
     try:
         classes, palette = named_classes(args.classes)

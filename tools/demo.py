@@ -20,21 +20,26 @@ import mmws  # noqa: F401  (before mmseg)
 from mmws.experiments.demo import Demo
 from mmws.experiments.jobs import JobFailed, hand_out, run_jobs
 from mmws.experiments.small_data import SmallData
+from mmws.files.arguments import at_least
 from mmws.files.worker_pool import available_cores
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--out', type=Path, default=Path('work_dirs/demo'))
-    parser.add_argument('--train', type=int, default=500, help='number of training images')
-    parser.add_argument('--val', type=int, default=200, help='number of held-out images')
-    parser.add_argument('--epochs', type=int, help='of stage two (4)')
-    parser.add_argument('--classifier-epochs', type=int, default=10, help='of stage one')
-    parser.add_argument('--seed', type=int, default=0, help='of the data and of the trainings')
+    parser.add_argument('--train', type=at_least(1), default=500, help='number of training images')
+    parser.add_argument('--val', type=at_least(1), default=200, help='number of held-out images')
+    parser.add_argument('--epochs', type=at_least(1), help='of stage two (4)')
+    parser.add_argument('--classifier-epochs', type=at_least(1), default=10, help='of stage one')
+    parser.add_argument(
+        '--seed', type=at_least(0), default=0, help='of the data and of the trainings'
+    )
     parser.add_argument(
         '--from-masks', type=Path, help='label maps (VOC classes) to render instead'
     )
-    parser.add_argument('--jobs', type=int, help='at a time (one per core, or three on a GPU)')
+    parser.add_argument(
+        '--jobs', type=at_least(1), help='at a time (one per core, or three on a GPU)'
+    )
     return parser.parse_args(argv)
 
 

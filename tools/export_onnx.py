@@ -13,6 +13,7 @@ import torch
 from mmengine.config import Config, DictAction
 
 from mmws.checkpoint import load_weights, read_checkpoint
+from mmws.files.arguments import at_least
 from mmws.models.onnx_export import export_onnx, input_bands, onnx_difference
 from mmws.run_config import checkpoint_file
 
@@ -25,7 +26,12 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('checkpoint', help='checkpoint file, or a work dir: its newest one')
     parser.add_argument('--out', type=Path, required=True, metavar='FILE')
     parser.add_argument(
-        '--size', type=int, nargs=2, default=(321, 321), metavar=('H', 'W'), help='of the image'
+        '--size',
+        type=at_least(1),
+        nargs=2,
+        default=(321, 321),
+        metavar=('H', 'W'),
+        help='of the image',
     )
     parser.add_argument('--fixed-size', action='store_true', help='take images of --size only')
     parser.add_argument('--opset', type=int, default=17)

@@ -13,6 +13,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from mmws.files.arguments import at_least
 from mmws.files.atomic_write import write_atomically
 from mmws.files.find_images import find_images
 from mmws.files.folder import SeedFolder
@@ -29,12 +30,12 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('masks', type=Path, help='folder of ground-truth label maps (PNG)')
     parser.add_argument('--out', type=Path, required=True, help='where the seed folders are made')
     parser.add_argument('--ratio', type=float, default=0.3, help='share of foreground to replace')
-    parser.add_argument('--draws', type=int, default=2, help='number of independent seeds')
+    parser.add_argument('--draws', type=at_least(1), default=2, help='number of independent seeds')
     parser.add_argument('--seed', type=int, default=0, help='another number, other draws')
     parser.add_argument('--sizes', type=int, nargs=2, default=SIZE_RANGE, help='sides of a block')
     parser.add_argument('--list', type=Path, help='only the image ids in this file, one a line')
-    parser.add_argument('--limit', type=int, metavar='N', help='only the first N images')
-    parser.add_argument('--workers', type=int, default=available_cores())
+    parser.add_argument('--limit', type=at_least(1), metavar='N', help='only the first N images')
+    parser.add_argument('--workers', type=at_least(0), default=available_cores())
     parser.add_argument('--overwrite', action='store_true', help='replace folders made otherwise')
     return parser.parse_args(argv)
 

@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 
 from mmws.datasets.shapes import SHAPES_CLASSES, Scene, make_scene, render_masks
+from mmws.files.arguments import at_least
 from mmws.files.atomic_write import write_atomically
 from mmws.files.folder import SeedFolder
 from mmws.files.label_map import encode_label_map, foreign_labels, read_label_map
@@ -30,13 +31,13 @@ from mmseg.utils import get_classes  # isort: skip  (after mmws, for mmcv-lite)
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--out', type=Path, default=Path('data/shapes'), help='root of the data')
-    parser.add_argument('--train', type=int, default=600, help='number of training images')
-    parser.add_argument('--val', type=int, default=150, help='number of validation images')
-    parser.add_argument('--size', type=int, default=96, help='height and width in pixels')
-    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--train', type=at_least(1), default=600, help='number of training images')
+    parser.add_argument('--val', type=at_least(0), default=150, help='number of validation images')
+    parser.add_argument('--size', type=at_least(32), default=96, help='height and width in pixels')
+    parser.add_argument('--seed', type=at_least(0), default=0)
     parser.add_argument('--from-masks', type=Path, help='folder of label maps to render instead')
-    parser.add_argument('--limit', type=int, help='only the first N images')
-    parser.add_argument('--workers', type=int, default=available_cores())
+    parser.add_argument('--limit', type=at_least(1), help='only the first N images')
+    parser.add_argument('--workers', type=at_least(0), default=available_cores())
     parser.add_argument('--overwrite', action='store_true', help='replace data made otherwise')
     return parser.parse_args(argv)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import mmws  # noqa: F401  (before anything of the hosts)
 from mmws.classification.voc_subset import write_subset
+from mmws.files.arguments import at_least
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -25,12 +26,12 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         '--with', nargs='+', dest='need', metavar='CLASS', help='what one of must be in it'
     )
     parser.add_argument(
-        '--most', type=int, metavar='N', help='also list a balanced part, N images of a class'
+        '--most',
+        type=at_least(1),
+        metavar='N',
+        help='also list a balanced part, N images of a class',
     )
-    args = parser.parse_args(argv)
-    if args.most is not None and args.most < 1:
-        parser.error(f'--most is a number of images and must be >= 1; got {args.most}')
-    return args
+    return parser.parse_args(argv)
 
 
 def main(argv: list[str] | None = None) -> int:

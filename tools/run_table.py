@@ -25,6 +25,7 @@ from mmws.experiments.report import markdown
 from mmws.experiments.small_data import SmallData
 from mmws.experiments.table_run import TableRun
 from mmws.experiments.voc_data import VOCData
+from mmws.files.arguments import at_least
 from mmws.files.worker_pool import available_cores
 
 
@@ -36,12 +37,17 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--data', default='voc12', help='shapes, voc12 or a folder (see above)')
     parser.add_argument('--render', action='store_true', help='--data is a folder of label maps')
     parser.add_argument(
-        '--repeats', type=int, default=1, help='trainings a cell, seeds 0, 1, 2 ...'
+        '--repeats', type=at_least(1), default=1, help='trainings a cell, seeds 0, 1, 2 ...'
     )
     parser.add_argument('--out', type=Path, help='work dir (work_dirs/tables/<data>)')
-    parser.add_argument('--jobs', type=int, help='trainings at a time (one per core, or per GPU)')
     parser.add_argument(
-        '--gpus', type=int, default=1, help='GPUs a training; they share the batch of its config'
+        '--jobs', type=at_least(1), help='trainings at a time (one per core, or per GPU)'
+    )
+    parser.add_argument(
+        '--gpus',
+        type=at_least(1),
+        default=1,
+        help='GPUs a training; they share the batch of its config',
     )
     parser.add_argument(
         '--launcher',
@@ -49,7 +55,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help='how trainings and tests start: torchrun on this machine (for --gpus above 1), or '
         'srun, which gets the arguments in the variable SRUN_ARGS',
     )
-    parser.add_argument('--epochs', type=int, help='instead of the configs, for a trial')
+    parser.add_argument('--epochs', type=at_least(1), help='instead of the configs, for a trial')
     parser.add_argument('--cells', nargs='+', metavar='NAME', help='only these; --print names them')
     parser.add_argument(
         '--weights',
@@ -67,12 +73,10 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         '--report', action='store_true', help='write the table of what is there and run nothing'
     )
     small = parser.add_argument_group('data that are made here')
-    small.add_argument('--train', type=int, default=2000, help='number of training images')
-    small.add_argument('--val', type=int, default=200, help='number of held-out images')
-    small.add_argument('--classifier-epochs', type=int, help='for a trial')
+    small.add_argument('--train', type=at_least(1), default=2000, help='number of training images')
+    small.add_argument('--val', type=at_least(1), default=200, help='number of held-out images')
+    small.add_argument('--classifier-epochs', type=at_least(1), help='for a trial')
     args = parser.parse_args(argv)
-    if args.gpus < 1 or (args.epochs is not None and args.epochs < 1):
-        parser.error('--gpus and --epochs must be at least 1.')
     if args.launcher is None:
         args.launcher = 'none' if args.gpus == 1 else 'pytorch'
     if args.launcher == 'none' and args.gpus > 1:

@@ -9,6 +9,7 @@ from mmengine.config import Config, DictAction
 from PIL import Image
 
 import mmws  # noqa: F401  (before mmseg)
+from mmws.files.arguments import at_least
 from mmws.files.progress_bar import ProgressBar
 from mmws.run_config import checkpoint_file
 from mmws.visualization.wst_view import WSTView, load_segmentor, spread
@@ -27,7 +28,11 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--gt', metavar='DIR', help='ground-truth label maps, named as the seeds')
     parser.add_argument('--ids', nargs='+', help='image ids')
     parser.add_argument(
-        '--limit', type=int, default=20, metavar='N', help='N images, spread over the training set'
+        '--limit',
+        type=at_least(1),
+        default=20,
+        metavar='N',
+        help='N images, spread over the training set',
     )
     parser.add_argument('--device', default='cuda:0' if torch.cuda.is_available() else 'cpu')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')

@@ -44,6 +44,14 @@ def test_voc_layout_and_resume(run, tmp_path):
     assert other.returncode and 'seed is 0 there and 4 here' in other.stderr
 
 
+@pytest.mark.parametrize('option', ['--size 0', '--size 12', '--val -1', '--limit 0', '--seed -1'])
+def test_numbers_that_make_no_sense(run, tmp_path, option):
+    """A scene of 12 pixels has no place for an object and would never be found."""
+    done = run(*option.split())
+    assert done.returncode == 2 and 'must be a whole number of at least ' in done.stderr
+    assert not (tmp_path / 'd').exists()
+
+
 def test_rendering_of_masks(run, tmp_path):
     masks = tmp_path / 'masks'
     masks.mkdir()
