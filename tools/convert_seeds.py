@@ -13,29 +13,20 @@ from __future__ import annotations
 
 import argparse
 import sys
-from functools import partial
 from pathlib import Path
 
 import mmws  # noqa: F401  (before anything of the hosts)
 from mmws.datasets.named_classes import named_classes
 from mmws.files.find_images import images_by_id
-from mmws.files.folder import SeedFolder
-from mmws.files.id_list import read_ids, read_lines
-from mmws.files.map_run import MapRun
+from mmws.files.id_list import read_lines
 from mmws.files.worker_pool import available_cores
-from mmws.seeds.annotation_file import Annotation
-from mmws.seeds.conversion import (
-    USES,
-    ConversionJob,
-    ConversionOptions,
-    convert,
-    find_entries,
-    recognise,
-)
+from mmws.seeds.conversion import Conversion, ConversionOptions
 from mmws.seeds.label_names import LabelNames
 from mmws.seeds.seed import check_share
 
-_JSON = ('COCO', 'LabelMe', 'Cityscapes', 'VIA')
+# What the folder's recipe says of the command line.
+ASKED = ('background', 'ignore_below', 'classes', 'source_classes', 'map', 'palette')
+ASKED += ('suffix', 'images', 'image_suffix', 'reduce_zero_label')
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -128,87 +119,43 @@ def background_rule(text: str | None) -> dict:
     return rule
 
 
-def label_names(args: argparse.Namespace, entries: dict, form: str) -> LabelNames:
-    """How the labels of a source are translated."""
-    used = {
-        region.name
-        for entry in entries.values()
-        if isinstance(entry, Annotation)
-        for region in entry.regions
-    }
-    if form in _JSON and args.classes is None:
-        raise ValueError(
-            f'{form} names its classes: give their order, such as --classes background,'
-            f'{",".join(sorted(used) or ["cat", "dog"])}'
-        )
+def conversion_of(
+    args: argparse.Namespace, source: Path, name: str, images: dict[str, str] | None
+) -> Conversion:
+    """The conversion of a source, as the command line asks for it."""
     targets, sources = (
         None if text is None else named_classes(text)[0]
         for text in (args.classes, args.source_classes)
     )
-    renames = dict(pair.split('=', 1) for pair in args.map)
-    names = LabelNames(
-        targets, sources=sources, renames=renames, reduce_zero_label=args.reduce_zero_label
+    rule = background_rule(args.background)
+    saliency = rule.pop('saliency', None)
+    options = ConversionOptions(
+        LabelNames(
+            targets,
+            sources=sources,
+            renames=dict(pair.split('=', 1) for pair in args.map),
+            reduce_zero_label=args.reduce_zero_label,
+        ),
+        palette=palette(args.palette),
+        ignore_below=args.ignore_below or 0.0,
+        **rule,
     )
-    for name in sorted(used):
-        names.label(name)
-    return names
-
-
-class Conversion:
-    """The conversion of one source; see ``tools/convert_seeds.py --help``."""
-
-    def __init__(self, args: argparse.Namespace, source: Path, name: str, images: dict | None):
-        colours = palette(args.palette)
-        self.entries = find_entries(source, args.suffix)
-        form, found = recognise(self.entries, colours)
-        print(f'{source}: {len(self.entries)} images, {form}, the first {found}')
-        for option in ('palette', 'background', 'ignore_below', 'source_classes'):
-            if getattr(args, option) is not None and option not in USES[form]:
-                flag = option.replace('_', '-')
-                raise ValueError(f'--{flag} means nothing for {source}: {form}.')
-        if args.list is not None:
-            ids = read_ids(args.list, self.entries.__contains__)
-            if missing := [image_id for image_id in ids if image_id not in self.entries]:
-                raise ValueError(
-                    f'{len(missing)} of {len(ids)} images of {args.list} are not in {source}, the '
-                    f'first: {missing[0]}.'
-                )
-            self.entries = {image_id: self.entries[image_id] for image_id in ids}
-        self.images = images
-        if images is not None and form in _JSON:  # tools put their own folders before the names
-            bare = {i if i in images else i.rpartition('/')[2]: e for i, e in self.entries.items()}
-            self.entries = bare if len(bare) == len(self.entries) else self.entries
-        if images is not None and (missing := [i for i in self.entries if i not in images]):
-            raise ValueError(
-                f'{len(missing)} of {len(self.entries)} images of {source} are not in '
-                f'{args.images}, the first: {missing[0]}. Endings are cut off by --suffix and '
-                '--image-suffix.'
-            )
-        rule = background_rule(args.background)
-        self.saliency = rule.pop('saliency', None)
-        self.options = ConversionOptions(
-            form,
-            label_names(args, self.entries, form),
-            palette=colours,
-            ignore_below=args.ignore_below or 0.0,
-            **rule,
-        )
-        given = ('background', 'ignore_below', 'classes', 'source_classes', 'map', 'palette')
-        given += ('suffix', 'images', 'image_suffix', 'reduce_zero_label')
-        recipe = {key: getattr(args, key) for key in given}
-        recipe.update(kind='conversion', form=form, source=str(source))
-        recipe['images'] = args.images and str(args.images)
-        folder = SeedFolder(args.out / name, recipe)
-        self.run = MapRun(
-            {name: folder}, list(self.entries), workers=args.workers, limit=args.limit
-        )
-
-    def job(self, image_id: str, files: dict[str, Path]) -> tuple[ConversionJob]:
-        """Describe the work on one image."""
-        (file,) = files.values()
-        image = None if self.images is None else self.images[image_id]
-        saliency = None if self.saliency is None else f'{self.saliency}/{image_id}.png'
-        return (ConversionJob(self.entries[image_id], file, image, saliency),)
+    asked = {key: getattr(args, key) for key in ASKED}
+    asked['images'] = args.images and str(args.images)
+    conversion = Conversion(
+        source,
+        args.out / name,
+        options,
+        asked=asked,
+        suffix=args.suffix,
+        images=images,
+        saliency=saliency,
+        ids=args.list,
+        workers=args.workers,
+        limit=args.limit,
+    )
+    print(conversion.found)
+    return conversion
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -220,14 +167,11 @@ def main(argv: list[str] | None = None) -> int:
         images = None if args.images is None else images_by_id(args.images, args.image_suffix)
         # All sources are looked at before the first is converted.
         conversions = [
-            Conversion(args, source, name, images)
+            conversion_of(args, source, name, images)
             for source, name in zip(args.sources, args.names, strict=True)
         ]
         for conversion in conversions:
-            conversion.run.prepare(overwrite=args.overwrite)
-            report = conversion.run.make(
-                conversion.job, partial(convert, options=conversion.options)
-            )
+            report = conversion.run(overwrite=args.overwrite)
             print(report.summary(noted='are unknown everywhere.'))
             failed += len(report.failed)
     except (OSError, ValueError) as error:

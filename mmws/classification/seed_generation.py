@@ -13,13 +13,12 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope
-from PIL import Image
 from torch import nn
 
 from mmws.checkpoint import model_identity
 from mmws.files.atomic_write import write_atomically
 from mmws.files.folder import SALIENCY_MANIFEST, SeedFolder
-from mmws.files.image_file import BadInputError, read_image
+from mmws.files.image_file import BadInputError, read_image, read_saliency
 from mmws.files.label_map import encode_label_map
 from mmws.files.map_run import MapReport, MapRun
 from mmws.files.worker_pool import share_of_work
@@ -197,7 +196,8 @@ def write_seeds(
         BadInputError: The image, its saliency map or its kept CAMs are missing or bad.
     """
     pixels = read_image(image.path)
-    saliency = read_saliency(image.saliency_path, pixels.shape[:2])
+    path = image.saliency_path
+    saliency = None if path is None else read_saliency(path, pixels.shape[:2])
     if not isinstance(cams, ImageCAMs):
         cams = _kept_cams(cams, image)
     seeds = recipe.make(pixels, cams, saliency, list(files))
@@ -209,29 +209,6 @@ def write_seeds(
     if saliency is None:
         return False
     return salient_share(saliency, recipe.threshold.background) < recipe.saliency.sparse_share
-
-
-def read_saliency(path: str | os.PathLike | None, size: tuple[int, int]) -> np.ndarray | None:
-    """Read a saliency map, (H, W) uint8; None for the path None.
-
-    Raises:
-        BadInputError: It is missing, unreadable, not 8-bit grey, or not of the image's size (H, W).
-    """
-    if path is None:
-        return None
-    try:
-        with Image.open(path) as file:
-            saliency, mode = np.asarray(file), file.mode
-    except (OSError, SyntaxError, ValueError) as error:
-        raise BadInputError(f'saliency map {path} cannot be read ({error})') from error
-    if mode != 'L':
-        raise BadInputError(f'saliency map {path} has mode {mode}; it must be 8-bit grey')
-    if saliency.shape != size:
-        raise BadInputError(
-            f'saliency map {path} is {saliency.shape[1]} x {saliency.shape[0]} pixels, its image '
-            f'{size[1]} x {size[0]}'
-        )
-    return saliency
 
 
 def _kept_cams(path: Path, image: SeedImage) -> ImageCAMs:

@@ -71,6 +71,36 @@ def read_bands(path: str | os.PathLike) -> np.ndarray:
     return _decoded(path, lambda name: cv2.imread(name, cv2.IMREAD_UNCHANGED))
 
 
+def read_saliency(path: str | os.PathLike, size: tuple[int, int] | None = None) -> np.ndarray:
+    """Read a saliency map of 8-bit grey, with or without a palette of greys.
+
+    Args:
+        path: The file.
+        size: Of its image, (H, W), where that is known.
+
+    Returns:
+        (H, W) uint8.
+
+    Raises:
+        BadInputError: It is missing, unreadable, not 8-bit grey, or of another size.
+    """
+    try:
+        with Image.open(io.BytesIO(read_bytes(path))) as image:
+            mode = image.mode
+            colours = np.asarray(image.convert('RGB') if mode == 'P' else image)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise BadInputError(f'saliency map {path} cannot be read ({error})') from error
+    saliency = colours[..., 0] if mode == 'P' else colours
+    if mode not in ('L', 'P') or (mode == 'P' and (colours != saliency[..., None]).any()):
+        raise BadInputError(f'saliency map {path} has mode {mode}; it must be 8-bit grey')
+    if size not in (None, saliency.shape):
+        raise BadInputError(
+            f'saliency map {path} is {saliency.shape[1]} x {saliency.shape[0]} pixels, its image '
+            f'{size[1]} x {size[0]}'
+        )
+    return saliency
+
+
 def _decoded(path: str | os.PathLike, decode: Callable[[str], np.ndarray | None]) -> np.ndarray:
     try:
         open(path, 'rb').close()  # OpenCV does not say that a file is not there

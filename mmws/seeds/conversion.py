@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from mmws.files.atomic_write import write_atomically
-from mmws.files.image_file import BadInputError, image_size
-from mmws.files.label_map import UNKNOWN, encode_label_map, read_label_map
+from mmws.files.folder import SeedFolder
+from mmws.files.id_list import read_ids
+from mmws.files.image_file import BadInputError, image_size, read_saliency
+from mmws.files.label_map import UNKNOWN, encode_label_map
+from mmws.files.map_run import MapReport, MapRun
 from mmws.files.seed_source import SeedSource
 from mmws.files.storage import is_folder
 
@@ -39,6 +43,7 @@ USES = {
     'Cityscapes': (),
     'VIA': (),
 }
+_JSON = ('COCO', 'LabelMe', 'Cityscapes', 'VIA')
 
 
 @dataclass(frozen=True)
@@ -46,22 +51,22 @@ class ConversionOptions:
     """What is done with what the files hold.
 
     Attributes:
-        form: Of all files, a key of ``USES``.
-        names: From their labels to those that are wanted.
+        names: From the files' labels to those that are wanted.
         palette: As in :func:`mmws.seeds.mask_file.read_mask`.
         background: Score of the background, where the files hold classes only; with ``alpha`` or
             saliency maps these tell it.
         alpha: As in :func:`mmws.seeds.class_map_file.label_pixels`.
         ignore_below: Pixels of less confidence become 255: that of the file, or the label's share
             of all scores.
+        form: Of all files, a key of ``USES``.
     """
 
-    form: str
     names: LabelNames = field(default_factory=LabelNames)
     palette: Sequence[Sequence[int]] | None = None
     background: float = 0.25
     alpha: float | None = None
     ignore_below: float = 0.0
+    form: str = ''
 
 
 class ConversionJob(NamedTuple):
@@ -78,6 +83,108 @@ class ConversionJob(NamedTuple):
     file: Path
     image: str | None = None
     saliency: str | None = None
+
+
+class Conversion:
+    """The conversion of a source into a folder of seeds; may be stopped and run again.
+
+    Args:
+        source: Folder, zip file, or JSON file.
+        folder: Where the seeds go.
+        options: What is done; the form is found out here.
+        asked: What the user asked for, as JSON knows it: with other wishes the folder is refused.
+        suffix: As in :func:`find_entries`.
+        images: The images by id, if they are known.
+        saliency: Folder of saliency maps ``<image id>.png``.
+        ids: List of the images to convert; all if there is none.
+        workers, limit: As in :class:`MapRun`.
+
+    Attributes:
+        found: What the source holds, in words.
+
+    Raises:
+        FileNotFoundError: There is no such source.
+        ValueError: It holds nothing that can be read, or something else than what was asked for.
+    """
+
+    def __init__(
+        self,
+        source: str | os.PathLike,
+        folder: str | os.PathLike,
+        options: ConversionOptions,
+        *,
+        asked: Mapping[str, object],
+        suffix: str | None = None,
+        images: Mapping[str, str] | None = None,
+        saliency: str | None = None,
+        ids: str | os.PathLike | None = None,
+        workers: int = 0,
+        limit: int | None = None,
+    ):
+        entries = find_entries(source, suffix)
+        form, first = recognise(entries, options.palette)
+        self.found = f'{source}: {len(entries)} images, {form}, the first {first}'
+        for option in ('palette', 'background', 'ignore_below', 'source_classes'):
+            if asked.get(option) is not None and option not in USES[form]:
+                flag = option.replace('_', '-')
+                raise ValueError(f'--{flag} means nothing for {source}: {form}.')
+        if ids is not None:
+            listed = read_ids(ids, entries.__contains__)
+            if missing := [image_id for image_id in listed if image_id not in entries]:
+                raise ValueError(
+                    f'{len(missing)} of {len(listed)} images of {ids} are not in {source}, the '
+                    f'first: {missing[0]}.'
+                )
+            entries = {image_id: entries[image_id] for image_id in listed}
+        if images is not None and form in _JSON:  # tools put their own folders before the names
+            bare = {i if i in images else i.rpartition('/')[2]: e for i, e in entries.items()}
+            entries = bare if len(bare) == len(entries) else entries
+        if images is not None and (missing := [i for i in entries if i not in images]):
+            raise ValueError(
+                f'{len(missing)} of {len(entries)} images of {source} are not among the images, '
+                f'the first: {missing[0]}. Endings are cut off by --suffix and --image-suffix.'
+            )
+        self._check_names(entries, form, options.names)
+        self._entries, self._images, self._saliency = entries, images, saliency
+        self._options = replace(options, form=form)
+        recipe = {**asked, 'kind': 'conversion', 'form': form, 'source': os.fspath(source)}
+        self._run = MapRun(
+            {'seeds': SeedFolder(folder, recipe)}, list(entries), workers=workers, limit=limit
+        )
+
+    @staticmethod
+    def _check_names(entries: Mapping[str, str | Annotation], form: str, names: LabelNames) -> None:
+        used = {
+            region.name
+            for entry in entries.values()
+            if isinstance(entry, Annotation)
+            for region in entry.regions
+        }
+        if form in _JSON and names.targets is None:
+            raise ValueError(
+                f'{form} names its classes: give their order, such as --classes background,'
+                f'{",".join(sorted(used) or ["cat", "dog"])}'
+            )
+        for name in sorted(used):
+            names.label(name)
+
+    def run(self, *, overwrite: bool = False) -> MapReport:
+        """Make the seeds that are missing.
+
+        Args:
+            overwrite: Replace those that were asked for otherwise.
+
+        Raises:
+            FileExistsError: Something else made the folder.
+            OSError: A seed cannot be written.
+        """
+        self._run.prepare(overwrite=overwrite)
+        return self._run.make(self._job, functools.partial(convert, options=self._options))
+
+    def _job(self, image_id: str, files: Mapping[str, Path]) -> tuple[ConversionJob]:
+        image = None if self._images is None else self._images[image_id]
+        saliency = None if self._saliency is None else f'{self._saliency}/{image_id}.png'
+        return (ConversionJob(self._entries[image_id], files['seeds'], image, saliency),)
 
 
 def find_entries(path: str | os.PathLike, suffix: str | None = None) -> dict[str, str | Annotation]:
@@ -197,10 +304,8 @@ def _seed(
             )
         background = options.background
         if saliency is not None:
-            background = 1 - saliency_to_float(read_label_map(saliency))
-            size = size or background.shape
-            if background.shape != size:
-                raise ValueError(f'the saliency map {saliency} is {background.shape}, not {size}.')
+            background = 1 - saliency_to_float(read_saliency(saliency, size))
+            size = background.shape
         return names.apply(
             label_pixels(
                 content,

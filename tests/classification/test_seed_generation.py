@@ -8,7 +8,7 @@ from PIL import Image
 
 from mmws.files.atomic_write import write_atomically
 from mmws.files.folder import SALIENCY_MANIFEST, SeedFolder
-from mmws.files.image_file import BadInputError, read_image
+from mmws.files.image_file import read_image
 from mmws.files.label_map import read_label_map
 from mmws.seeds.cam_store import ImageCAMs, read_cams
 from mmws.seeds.seed_recipe import SeedRecipe
@@ -18,7 +18,6 @@ from mmws.classification import seed_generation
 from mmws.classification.seed_generation import (
     SeedGeneration,
     classifier_identity,
-    read_saliency,
     recipe_of,
     saliency_identity,
     write_seeds,
@@ -251,17 +250,3 @@ def test_images_of_other_kinds_are_read(root, name, channels, dtype):
     image = SeedImage('x', str(path), (4,), f'{root}/saliency/x.png')
     write_seeds(image, cams, {RECIPE.names[0]: root / 'out.png'}, recipe=RECIPE)
     assert read_label_map(root / 'out.png').shape == (20, 30)
-
-
-@pytest.mark.parametrize(
-    'mode, size, message',
-    [
-        ('RGB', (3, 2), 'has mode RGB; it must be 8-bit grey'),
-        ('L', (3, 3), 'is 3 x 3 pixels, its image 3 x 2'),
-    ],
-)
-def test_maps_are_8_bit_grey_and_of_the_image_s_size(tmp_path, mode, size, message):
-    Image.new(mode, size).save(tmp_path / 'map.png')
-    with pytest.raises(BadInputError, match=message):
-        read_saliency(tmp_path / 'map.png', (2, 3))
-    assert read_saliency(None, (2, 3)) is None

@@ -4,7 +4,7 @@ import pytest
 from mmcv.transforms import LoadImageFromFile
 from PIL import Image
 
-from mmws.files.image_file import BadInputError, image_size, read_image
+from mmws.files.image_file import BadInputError, image_size, read_image, read_saliency
 
 QUARTERS = np.zeros((24, 40, 3), np.uint8)
 QUARTERS[:12, :20] = (200, 40, 40)
@@ -60,3 +60,29 @@ def test_image_size_is_that_of_opencv(tmp_path):
         image.save(tmp_path / 'x.jpg', exif=exif)
         expected = cv2.imread(str(tmp_path / 'x.jpg')).shape[:2]
         assert image_size(tmp_path / 'x.jpg') == expected
+
+
+@pytest.mark.parametrize(
+    ('mode', 'size', 'message'),
+    [
+        ('RGB', (3, 2), 'has mode RGB; it must be 8-bit grey'),
+        ('P', (3, 2), 'has mode P; it must be 8-bit grey'),
+        ('L', (3, 3), 'is 3 x 3 pixels, its image 3 x 2'),
+    ],
+)
+def test_saliency_maps_are_8_bit_grey_and_of_the_image_s_size(tmp_path, mode, size, message):
+    image = Image.new(mode, size)
+    if mode == 'P':
+        image.putpalette([9, 9, 0])
+    image.save(tmp_path / 'map.png')
+    with pytest.raises(BadInputError, match=message):
+        read_saliency(tmp_path / 'map.png', (2, 3))
+
+
+def test_a_palette_of_greys_is_grey(tmp_path):
+    grey = Image.fromarray(np.array([[0, 7, 200]], np.uint8))
+    reversed_ = Image.fromarray(np.array([[2, 1, 0]], np.uint8))
+    reversed_.putpalette([200] * 3 + [7] * 3 + [0] * 3)
+    for image in (grey, reversed_):
+        image.save(tmp_path / 'map.png')
+        assert read_saliency(tmp_path / 'map.png').tolist() == [[0, 7, 200]]

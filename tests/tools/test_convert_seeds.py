@@ -278,7 +278,7 @@ BAD = {
     'not listed': ('ids', ('--list', 'ids/l.txt'), '1 of 1 images of ids/l.txt are not in ids'),
     'other form': ('mixed', (), "is of the form 'scores', the first 'classes'"),
     'other size': ('small', (), 'the mask is 5x5, the image'),
-    'other image': ('foreign', (), 'images of foreign are not in'),
+    'other image': ('foreign', (), 'images of foreign are not among the images'),
     'one name': ('ids', ('--names', 'a', 'b'), '1 sources need as many different --names'),
     'text': ('text', (), 'text/2007_train_aug_0.png is no image'),
     'no background': ('three', (), 'there are 3 scores a pixel for 4 classes. Is background'),
