@@ -46,6 +46,13 @@ def add_checks(cfg: Config, *, allow_partial: bool | None = None) -> None:
     cfg.custom_hooks = hooks
 
 
+def add_report(cfg: Config) -> None:
+    """Add the hook that writes ``report.html``, where a training of a segmentor has none."""
+    hooks = list(cfg.get('custom_hooks') or [])
+    if cfg.get('default_scope') == 'mmseg' and 'RunReportHook' not in map(type_name, hooks):
+        cfg.custom_hooks = [*hooks, ConfigDict(type='mmengine.RunReportHook')]
+
+
 def enable_amp(cfg: Config) -> None:
     """Train with automatic mixed precision.
 

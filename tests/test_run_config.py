@@ -34,6 +34,14 @@ def test_checks_are_added_once_and_buildable():
     assert all(isinstance(HOOKS.build(hook), Hook) for hook in cfg.custom_hooks)
 
 
+def test_a_report_is_added_to_segmentation_once():
+    for scope, count in (('mmseg', 1), ('mmpretrain', 0)):
+        cfg = Config(dict(default_scope=scope))
+        run_config.add_report(cfg)
+        run_config.add_report(cfg)
+        assert [h.type for h in cfg.get('custom_hooks', [])] == ['mmengine.RunReportHook'] * count
+
+
 @pytest.mark.parametrize(
     'kind', ['CheckpointCheckHook', 'mmws.engine.CheckpointCheckHook', CheckpointCheckHook]
 )

@@ -121,3 +121,5 @@ def test_from_published_forms_to_a_model(tmp_path):
     assert '300 images, 3 seeds' in check and 'Nothing is wrong.' in check
     assert len(list((tmp_path / 'predictions').glob('*.png'))) == 50
     assert miou(printed['train']) == miou(printed['test'])
+    report = (tmp_path / 'work_dirs/first_run/report.html').read_text()
+    assert 'IoU of each class' in report and 'Trust in each seed' in report
