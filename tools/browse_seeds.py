@@ -29,7 +29,12 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument('root', type=Path, help='SEED_ROOT')
     parser.add_argument('--images', type=Path, required=True, help='folder of the images')
-    parser.add_argument('--out', type=Path, default=Path('work_dirs/seed_sheets'))
+    parser.add_argument(
+        '--out',
+        type=Path,
+        default=Path('work_dirs/seed_sheets'),
+        help='folder of the sheets (%(default)s)',
+    )
     parser.add_argument('--gt', type=Path, help='folder of the true label maps')
     parser.add_argument('--cams', type=Path, help='folder in which generate_seeds.py kept CAMs')
     parser.add_argument('--seeds', nargs='+', help='names of the folders; all by default')

@@ -67,7 +67,12 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--no-agreement', action='store_true', help='do not compare the folders')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write all numbers, too')
     parser.add_argument('--limit', type=at_least(1), help='only the first N images')
-    parser.add_argument('--workers', type=at_least(0), default=available_cores())
+    parser.add_argument(
+        '--workers',
+        type=at_least(0),
+        default=available_cores(),
+        help='worker processes (one a core)',
+    )
     return parser.parse_args(argv)
 
 
@@ -168,7 +173,8 @@ def main(argv: list[str] | None = None) -> int:
     chunks = [jobs[i : i + _IMAGES_PER_JOB] for i in range(1, len(jobs), _IMAGES_PER_JOB)]
     bar = ProgressBar(len(jobs))
     bar.advance()
-    for check in map_unordered(work, chunks, workers=min(args.workers, len(chunks))):
+    workers, preload = min(args.workers, len(chunks)), 'mmws.evaluation.check'
+    for check in map_unordered(work, chunks, workers=workers, preload=preload):
         total.add(check)
         bar.advance(check.counts.images)
     bar.close()

@@ -31,7 +31,12 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument('--images', type=Path, required=True, help='folder of the images')
     parser.add_argument('--gt', type=Path, help='folder of the true label maps')
-    parser.add_argument('--out', type=Path, default=Path('work_dirs/predictions.png'))
+    parser.add_argument(
+        '--out',
+        type=Path,
+        default=Path('work_dirs/predictions.png'),
+        help='the picture (%(default)s)',
+    )
     parser.add_argument('--ids', nargs='+', help='image ids; any that all folders have by default')
     parser.add_argument(
         '--limit',

@@ -36,7 +36,9 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         'sources', nargs='+', type=Path, help='folders, packed or not, or JSON files of annotators'
     )
-    parser.add_argument('--out', type=Path, required=True, metavar='SEED_ROOT')
+    parser.add_argument(
+        '--out', type=Path, required=True, metavar='SEED_ROOT', help='gets a folder of each source'
+    )
     parser.add_argument('--names', nargs='+', help='of the seeds (those of the sources)')
     parser.add_argument('--images', type=Path, help='folder of the images, which tell the sizes')
     parser.add_argument('--image-suffix', help='ending of the image files, such as .jpg')
@@ -81,7 +83,9 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         'on each line',
     )
     parser.add_argument('--limit', type=int, metavar='N', help='only the first N images')
-    parser.add_argument('--workers', type=int, default=available_cores())
+    parser.add_argument(
+        '--workers', type=int, default=available_cores(), help='worker processes (one a core)'
+    )
     parser.add_argument('--overwrite', action='store_true', help='replace folders made otherwise')
     args = parser.parse_args(argv)
     args.names = args.names or [s.name if s.is_dir() else s.stem for s in args.sources]

@@ -26,7 +26,12 @@ from mmws.files.worker_pool import available_cores
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--out', type=Path, default=Path('work_dirs/demo'))
+    parser.add_argument(
+        '--out',
+        type=Path,
+        default=Path('work_dirs/demo'),
+        help='folder of all that it makes (%(default)s)',
+    )
     parser.add_argument('--train', type=at_least(1), default=500, help='number of training images')
     parser.add_argument('--val', type=at_least(1), default=200, help='number of held-out images')
     parser.add_argument('--epochs', type=at_least(1), help='of stage two (4)')

@@ -38,7 +38,12 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--cams', type=Path, help='kept CAMs: tries other CAM thresholds')
     parser.add_argument('--json', type=Path, help='write the numbers here')
     parser.add_argument('--plot', type=Path, help='draw them here, as PNG')
-    parser.add_argument('--workers', type=at_least(0), default=available_cores())
+    parser.add_argument(
+        '--workers',
+        type=at_least(0),
+        default=available_cores(),
+        help='worker processes (one a core)',
+    )
     parser.add_argument('--limit', type=at_least(1), metavar='N', help='the first N images only')
     return parser.parse_args(argv)
 

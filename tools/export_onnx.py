@@ -24,7 +24,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file, or a work dir: its newest one')
-    parser.add_argument('--out', type=Path, required=True, metavar='FILE')
+    parser.add_argument('--out', type=Path, required=True, metavar='FILE', help='the ONNX file')
     parser.add_argument(
         '--size',
         type=at_least(1),
@@ -34,14 +34,22 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help='of the image',
     )
     parser.add_argument('--fixed-size', action='store_true', help='take images of --size only')
-    parser.add_argument('--opset', type=int, default=17)
+    parser.add_argument(
+        '--opset', type=int, default=17, help='version of the operators (%(default)s)'
+    )
     parser.add_argument(
         '--tolerance',
         type=float,
         default=1e-4,
         help='largest difference of two logits, as a part of the largest logit',
     )
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override settings of the config',
+    )
     return parser.parse_args(argv)
 
 

@@ -70,10 +70,18 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--max-size', type=int, metavar='N', help='shrink larger images to N pixels for the network'
     )
     parser.add_argument('--limit', type=int, metavar='N', help='only the first N images')
-    parser.add_argument('--workers', type=int, default=worker_cores())
+    parser.add_argument(
+        '--workers', type=int, default=worker_cores(), help='worker processes (one a core)'
+    )
     parser.add_argument('--device', help='cpu, cuda:1, ... (a GPU where there is one)')
     parser.add_argument('--overwrite', action='store_true', help='replace maps made otherwise')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override settings of the config',
+    )
     args = parser.parse_intermixed_args(argv)
     if len(args.network) != (2 if args.onnx is None else 0):
         parser.error('give CONFIG CHECKPOINT and the images, or --onnx FILE and the images')

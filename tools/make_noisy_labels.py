@@ -35,7 +35,12 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--sizes', type=int, nargs=2, default=SIZE_RANGE, help='sides of a block')
     parser.add_argument('--list', type=Path, help='only the image ids in this file, one a line')
     parser.add_argument('--limit', type=at_least(1), metavar='N', help='only the first N images')
-    parser.add_argument('--workers', type=at_least(0), default=available_cores())
+    parser.add_argument(
+        '--workers',
+        type=at_least(0),
+        default=available_cores(),
+        help='worker processes (one a core)',
+    )
     parser.add_argument('--overwrite', action='store_true', help='replace folders made otherwise')
     return parser.parse_args(argv)
 

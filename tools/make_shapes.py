@@ -34,10 +34,15 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--train', type=at_least(1), default=600, help='number of training images')
     parser.add_argument('--val', type=at_least(0), default=150, help='number of validation images')
     parser.add_argument('--size', type=at_least(32), default=96, help='height and width in pixels')
-    parser.add_argument('--seed', type=at_least(0), default=0)
+    parser.add_argument('--seed', type=at_least(0), default=0, help='another number, other images')
     parser.add_argument('--from-masks', type=Path, help='folder of label maps to render instead')
     parser.add_argument('--limit', type=at_least(1), help='only the first N images')
-    parser.add_argument('--workers', type=at_least(0), default=available_cores())
+    parser.add_argument(
+        '--workers',
+        type=at_least(0),
+        default=available_cores(),
+        help='worker processes (one a core)',
+    )
     parser.add_argument('--overwrite', action='store_true', help='replace data made otherwise')
     return parser.parse_args(argv)
 

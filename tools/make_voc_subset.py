@@ -19,7 +19,7 @@ from mmws.files.arguments import at_least
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('voc_root', type=Path, metavar='VOC2012')
+    parser.add_argument('voc_root', type=Path, metavar='VOC2012', help='data root of VOC 2012')
     parser.add_argument('--out', type=Path, required=True, help='the new data root')
     parser.add_argument('--classes', nargs='+', required=True, help='what may be in an image')
     parser.add_argument(

@@ -20,7 +20,9 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('--root', type=Path, default=VOC_ROOT)
+    parser.add_argument(
+        '--root', type=Path, default=VOC_ROOT, help='data root of VOC 2012 (%(default)s)'
+    )
     args = parser.parse_args(argv)
     for item in checklist(args.root):
         print(f'{"MISSING" if item.problem else "ok     "}  {item.name}: {item.use}')

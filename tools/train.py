@@ -32,7 +32,12 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help='override settings of the config; a list is "[a,b]" or a,b, in quotes where it is '
         'nested: key="[(a,b),(c,d)]"',
     )
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='what started the processes, if there are several',
+    )
     parser.add_argument(
         '--limit', type=int, metavar='N', help='a trial run on the first N images of each split'
     )
@@ -43,7 +48,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help='load_from may hold a part of the model; the rest keeps its initial weights',
     )
     # torch.distributed.launch passes it, torchrun sets the variable.
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     return args

@@ -24,7 +24,12 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument('config', help='config file; its training set has the seeds')
     parser.add_argument('checkpoint', help='checkpoint file, or a work dir: its newest one')
-    parser.add_argument('--out', type=Path, default=Path('work_dirs/wst_sheets'))
+    parser.add_argument(
+        '--out',
+        type=Path,
+        default=Path('work_dirs/wst_sheets'),
+        help='folder of the sheets (%(default)s)',
+    )
     parser.add_argument('--gt', metavar='DIR', help='ground-truth label maps, named as the seeds')
     parser.add_argument('--ids', nargs='+', help='image ids')
     parser.add_argument(
@@ -34,8 +39,18 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         metavar='N',
         help='N images, spread over the training set',
     )
-    parser.add_argument('--device', default='cuda:0' if torch.cuda.is_available() else 'cpu')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    parser.add_argument(
+        '--device',
+        default='cuda:0' if torch.cuda.is_available() else 'cpu',
+        help='where the model runs (a GPU if there is one)',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override settings of the config',
+    )
     return parser.parse_args(argv)
 
 
