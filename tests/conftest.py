@@ -7,6 +7,7 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 import contextlib
 import copy
+import gc
 import importlib.util
 import io
 import json
@@ -32,6 +33,11 @@ from PIL import Image
 import mmws  # noqa: F401
 
 _REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def pytest_collection_finish() -> None:
+    """Keep what is imported out of garbage collections: mmengine makes one for each dataset."""
+    gc.freeze()
 
 
 def _reset_globals() -> None:
