@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Sequence
 
@@ -25,7 +26,7 @@ def text_table(rows: Sequence[Sequence[str]], left: Sequence[int] = ()) -> str:
 
 def number(value: float, form: str = '.1f', *, times: float = 1) -> str:
     """Write a number; a dash where it is not defined."""
-    return '-' if np.isnan(value) else format(times * float(value), form)
+    return '-' if math.isnan(value) else format(times * float(value), form)
 
 
 def percent(value: float) -> str:
