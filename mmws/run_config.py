@@ -9,6 +9,7 @@ from pathlib import Path
 from zipfile import is_zipfile
 
 import torch
+from mmcv.transforms import LoadAnnotations
 from mmengine.config import Config, ConfigDict
 from mmengine.dataset import InfiniteSampler
 from mmengine.device import get_device
@@ -18,6 +19,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from mmws.files.find_images import missing_files
+from mmws.files.storage import is_local
 from mmws.files.worker_pool import share_of_work
 
 _CHECKS = ('CheckpointCheckHook', 'NumClassesCheckHook')
@@ -128,8 +130,10 @@ def check_training_data(runner: Runner) -> None:
     if not hasattr(dataset, 'get_data_info'):
         return
     infos = (dataset.get_data_info(i) for i in range(len(dataset)))
-    paths = [Path(info['seg_map_path']) for info in infos if info.get('seg_map_path')]
-    paths = [path for path in paths if ':' not in path.parts[0]]  # no address of a server
+    steps = getattr(getattr(dataset, 'pipeline', None), 'transforms', ())
+    backends = [step.backend_args for step in steps if isinstance(step, LoadAnnotations)]
+    paths = [info['seg_map_path'] for info in infos if info.get('seg_map_path')]
+    paths = [path for path in paths if is_local(path, *backends[:1])]
     if missing := missing_files(paths):
         raise FileNotFoundError(
             f'{len(missing)} of the {len(paths)} label maps of val_dataloader are missing, the '

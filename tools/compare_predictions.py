@@ -19,6 +19,7 @@ from mmws.files.arguments import at_least
 from mmws.files.find_images import images_by_id
 from mmws.files.label_map import read_label_map
 from mmws.files.seed_source import SeedSource, common_ids
+from mmws.files.storage import is_folder
 from mmws.visualization import prediction_sheet
 from mmws.visualization.read_picture import read_picture
 from mmws.visualization.wst_view import spread
@@ -71,7 +72,7 @@ def sources_of(args: argparse.Namespace) -> list[SeedSource]:
     if twice := [title for title in titles if titles.count(title) > 1]:
         sys.exit(f'Two folders are called {twice[0]!r}. Name them: "one title={found[-1][1]}".')
     for _, folder in found:
-        if not folder.is_dir():
+        if not is_folder(folder):
             sys.exit(f'{folder} is no folder.')
     return [SeedSource(str(folder), '.png', title) for title, folder in found]
 

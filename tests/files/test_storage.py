@@ -33,7 +33,9 @@ def http(voc_tree):
     handler = functools.partial(Handler, directory=str(voc_tree.root))
     server = ThreadingHTTPServer(('127.0.0.1', 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f'http://127.0.0.1:{server.server_port}'
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('no_proxy', '127.0.0.1')
+        yield f'http://127.0.0.1:{server.server_port}'
     server.shutdown()
     server.server_close()
 
@@ -136,6 +138,29 @@ def test_all_from_a_registered_backend(tiny_cfg, shelf, voc_tree, options):
     assert elsewhere.get_cat_ids(0)
 
 
+@pytest.mark.parametrize('kind', ['http', 'shelf'])
+def test_a_training_whose_validation_lies_elsewhere_too(kind, tiny_cfg, request, tool, tmp_path):
+    root = request.getfixturevalue(kind)
+    lists = tiny_cfg.train_dataloader.dataset.dataset.data_root + '/ImageSets/Segmentation'
+    for loader in (tiny_cfg.train_dataloader, tiny_cfg.val_dataloader):
+        dataset = loader.dataset.get('dataset', loader.dataset)
+        prefixes = {key: f'{root}/{folder}' for key, folder in dataset.data_prefix.items()}
+        dataset.update(type='BaseSegDataset', data_root=None, data_prefix=prefixes)
+        dataset.ann_file = f'{lists}/{dataset.ann_file.rpartition("/")[2]}'
+        dataset.metainfo = dict(classes=[str(i) for i in range(21)])
+        if kind == 'shelf':  # by plain paths
+            dataset.data_prefix = {key: f'voc/{p[12:]}' for key, p in prefixes.items()}
+            for step in dataset.pipeline[:2]:
+                step.backend_args = dict(backend='shelf')
+    seeds = tiny_cfg.train_dataloader.dataset
+    seeds.seed_root = 'voc/seeds' if kind == 'shelf' else f'{root}/seeds'
+    tiny_cfg.dump(tmp_path / 'far.py')
+    options = ('--cfg-options', 'train_cfg.max_epochs=1')
+    done = tool('train.py', 'far.py', *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert 'mIoU' in (tmp_path / 'work_dirs/far/report.html').read_text()
+
+
 def test_seeds_that_are_missing_elsewhere(tiny_cfg, http, shelf, voc_tree):
     config = tiny_cfg.train_dataloader.dataset
     config.seed_dirs = [*voc_tree.seed_names[:2], '../JPEGImages']
@@ -206,6 +231,9 @@ def test_tools_take_archives(tool, voc_tree, zips, tmp_path):
     done = tool('browse_seeds.py', zips, *options, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert Image.open(tmp_path / 'sheets/2007_train_aug_0.png').width > 400
+    options = ['--images', root / 'JPEGImages', '--out', 'both.png']
+    done = tool('compare_predictions.py', 'packed/seed0.zip', 'gt.zip', *options, cwd=tmp_path)
+    assert done.returncode == 0 and (tmp_path / 'both.png').is_file(), done.stderr
     done = tool(
         'convert_seeds.py', 'packed/seed0.zip', '--out', 'made', '--workers', 0, cwd=tmp_path
     )
