@@ -221,12 +221,15 @@ def _blurs(vertices: Tensor, steps: Tensor) -> list[SparseMatrix]:
     here = torch.arange(len(vertices), device=vertices.device)
     blurs = []
     for step in steps:
-        columns, weights = [here], [torch.ones_like(here, dtype=torch.bool)]
-        for neighbours in (vertices + step, vertices - step):
-            there = torch.searchsorted(vertices, neighbours).clamp_(max=len(vertices) - 1)
-            columns.append(there)
-            weights.append(vertices.index_select(0, there) == neighbours)
-        weights = torch.stack(weights, 1).float()
-        weights[:, 1:] /= 2
-        blurs.append(SparseMatrix(torch.stack(columns, 1).int(), weights))
+        neighbours = vertices + step
+        after = torch.searchsorted(vertices, neighbours).clamp_(max=len(vertices) - 1)
+        found = vertices.index_select(0, after) == neighbours
+        # Whose neighbour a vertex is, is its neighbour on the other side.
+        columns, weights = torch.stack([here, after, here], 1), after.new_zeros(len(here), 3)
+        weights[:, 0] = 2
+        weights[:, 1] = found
+        after, before = after[found], here[found]
+        columns[after, 2] = before
+        weights[after, 2] = 1
+        blurs.append(SparseMatrix(columns.int(), weights.float().div_(2)))
     return blurs
