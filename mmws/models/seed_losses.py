@@ -22,7 +22,7 @@ class SeedCrossEntropyLoss(nn.Module):
     Args:
         stock: The loss to stand in for.
         average: See :class:`WSTLoss`. None takes the stock loss's: ``'labelled'`` with
-            ``avg_non_ignore``, else ``'all'``.
+            ``avg_non_ignore`` or class weights (of which unknown pixels have none), else ``'all'``.
         **options: ``scale``, ``unknown`` and ``balance`` of :class:`WSTLoss`.
     """
 
@@ -30,8 +30,9 @@ class SeedCrossEntropyLoss(nn.Module):
         super().__init__()
         self.stock = stock
         self.loss_name = stock.loss_name
+        labelled = stock.avg_non_ignore or stock.class_weight is not None
         self.wst = WSTLoss(
-            average=average or ('labelled' if stock.avg_non_ignore else 'all'),
+            average=average or ('labelled' if labelled else 'all'),
             use_sigmoid=stock.use_sigmoid,
             class_weight=stock.class_weight,
             reduction=stock.reduction,

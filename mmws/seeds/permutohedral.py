@@ -21,8 +21,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag, pad
 
-# Without FBGEMM, such as on ARM and in Debian's torch, embedding_bag is slower than CSR products.
-_FAST_BAGS = 'fbgemm' in torch.backends.quantized.supported_engines
 # Multipliers of a hash, for coordinates too large to be the digits of a 63-bit number.
 _HASH = (0x1E3779B97F4A7C15, 0x3F58476D1CE4E5B9, 0x14D049BB133111EB, 0x2545F4914F6CDD1D)
 
@@ -42,21 +40,9 @@ class SparseMatrix(NamedTuple):
 
     def __matmul__(self, values: Tensor) -> Tensor:
         """The product with (columns, channels) float32: (R, channels)."""
-        if values.device.type != 'cpu' or _FAST_BAGS:
-            return embedding_bag(
-                self.columns, values, self.starts, mode='sum', per_sample_weights=self.weights
-            )
-        entries, starts = self.columns.numel(), self.starts
-        if starts is None:
-            starts = torch.arange(0, entries, self.columns.shape[1], dtype=torch.int32)
-        matrix = torch.sparse_csr_tensor(
-            torch.cat([starts, starts.new_tensor([entries])]),
-            self.columns.flatten(),
-            self.weights.flatten(),
-            (len(starts), len(values)),
-            check_invariants=False,
+        return embedding_bag(
+            self.columns, values, self.starts, mode='sum', per_sample_weights=self.weights
         )
-        return matrix @ values
 
     def rows(self, some: slice) -> SparseMatrix:
         """Some of its rows; not with ``starts``."""

@@ -231,7 +231,7 @@ def test_albu_moves_image_and_mask(tree, monkeypatch):
         keys = ('image', 'mask')
 
     class Compose:
-        def __init__(self, transforms):
+        def __init__(self, transforms, additional_targets=None):  # OneDL's mmseg names targets
             self.transforms = transforms
 
         def __call__(self, **data):

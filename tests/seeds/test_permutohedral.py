@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from mmws.seeds import permutohedral
 from mmws.seeds.permutohedral import build_lattice, normalized_lattice
 
 
@@ -33,10 +32,8 @@ def filter_by_definition(features, values):
     return np.array([sum(w * table[vertex] for vertex, w in simplex) for simplex in corners])
 
 
-@pytest.mark.parametrize('fast_bags', [True, False])
 @pytest.mark.parametrize('d, spread', [(1, 3), (2, 4), (3, 1), (5, 0.7)])
-def test_filters_as_defined(d, spread, fast_bags, monkeypatch):
-    monkeypatch.setattr(permutohedral, '_FAST_BAGS', fast_bags)
+def test_filters_as_defined(d, spread):
     rng = np.random.default_rng(d)
     features, values = spread * rng.normal(size=(40, d)), rng.normal(size=(40, 3))
     expected = filter_by_definition(features, values)

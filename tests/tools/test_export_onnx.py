@@ -2,6 +2,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
+from mmseg.models import SegDataPreProcessor
 from mmseg.registry import MODELS
 
 pytest.importorskip('onnx', reason='the extra `onnx` is not installed')
@@ -34,6 +35,8 @@ def run(tool, tiny_config_file, tmp_path):
 
 @pytest.mark.parametrize('bands, options', [(3, ()), (4, ('--cfg-options', *FOUR_BANDS))])
 def test_exports_and_compares(run, tmp_path, bands, options):
+    if bands > 3 and hasattr(SegDataPreProcessor(), '_channel_conversion'):
+        pytest.skip("OneDL's preprocessor takes one or three channels")
     done = run(*options, bands=bands)
     assert done.returncode == 0, done.stderr[-3000:]
     assert f'2 x {bands} x 32 x 48: largest difference' in done.stdout
