@@ -22,7 +22,6 @@ from mmseg.structures.sampler import OHEMPixelSampler
 from torch import Tensor, nn
 
 from mmws.models import WSTLoss
-from mmws.models.seed_losses import SeedOhemCrossEntropy
 from mmws.seeds.vote import vote
 
 # Both models compute the same logits; what is left is the rounding of the losses.
@@ -229,8 +228,8 @@ def _close(found: Tensor, expected: Tensor) -> bool:
 
 def _set_scale(model: nn.Module, scale: float) -> None:
     for module in model.modules():
-        if isinstance(module, (WSTLoss, SeedOhemCrossEntropy)):
-            module.scale = scale
+        if isinstance(module, WSTLoss):
+            module.rule.scale = scale
 
 
 def _take_all_pixels(model: nn.Module) -> Callable[[], None]:

@@ -83,7 +83,7 @@ def test_model_and_optimizer_groups(name):
         assert loss.avg_non_ignore
     else:
         assert isinstance(loss, WSTLoss)
-        assert loss.scale == (0.0 if 'plain' in name else 1.0)
+        assert loss.rule.scale == (0.0 if 'plain' in name else 1.0)
     assert model.decode_head.loss_at == 'feature' and model.decode_head.align_corners
 
     lr = 5e-4 if 'r101' in name else 1e-3

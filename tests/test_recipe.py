@@ -236,7 +236,7 @@ def test_large_field_of_view(name):
     dilated = head.fc6 if name == 'vgg16' else head.conv_seg
     assert (dilated.kernel_size, dilated.dilation, dilated.padding) == ((3, 3), (12, 12), (12, 12))
     assert dropouts(head) == ([(nn.Dropout, 0.5)] if name == 'vgg16' else [])
-    assert head.loss_decode.scale == 1.0  # s of Eq. 6, section 5.2
+    assert head.loss_decode.rule.scale == 1.0  # s of Eq. 6, section 5.2
 
 
 def test_aspp():

@@ -2,7 +2,8 @@
 
     python tools/make_noisy_labels.py MASK_DIR --ratio 0.3 --draws 12 --out OUT
 
-writes OUT/noise0.3_00 ... OUT/noise0.3_11. Each draw of each image has random numbers of its own,
+writes OUT/noise0.3_00 ... OUT/noise0.3_11. Noise takes labels away from objects; with --both-ways it
+adds as many, and with --shared the draws have a part of it in common. Each draw of each image has random numbers of its own,
 so order, --workers and interruptions change nothing; a second run finishes what the first left.
 """
 
@@ -24,6 +25,9 @@ from mmws.files.map_run import MapRun
 from mmws.files.worker_pool import available_cores
 from mmws.seeds.noise import SIZE_RANGE, add_block_noise, noise_generator
 
+# The draw that is common to all, for --shared.
+_COMMON = -1
+
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -33,6 +37,13 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--draws', type=at_least(1), default=2, help='number of independent seeds')
     parser.add_argument('--seed', type=int, default=0, help='another number, other draws')
     parser.add_argument('--sizes', type=int, nargs=2, default=SIZE_RANGE, help='sides of a block')
+    parser.add_argument(
+        '--both-ways', action='store_true', help='as much background gets a class of the image'
+    )
+    parser.add_argument(
+        '--shared', type=float, default=0.0, help='share of the noise that all draws have in common'
+    )
+    parser.add_argument('--name', default=None, help='of the folders; noise and the ratio')
     parser.add_argument('--list', type=Path, help='only the image ids in this file, one a line')
     parser.add_argument('--limit', type=at_least(1), metavar='N', help='only the first N images')
     parser.add_argument(
@@ -45,15 +56,22 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def draw_image(mask: str, image_id: str, files: dict[int, Path], *, ratio, seed, sizes) -> None:
+def draw_image(
+    mask: str, image_id: str, files: dict[int, Path], *, ratio, seed, sizes, both_ways, shared
+) -> None:
     """Write the missing draws of one image."""
     try:
         labels = read_label_map(mask)
     except (OSError, ValueError) as error:
         raise BadInputError(str(error)) from error
+    options = dict(size_range=sizes, both_ways=both_ways)
+    common = noise_generator(image_id, ratio, _COMMON, seed=seed)
+    labels = add_block_noise(labels, ratio * shared, common, **options)
+    # Of what is left, so that the whole is the ratio.
+    own = ratio * (1 - shared) / max(1 - ratio * shared, 1e-9)
     for draw, file in files.items():
         generator = noise_generator(image_id, ratio, draw, seed=seed)
-        noisy = add_block_noise(labels, ratio, generator, size_range=sizes)
+        noisy = add_block_noise(labels, min(own, 1.0), generator, **options)
         write_atomically(file, encode_label_map(noisy))
 
 
@@ -75,18 +93,23 @@ def find_masks(args: argparse.Namespace) -> dict[str, str]:
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     masks = find_masks(args)
+    if not 0 <= args.shared <= 1:
+        sys.exit(f'--shared is a share of the noise, 0 to 1; got {args.shared}.')
     numbers = dict(ratio=args.ratio, seed=args.seed, sizes=tuple(args.sizes))
+    options = dict(both_ways=args.both_ways, shared=args.shared)
+    name = args.name or f'noise{args.ratio:g}'
     folders = {
         draw: SeedFolder(
-            args.out / f'noise{args.ratio:g}_{draw:02d}',
-            dict(numbers, kind='block noise', draw=draw),
+            args.out / f'{name}_{draw:02d}',
+            # Options that are off are not part of the recipe.
+            dict(numbers, kind='block noise', draw=draw, **{k: v for k, v in options.items() if v}),
         )
         for draw in range(args.draws)
     }
     run = MapRun(folders, list(masks), workers=args.workers, limit=args.limit)
     run.prepare(overwrite=args.overwrite)
     report = run.make(
-        lambda image_id, files: (masks[image_id], image_id, files), partial(draw_image, **numbers)
+        lambda image_id, files: (masks[image_id], image_id, files), partial(draw_image, **numbers, **options)
     )
     print(f'{len(folders)} label maps an image in {args.out}.\n{report.summary()}')
     return 1 if report.failed else 0

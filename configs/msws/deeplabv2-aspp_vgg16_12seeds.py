@@ -19,7 +19,7 @@ model = dict(
         dilations=(6, 12, 18, 24),
         dropout_ratio=0.5,
         loss_at='feature',
-        loss_decode=dict(type='WSTLoss', scale=1.0),
+        loss_decode=dict(type='WSTLoss'),
         init_cfg={{_base_.pretrained}},
     ),
 )

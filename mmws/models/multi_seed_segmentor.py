@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from mmws.files.label_map import UNKNOWN
 
 from .hand_over import SeedBatch, hand_over
+from .rules import Rule
 from .seed_heads import SeedsAtPoints, SeedsOnSemanticMap, join
 from .seed_losses import SeedCrossEntropyLoss, SeedOhemCrossEntropy
 from .wst_loss import WSTLoss, check_class_weight
@@ -53,7 +54,8 @@ class MultiSeedSegmentor:
 
     Args:
         base: The stock segmentor's type.
-        scale: Of the losses that are converted, see :class:`WSTLoss`; as ``unknown``, ``balance``.
+        rule: Of the losses that are converted, see :class:`WSTLoss`; as ``scale``, ``unknown``,
+            ``balance`` and ``loss_base`` (there ``base``).
         average: Likewise; None keeps each stock loss's own.
         dense_loss: The config of a ``WSTLoss``, for query heads only.
         keep_stock: Names of modules, such as ``auxiliary_head.1``, whose losses stay as they are:
@@ -84,9 +86,11 @@ class MultiSeedSegmentor:
         self,
         *,
         base: str | type = 'EncoderDecoder',
-        scale: float = 1.0,
+        rule: str | dict = 'wst',
+        scale: float | None = None,
+        balance: float | None = None,
         unknown: str = 'keep',
-        balance: float = 0.0,
+        loss_base: str = 'ce',
         average: str | None = None,
         dense_loss: dict | None = None,
         keep_stock: Sequence[str] = (),
@@ -95,7 +99,14 @@ class MultiSeedSegmentor:
         super().__init__(**model)
         kept = {_module_named(self, name) for name in keep_stock}
         kept |= _add_dense_losses(self, dense_loss, kept)
-        options = dict(scale=scale, unknown=unknown, balance=balance, average=average)
+        options = dict(
+            rule=rule,
+            scale=scale,
+            balance=balance,
+            unknown=unknown,
+            base=loss_base,
+            average=average,
+        )
         num_classes = getattr(self, 'num_classes', None)
         _convert(self, num_classes, num_classes, options, kept)
         if not any(isinstance(m, WSTLoss) for m in self.modules()):
@@ -104,6 +115,9 @@ class MultiSeedSegmentor:
                 f"CrossEntropyLoss or an OhemCrossEntropy in a head with the model's {num_classes} "
                 f'classes. Its losses are: {_losses(self) or "none"}.'
             )
+        for name, module in self.named_modules():
+            if isinstance(module, Rule):
+                module.name = name
         self._steps_to_check = _CHECKED_STEPS
 
     def loss(self, inputs: Tensor, data_samples: SampleList) -> dict:

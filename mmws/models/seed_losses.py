@@ -23,7 +23,7 @@ class SeedCrossEntropyLoss(nn.Module):
         stock: The loss to stand in for.
         average: See :class:`WSTLoss`. None takes the stock loss's: ``'labelled'`` with
             ``avg_non_ignore`` or class weights (of which unknown pixels have none), else ``'all'``.
-        **options: ``scale``, ``unknown`` and ``balance`` of :class:`WSTLoss`.
+        **options: ``rule``, ``base``, ``unknown``, ``scale`` and ``balance`` of :class:`WSTLoss`.
     """
 
     def __init__(self, stock: CrossEntropyLoss, *, average: str | None = None, **options):
@@ -62,7 +62,7 @@ class SeedOhemCrossEntropy(nn.Module):
     Args:
         stock: The loss to stand in for.
         average: Has no effect: the mean is over the hard pixels.
-        **options: ``scale``, ``unknown`` and ``balance`` of :class:`WSTLoss`.
+        **options: ``rule``, ``base``, ``unknown``, ``scale`` and ``balance`` of :class:`WSTLoss`.
     """
 
     def __init__(self, stock: OhemCrossEntropy, *, average: str | None = None, **options):

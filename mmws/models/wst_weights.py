@@ -1,4 +1,4 @@
-"""How far the WST loss believes each seed, Eq. 6 and 7 of the paper."""
+"""The seeds of a batch as a loss sees them, and how far WST believes each, Eq. 6 and 7."""
 
 from __future__ import annotations
 
@@ -12,26 +12,103 @@ from mmws.files.label_map import UNKNOWN
 
 
 class SeedView(NamedTuple):
-    """The seeds of a batch and how far a WST loss believes them; without gradient.
+    """The seeds of a batch, and what a loss makes of them; without gradient.
 
     Attributes:
         logits: (N, C, H, W) float32, or (N, C, P) at points; the others likewise.
         seeds: (N, K, H, W) integers in [0, C); 0 where a seed does not know.
         known: (N, K, H, W) bool, where a seed knows.
-        weights: (N, K, H, W) float32 in [0, 1], Eq. 6; 0 for a seed that an image lacks.
-        counted: (N, 1, H, W), how many seeds the softmax of Eq. 6 runs over: the weight times it
-            is 1 on average.
+        counts: (N, K, H, W) bool, the seeds that share the weight of a pixel.
+        weights: (N, K, H, W) float32 in [0, 1], how far each seed is believed; 0 where it does not
+            count.
+        target: (N, C, H, W) float32, the soft label that is learned in place of the weighted seeds;
+            0 where no seed knows the pixel. None: the seeds are learned.
+        shares: (C,) shares of the classes among the labels, where a single batch cannot tell them.
     """
 
     logits: Tensor
     seeds: Tensor
     known: Tensor
+    counts: Tensor
     weights: Tensor
-    counted: Tensor
+    target: Tensor | None = None
+    shares: Tensor | None = None
+
+    @property
+    def counted(self) -> Tensor:
+        """(N, 1, H, W), how many seeds share a pixel: the weight times it is 1 on average."""
+        return self.counts.sum(1, keepdim=True)
+
+    def label_counts(self) -> Tensor:
+        """(N, C) float32, how often the seeds of each image name each class."""
+        counts = self.logits.new_zeros(self.logits.shape[:2])
+        return counts.scatter_add_(1, self.seeds.flatten(1).long(), self.known.flatten(1).float())
+
+    def class_shares(self) -> Tensor:
+        """(C,) float32; counted in the batch of all processes, which must all come here."""
+        if self.shares is not None:
+            return self.shares.to(self.logits)
+        counts = self.label_counts().sum(0)
+        all_reduce(counts)
+        return counts / counts.sum()
 
 
 @torch.no_grad()
 def view_seeds(
+    seg_logits: Tensor,
+    seeds: Tensor,
+    ignore_index: int = UNKNOWN,
+    *,
+    present: Tensor | None = None,
+    unknown: str = 'keep',
+    shares: Tensor | None = None,
+) -> SeedView:
+    """Look at the seeds of a batch, all with the same weight.
+
+    Args:
+        seg_logits: (N, C, H, W) floats, the online prediction before the softmax.
+        seeds: (N, K, H, W) integers in [0, C), or ``ignore_index`` where a seed does not know.
+        ignore_index: The label of unknown pixels.
+        present: (N, K) bool, False for a seed that an image lacks: weight 0, and not among the N_k.
+        unknown: See :class:`WSTLoss`.
+        shares: (C,) shares of the classes among the labels. None: the batch's, where they matter.
+
+    Raises:
+        ValueError: Shapes that do not fit, or a label outside [0, C).
+    """
+    seeds, known = _check_seeds(seg_logits, seeds, ignore_index)
+    counts = known if unknown == 'drop' else torch.ones_like(known)
+    if present is not None:
+        counts = counts & over_pixels(present, known)
+    weights = counts / counts.sum(1, keepdim=True).clamp(min=1)
+    return SeedView(seg_logits.detach().float(), seeds, known, counts, weights, shares=shares)
+
+
+@torch.no_grad()
+def weigh_by_agreement(view: SeedView, scale: float = 1.0, balance: float = 0.0) -> Tensor:
+    """Weigh the seeds by whether they agree with the online prediction, Eq. 6 and 7.
+
+    Args:
+        view: The seeds.
+        scale: The factor s of Eq. 6.
+        balance: How far the prediction is balanced by class, see :class:`WST`.
+
+    Returns:
+        (N, K, H, W) float32 in [0, 1], with the sum 1 over k where a seed counts.
+    """
+    logits = view.logits
+    if balance:
+        # The balanced logits; classes that no seed of the image names are out.
+        bias = -balance * view.class_shares().clamp(min=1e-3).log()
+        bias = torch.where(view.label_counts() > 0, bias, -torch.inf)
+        logits = logits + over_pixels(bias, logits)
+    predicted = logits.max(1, keepdim=True).indices  # faster than argmax on a CPU
+    matches = view.known & (view.seeds == predicted)  # Eq. 7
+    energy = (scale * matches.float()).masked_fill_(~view.counts, -torch.inf)
+    return energy.softmax(1).masked_fill_(~view.counts, 0)  # Eq. 6; NaN where no seed counts
+
+
+def wst_weights(
     seg_logits: Tensor,
     seeds: Tensor,
     scale: float = 1.0,
@@ -41,56 +118,20 @@ def view_seeds(
     unknown: str = 'keep',
     balance: float = 0.0,
     shares: Tensor | None = None,
-) -> SeedView:
-    """Weigh the seeds of a batch by the online prediction, Eq. 6 and 7.
+) -> Tensor:
+    """Return the weights (N, K, H, W) of Eq. 6.
 
-    Args:
-        seg_logits: (N, C, H, W) floats, the online prediction before the softmax.
-        seeds: (N, K, H, W) integers in [0, C), or ``ignore_index`` where a seed does not know.
-        scale: See :class:`WSTLoss`, as for ``unknown`` and ``balance``.
-        ignore_index: The label of unknown pixels; it never matches a prediction.
-        present: (N, K) bool, False for a seed that an image lacks: weight 0, and not among the N_k.
-        shares: (C,) shares of the classes for ``balance``. None: counted in ``seeds``, over all
-            processes, which must all come here.
-
-    Raises:
-        ValueError: Shapes that do not fit, or a label outside [0, C).
+    The arguments are those of :func:`view_seeds` and :func:`weigh_by_agreement`.
     """
-    seeds, known = _check_seeds(seg_logits, seeds, ignore_index)
-    logits = seg_logits.detach().float()
-    counted = known if unknown == 'drop' else torch.ones_like(known)
-    if present is not None:
-        counted = counted & _over_pixels(present, known)
-    biased = logits + _class_bias(logits, seeds, known, balance, shares) if balance else logits
-    predicted = biased.max(1, keepdim=True).indices  # faster than argmax on a CPU
-    matches = known & (seeds == predicted)  # Eq. 7
-    energy = (scale * matches.float()).masked_fill_(~counted, -torch.inf)
-    weights = energy.softmax(1).masked_fill_(~counted, 0)  # Eq. 6; NaN where no seed counts
-    return SeedView(logits, seeds, known, weights, counted.sum(1, keepdim=True))
+    options = dict(present=present, unknown=unknown, shares=shares)
+    return weigh_by_agreement(
+        view_seeds(seg_logits, seeds, ignore_index, **options), scale, balance
+    )
 
 
-def wst_weights(seg_logits: Tensor, seeds: Tensor, *args, **kwargs) -> Tensor:
-    """Return the weights (N, K, H, W) of Eq. 6; see :func:`view_seeds` for the arguments."""
-    return view_seeds(seg_logits, seeds, *args, **kwargs).weights
-
-
-def _over_pixels(values: Tensor, like: Tensor) -> Tensor:
+def over_pixels(values: Tensor, like: Tensor) -> Tensor:
     """View (N, X) as (N, X, 1, 1), or (N, X, 1) for points."""
     return values.reshape(*values.shape, *(1,) * (like.dim() - 2))
-
-
-def _class_bias(
-    logits: Tensor, seeds: Tensor, known: Tensor, balance: float, shares: Tensor | None
-) -> Tensor:
-    """Return (N, C, 1, 1), what balances the classes; -inf for those that no seed names."""
-    counts = logits.new_zeros(logits.shape[:2])
-    counts.scatter_add_(1, seeds.flatten(1).long(), known.flatten(1).float())
-    if shares is None:
-        shares = counts.sum(0)
-        all_reduce(shares)
-        shares = shares / shares.sum()
-    bias = -balance * shares.to(counts).clamp(min=1e-3).log()
-    return _over_pixels(torch.where(counts > 0, bias, -torch.inf), logits)
 
 
 def _check_seeds(seg_logits: Tensor, seeds: Tensor, ignore_index: int) -> tuple[Tensor, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -20,6 +21,7 @@ def add_block_noise(
     rng: np.random.Generator,
     *,
     size_range: tuple[int, int] = SIZE_RANGE,
+    both_ways: bool = False,
 ) -> np.ndarray:
     """Replace a share of the foreground pixels by background, block by block.
 
@@ -32,6 +34,7 @@ def add_block_noise(
         ratio: The share of the foreground pixels to replace, in [0, 1].
         rng: Makes the draw, see :func:`noise_generator`.
         size_range: Smallest and largest side of a block in pixels, inclusive.
+        both_ways: As many pixels of the background get a class of the image, likewise by blocks.
 
     Returns:
         (H, W) uint8, a new array.
@@ -46,31 +49,43 @@ def add_block_noise(
         raise ValueError(f'size_range must be 1 <= smallest <= largest; got {size_range}.')
     noisy = labels.copy()
     foreground = (labels != BACKGROUND) & (labels != UNKNOWN)
-    places = np.flatnonzero(foreground)
-    remaining = round(ratio * len(places))
-    width = labels.shape[1]
-    misses = 0
-    while remaining > 0:
+    replaced = round(ratio * np.count_nonzero(foreground))
+    for pixels in _blocks(foreground.copy(), replaced, rng, size_range):
+        noisy[pixels] = BACKGROUND
+    if both_ways and replaced:
+        background = labels == BACKGROUND
+        classes = np.unique(labels[foreground])
+        added = min(replaced, np.count_nonzero(background))
+        for pixels in _blocks(background, added, rng, size_range):
+            noisy[pixels] = rng.choice(classes)
+    return noisy
+
+
+def _blocks(
+    left: np.ndarray, count: int, rng: np.random.Generator, size_range: tuple[int, int]
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Give the pixels of blocks on a mask, which is cleared there, until so many are given."""
+    low, high = size_range
+    places, misses = np.flatnonzero(left), 0
+    width = left.shape[1]
+    while count > 0:
         row, column = divmod(int(places[rng.integers(len(places))]), width)
-        if not foreground[row, column]:
+        if not left[row, column]:
             misses += 1
             if misses > _MISSES:
-                places, misses = np.flatnonzero(foreground), 0
+                places, misses = np.flatnonzero(left), 0
             continue
         tall, wide = (int(side) for side in rng.integers(low, high + 1, size=2))
-        top, left = max(row - tall // 2, 0), max(column - wide // 2, 0)
-        block = np.s_[top : row - tall // 2 + tall, left : column - wide // 2 + wide]
-        hit = foreground[block]
-        reached = np.cumsum(hit.sum(1))
-        if reached[-1] > remaining:
-            # The row in which the share is met is the last one.
-            hit = hit[: int(np.searchsorted(reached, remaining)) + 1]
-            block = np.s_[top : top + len(hit), block[1]]
-            reached = reached[: len(hit)]
-        noisy[block][hit] = BACKGROUND
-        foreground[block] = False
-        remaining -= int(reached[-1])
-    return noisy
+        top, first = max(row - tall // 2, 0), max(column - wide // 2, 0)
+        block = np.s_[top : row - tall // 2 + tall, first : column - wide // 2 + wide]
+        rows, columns = np.nonzero(left[block])
+        if len(rows) > count:  # the row in which the share is met is the last one
+            within = rows <= rows[count - 1]
+            rows, columns = rows[within], columns[within]
+        pixels = rows + top, columns + first
+        left[pixels] = False
+        count -= len(rows)
+        yield pixels
 
 
 def noise_generator(

@@ -125,7 +125,7 @@ class WSTView:
                 logits[None],
                 seeds[None],
                 UNKNOWN,
-                shares=self._shares if losses[0].balance else None,
+                shares=self._shares if losses[0].rule.uses_shares else None,
             ),
             gt[0] if len(gt) else None,
         )

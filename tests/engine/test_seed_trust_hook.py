@@ -27,7 +27,7 @@ def test_sums_by_hand():
         seeds=torch.tensor([[[[0, 0, 0]], [[1, 1, 2]], [[2, 2, 2]]]], dtype=torch.uint8),
         known=torch.tensor([True, True, False] + [True] * 6).reshape(1, 3, 1, 3),
         weights=torch.arange(9.0).reshape(1, 3, 1, 3) / 2,
-        counted=2,
+        counts=torch.tensor([True, True, False]).view(1, 3, 1, 1).expand(1, 3, 1, 3),
     )
     # The image's second map is from source 0, the first from source 1, the third from none.
     sums = trust_sums(view, torch.tensor([[1, 0, -1]]), (3, 4))

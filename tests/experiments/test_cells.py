@@ -50,7 +50,7 @@ def test_a_cell_is_trained_with_what_its_name_says(kind, root, name, seeds, scal
         assert dataset.seed_root == f'{root}/{"noisy" if "noise" in name else "seeds"}'
     assert (cfg.model.type == 'mmws.MultiSeedSegmentor') == (scale is not None)
     if scale is not None:
-        assert cfg.model.decode_head.loss_decode.scale == scale
+        assert cfg.model.decode_head.loss_decode.get('scale', 1.0) == scale
 
 
 def test_cells_of_two_tables_only():

@@ -136,7 +136,7 @@ def test_models_are_copied_pickled_and_averaged():
         ExponentialMovingAverage(model).module,
     ):
         assert type(other) is type(model)
-        assert other.decode_head.loss_decode.wst.scale == 0.5
+        assert other.decode_head.loss_decode.wst.rule.scale == 0.5
         torch.testing.assert_close(other.loss(inputs, samples)['decode.loss_ce'], expected)
 
 

@@ -23,7 +23,7 @@ model = dict(
         dilation=6,
         # A cell is 16 pixels wide: the label of one pixel in it says too little.
         loss_at='image',
-        loss_decode=dict(type='WSTLoss', scale=1.0),
+        loss_decode=dict(type='WSTLoss'),
     ),
     train_cfg=dict(),
     test_cfg=dict(mode='whole'),

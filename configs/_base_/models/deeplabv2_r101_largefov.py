@@ -32,7 +32,7 @@ model = dict(
         num_classes=21,
         dilation=12,
         loss_at='feature',
-        loss_decode=dict(type='WSTLoss', scale=1.0),
+        loss_decode=dict(type='WSTLoss'),
     ),
     train_cfg=dict(),
     test_cfg=dict(mode='whole'),

@@ -27,7 +27,7 @@ model = dict(
         dilation=1,
         dropout_ratio=0.0,
         loss_at='image',
-        loss_decode=dict(type='WSTLoss', scale=1.0),
+        loss_decode=dict(type='WSTLoss'),
         # fc6 and fc7; the classifying layer is new.
         init_cfg=dict(type='Pretrained', checkpoint=classifier, prefix='head.'),
     ),

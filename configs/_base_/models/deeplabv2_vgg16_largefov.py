@@ -23,7 +23,7 @@ model = dict(
         # The loss is computed on the grid of the logits: 41 x 41 for a crop of 321.
         loss_at='feature',
         # With one label map this is cross entropy over the labelled pixels.
-        loss_decode=dict(type='WSTLoss', scale=1.0),
+        loss_decode=dict(type='WSTLoss'),
         init_cfg=pretrained,
     ),
     train_cfg=dict(),
