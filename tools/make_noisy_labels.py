@@ -2,9 +2,10 @@
 
     python tools/make_noisy_labels.py MASK_DIR --ratio 0.3 --draws 12 --out OUT
 
-writes OUT/noise0.3_00 ... OUT/noise0.3_11. Noise takes labels away from objects; with --both-ways it
-adds as many, and with --shared the draws have a part of it in common. Each draw of each image has random numbers of its own,
-so order, --workers and interruptions change nothing; a second run finishes what the first left.
+writes OUT/noise0.3_00 ... OUT/noise0.3_11. Noise takes labels away from objects; --both-ways adds
+as many, and with --shared the draws have a part of it in common. Each draw of each image has random
+numbers of its own, so order, --workers and interruptions change nothing; a second run finishes what
+the first left.
 """
 
 from __future__ import annotations
@@ -109,7 +110,8 @@ def main(argv: list[str] | None = None) -> int:
     run = MapRun(folders, list(masks), workers=args.workers, limit=args.limit)
     run.prepare(overwrite=args.overwrite)
     report = run.make(
-        lambda image_id, files: (masks[image_id], image_id, files), partial(draw_image, **numbers, **options)
+        lambda image_id, files: (masks[image_id], image_id, files),
+        partial(draw_image, **numbers, **options),
     )
     print(f'{len(folders)} label maps an image in {args.out}.\n{report.summary()}')
     return 1 if report.failed else 0

@@ -27,6 +27,7 @@ class Source(NamedTuple):
         network: The classifier whose CAMs become seeds; empty for noise.
         merge: ``'max'`` or ``'mean'`` of the CAMs of three scales, in place of each alone.
         ratio: Of noise that is drawn on the masks.
+        options: Of ``tools/make_noisy_labels.py``.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Source(NamedTuple):
     network: str = ''
     merge: str = ''
     ratio: float = 0.0
+    options: tuple[str, ...] = ()
 
 
 def _of_classifier(network: str, tags: Sequence[str] = _SCALES, merge: str = '') -> Source:
@@ -41,18 +43,26 @@ def _of_classifier(network: str, tags: Sequence[str] = _SCALES, merge: str = '')
     return Source(name, _seeds([network], ('threshold', 'crf'), tags), network, merge)
 
 
-def _of_noise(ratio: float) -> Source:
-    folders = (f'noise{ratio}_{draw:02d}' for draw in range(NOISE_DRAWS))
-    return Source(f'noise {ratio}', tuple(folders), ratio=ratio)
+def _of_noise(ratio: float, kind: str = 'noise', *options: str) -> Source:
+    folders = (f'{kind}{ratio}_{draw:02d}' for draw in range(NOISE_DRAWS))
+    name = ('--name', f'{kind}{ratio}') if options else ()
+    return Source(f'{kind} {ratio}', tuple(folders), ratio=ratio, options=(*options, *name))
 
 
 NOISES = {ratio: _of_noise(ratio) for ratio in (0.1, 0.2, 0.3)}  # of Table 1
+# Labels are lost and added; each draw for itself, and all draws nearly alike.
+_BOTH_WAYS = _of_noise(0.3, 'both', '--both-ways')
+_BAD = _of_noise(0.7, 'bad', '--both-ways')
+_ALIKE = _of_noise(0.7, 'alike', '--both-ways', '--shared', '0.9')
 SOURCES = {
     folder: source
     for source in (
         *map(_of_classifier, CLASSIFIERS),
         *(_of_classifier('vgg16', [merge], merge) for merge in ('max', 'mean')),
         *NOISES.values(),
+        _BOTH_WAYS,
+        _BAD,
+        _ALIKE,
     )
     for folder in source.folders
 }
@@ -94,9 +104,7 @@ class Training:
 
     def plain(self) -> Training:
         """With the plain average (Eq. 4) instead of WST."""
-        return replace(
-            self, name=f'{self.name}_plain', options={**self.options, _LOSS + 'scale': 0.0}
-        )
+        return self.by('plain')
 
     def balanced(self) -> Training:
         """With a prediction that is balanced by class to select the seeds."""
@@ -108,13 +116,18 @@ class Training:
         """With their majority vote as one label."""
         return replace(self, name=f'{self.name}_vote', vote=True)
 
+    def by(self, rule: str) -> Training:
+        """With another rule that weighs the seeds."""
+        options = {**self.options, _LOSS + 'rule': rule}
+        return replace(self, name=f'{self.name}_{rule}', options=options)
+
     def on_r101(self) -> Training:
         """On ResNet101."""
         return replace(self, name=f'r101_{self.name}', network='r101')
 
     def from_nothing(self) -> Training:
         """Without pretrained weights."""
-        return replace(self, name=f'scratch_{self.name}', options=_UNTRAINED)
+        return replace(self, name=f'scratch_{self.name}', options={**self.options, **_UNTRAINED})
 
 
 class Cell(NamedTuple):
@@ -222,6 +235,29 @@ _FROM = {
     'noise 0.3, from nothing': _noisy(0.3, 12).from_nothing(),
 }
 
+# What the seeds are, and the best one of them.
+_SITUATIONS = {
+    'CAM seeds': (TWELVE, SINGLES[1]),
+    'objects missed': (_noisy(0.3, 12), _noisy(0.3, 1)),
+    'errors both ways': (
+        Training('both', _BOTH_WAYS.folders),
+        Training('both_single', _BOTH_WAYS.folders[:1]),
+    ),
+    'eight alike, three good': (
+        Training('alike', (*_BOTH_WAYS.folders[:3], *_ALIKE.folders[:8])),
+        Training('both_single', _BOTH_WAYS.folders[:1]),
+    ),
+    'one good, eleven bad': (
+        Training('one_good', (_BOTH_WAYS.folders[0], *_BAD.folders[:11])),
+        Training('both_single', _BOTH_WAYS.folders[:1]),
+    ),
+}
+_SITUATIONS |= {
+    f'{name}, from nothing': tuple(training.from_nothing() for training in trainings)
+    for name, trainings in list(_SITUATIONS.items())[:2]
+}
+_RULES = ('em', 'crowdlab', 'confusion', 'adele')
+
 TABLES = {
     'table1': Table('Noisy labels, one against several', tuple(_pilot())),
     'table2': Table('Types of seeds', (*_BY_TYPE[:6], *_BASELINES), singles=SINGLES),
@@ -287,6 +323,25 @@ TABLES = {
         ),
         data='shapes',
         right_weight=True,
+    ),
+    'rules': Table(
+        'Rules that weigh the seeds',
+        _grid(
+            {
+                name: [
+                    single,
+                    seeds.voted(),
+                    seeds.plain(),
+                    seeds,
+                    seeds.balanced(),
+                    *map(seeds.by, _RULES),
+                ]
+                for name, (seeds, single) in _SITUATIONS.items()
+            },
+            ['best single', 'vote', 'plain', 'wst', 'wst, balanced', *_RULES],
+            [(None,) * (5 + len(_RULES))] * len(_SITUATIONS),
+        ),
+        data='shapes',
     ),
 }
 TABLES['pilot'] = TABLES['table1']  # the paper's section 3 calls it so

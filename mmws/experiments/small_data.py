@@ -140,7 +140,7 @@ class SmallData(Data):
                 *('make_noisy_labels.py', self.root / 'SegmentationClassAug'),
                 *('--list', self.root / LISTS / 'train.txt', '--out', self.root / 'noisy'),
                 *('--ratio', source.ratio, '--draws', NOISE_DRAWS, '--seed', self.seed),
-                *('--sizes', *_NOISE_BLOCKS),
+                *('--sizes', *_NOISE_BLOCKS, *source.options),
                 last=self.root / 'noisy' / source.folders[-1],
                 needs=('images',),
             )

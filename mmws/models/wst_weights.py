@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -38,6 +39,11 @@ class SeedView(NamedTuple):
     def counted(self) -> Tensor:
         """(N, 1, H, W), how many seeds share a pixel: the weight times it is 1 on average."""
         return self.counts.sum(1, keepdim=True)
+
+    def only(self, seeds: Sequence[bool]) -> SeedView:
+        """Return the view of some of the seeds."""
+        maps = ('seeds', 'known', 'counts', 'weights')
+        return self._replace(**{name: getattr(self, name)[:, list(seeds)] for name in maps})
 
     def label_counts(self) -> Tensor:
         """(N, C) float32, how often the seeds of each image name each class."""

@@ -154,7 +154,7 @@ def agreement(seeds: Tensor, known: Tensor) -> Tensor:
 
 
 def rows_of(seeds: Tensor, known: Tensor, num_classes: int) -> Tensor:
-    """Return (N, P, K), the row of a table (N * K * L + 1) of what a seed says; the last: nothing."""
+    """Return (N, P, K) int32: n K L + k L + y_k, or N K L where seed k does not know."""
     images, num_seeds, _ = seeds.shape
     of_seed = torch.arange(images * num_seeds, device=seeds.device, dtype=torch.int32)
     rows = seeds.int() + (num_classes * of_seed).view(images, num_seeds, 1)

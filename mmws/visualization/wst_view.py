@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -101,32 +102,33 @@ class WSTView:
             )
         part, index = self._images[index]
         info = part.get_data_info(index)
-        paths = [path for path in info['seed_paths'] if path is not None]
-        names = [
-            name for name, path in zip(part.seed_names, info['seed_paths'], strict=True) if path
-        ]
+        paths = list(info['seed_paths'])
+        present = [path is not None for path in paths]
         if self._gt_dir is not None:
             # As one seed more, so that the same changes of labels (reduce_zero_label) apply to it.
             paths.append(self._gt_path(part, info))
         sample = _whole_image(part)({**info, 'seed_paths': paths})
         inputs, data = sample['inputs'], sample['data_samples']
-        seeds, gt = data.gt_seeds.data[: len(names)], data.gt_seeds.data[len(names) :]
+        seeds, gt = data.gt_seeds.data[: len(present)], data.gt_seeds.data[len(present) :]
         with torch.no_grad(), _evaluating(model):
             batch = dict(inputs=[inputs], data_samples=[data])
             logits = model.test_step(batch)[0].seg_logits.data.float().cpu()
         if logits.shape[0] == 1:  # mmseg gives the probability of its binary form
             logits = logits.logit(1e-6)
+        # Seed k has its place whether the image has it or not: a rule may know how good it is.
+        view = losses[0].view(
+            logits[None],
+            seeds[None],
+            UNKNOWN,
+            present=torch.tensor([present]),
+            shares=self._shares if losses[0].rule.uses_shares else None,
+        )
         return WeighedSeeds(
             part.image_id(info),
             np.ascontiguousarray(inputs.numpy().transpose(1, 2, 0)[..., ::-1]),
-            names,
-            seeds,
-            losses[0].view(
-                logits[None],
-                seeds[None],
-                UNKNOWN,
-                shares=self._shares if losses[0].rule.uses_shares else None,
-            ),
+            list(itertools.compress(part.seed_names, present)),
+            seeds[present],
+            view.only(present),
             gt[0] if len(gt) else None,
         )
 

@@ -53,7 +53,7 @@ class EM(LearningRule):
         self.alike = alike
 
     def forward(self, view: SeedView) -> SeedView:
-        q = self._posterior(flatten(view), self._earned())
+        q = self._posterior(flatten(view), self.earned())
         return self.soft(view, q.reshape(view.logits.shape))
 
     def count(self, part: SeedView) -> dict[str, Tensor]:
@@ -82,7 +82,7 @@ class EM(LearningRule):
             share=share,
         )
 
-    def _earned(self) -> float | Tensor:
+    def earned(self) -> float | Tensor:
         """Return a: the kappa of the network's prediction and q without the network, 0 at least."""
         if self.share is not None or not self.state:
             return self.share or 0.0
