@@ -1,6 +1,7 @@
 """A training step with twelve seeds against a stock step with one label: time and peak memory.
 
-    python benchmarks/iteration.py [--only pspnet] [--batch 2] [--rounds 5] [--device cuda]
+    python benchmarks/iteration.py [--only PSPNet] [--batch 2] [--rounds 5] [--device cuda]
+    python benchmarks/iteration.py --only LargeFOV --rules wst em
 
 Whole models with random weights, forward, loss and backward: the paper's LargeFOV VGG16 at its crop
 of 321, PSPNet R50 (21 classes) and SegFormer-B0 (150 classes) at 512. On a CPU the time is the
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from itertools import product
 from pathlib import Path
 
 import torch
@@ -23,6 +25,7 @@ from paired import peak_bytes, ratio, seconds_in_turn
 from seed_properties import Batch, build_pair, every_step
 
 import mmws
+from mmws.models.rules import RULES
 
 CONFIG = Path(__file__).resolve().parents[1] / 'configs/msws/deeplabv2_vgg16_12seeds.py'
 SIZES = {'LargeFOV': 321, 'PSPNet': 512, 'SegFormer': 512}
@@ -46,6 +49,12 @@ def main():
     parser.add_argument('--batch', type=int, default=2)
     parser.add_argument('--size', type=int, help='of the images, in place of 321 and 512')
     parser.add_argument('--rounds', type=int, default=5)
+    parser.add_argument(
+        '--rules',
+        nargs='+',
+        choices=sorted(RULES.module_dict),
+        help='steps with these rules against one with the plain average',
+    )
     args = parser.parse_args()
     init_default_scope('mmseg')
     MMLogger.get_current_instance().setLevel('ERROR')
@@ -53,10 +62,13 @@ def main():
     clock = dict(clock=time.process_time) if on_cpu else dict(sync=torch.cuda.synchronize)
     threads = torch.get_num_threads()
     print(f'{device.type}, {threads} threads, batch {args.batch}, mmws {mmws.__version__}\n')
-    print('| step with 12 seeds / stock step | time | peak memory | stock |\n|---|---|---|---|')
-    for name in args.only:
+    base = 'plain average' if args.rules else 'one label'
+    print(f'| step with 12 seeds / {base} | time | peak memory | {base} |\n|---|---|---|---|')
+    for name, rule in product(args.only, args.rules or ['wst']):
         size = args.size or SIZES[name]
-        stock, model = build_pair(config_of(name, size), {}, args.device, initialise=False)
+        stock, model = build_pair(
+            config_of(name, size), dict(rule=rule), args.device, initialise=False
+        )
         batch = Batch(
             model.num_classes,
             size=(size, size),
@@ -64,16 +76,25 @@ def main():
             num_seeds=12,
             device=args.device,
         ).without_unknown()
+        seeds = batch.seeds[:, :1]
+        if args.rules:
+            seeds = batch.seeds
+            _, stock = build_pair(
+                config_of(name, size), dict(rule='plain'), args.device, initialise=False
+            )
         steps = {
-            'stock': every_step(stock, batch, batch.seeds[:, :1]),
+            'base': every_step(stock, batch, seeds),
             'seeds': every_step(model, batch, batch.seeds),
         }
         seconds = seconds_in_turn(steps, rounds=args.rounds, **clock)
         peaks = {key: peak_bytes(step, device) for key, step in steps.items()}
-        time_ratio = ratio(seconds['seeds'], seconds['stock'])
-        about = f'{min(seconds["stock"]):.2f} s, {peaks["stock"] / 2**20:.0f} MiB'
-        memory_ratio = peaks['seeds'] / peaks['stock']
-        print(f'| {name}, {size} | {time_ratio:.3f}x | {memory_ratio:.3f}x | {about} |', flush=True)
+        cells = (
+            f'{name}, {size}' + (f', {rule}' if args.rules else ''),
+            f'{ratio(seconds["seeds"], seconds["base"]):.3f}x',
+            f'{peaks["seeds"] / peaks["base"]:.3f}x',
+            f'{min(seconds["base"]):.2f} s, {peaks["base"] / 2**20:.0f} MiB',
+        )
+        print(f'| {" | ".join(cells)} |', flush=True)
 
 
 if __name__ == '__main__':

@@ -17,7 +17,10 @@ def case():
     known = torch.rand(2, 3, 7, generator=generator) > 0.3
     truth = torch.rand(2, 4, 7, generator=generator).softmax(1)
     named = torch.stack(
-        [torch.tensor([(s[k] == c).any() for c in range(4)]) for s, k in zip(seeds, known, strict=True)]
+        [
+            torch.tensor([(s[k] == c).any() for c in range(4)])
+            for s, k in zip(seeds, known, strict=True)
+        ]
     )
     return seeds, known, truth, named
 
