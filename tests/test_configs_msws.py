@@ -13,6 +13,7 @@ from mmengine.runner import Runner
 from mmseg.registry import MODELS
 
 from mmws import MultiSeedSegmentor, WSTLoss
+from mmws.models.rules import WST, Plain
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = [path.stem for path in sorted((ROOT / 'configs/msws').glob('*.py'))]
@@ -83,7 +84,7 @@ def test_model_and_optimizer_groups(name):
         assert loss.avg_non_ignore
     else:
         assert isinstance(loss, WSTLoss)
-        assert loss.rule.scale == (0.0 if 'plain' in name else 1.0)
+        assert type(loss.rule) is (Plain if 'plain' in name else WST)
     assert model.decode_head.loss_at == 'feature' and model.decode_head.align_corners
 
     lr = 5e-4 if 'r101' in name else 1e-3

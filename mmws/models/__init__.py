@@ -4,14 +4,18 @@ from .hand_over import SeedBatch, hand_over, handed_seeds
 from .heads import DeepLabV2Head, LargeFOVHead
 from .multi_scale_fusion_tta import MultiScaleFusionTTA
 from .multi_seed_segmentor import MultiSeedSegmentor
+from .rules import RULES, LearningRule, Rule
 from .wst_loss import WSTLoss
 from .wst_weights import wst_weights
 
 __all__ = [
     'DeepLabV2Head',
     'LargeFOVHead',
+    'RULES',
+    'LearningRule',
     'MultiScaleFusionTTA',
     'MultiSeedSegmentor',
+    'Rule',
     'SeedBatch',
     'WSTLoss',
     'hand_over',

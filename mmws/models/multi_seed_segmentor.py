@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from mmws.files.label_map import UNKNOWN
 
 from .hand_over import SeedBatch, hand_over
-from .rules import Rule
+from .rules import LearningRule, Rule
 from .seed_heads import SeedsAtPoints, SeedsOnSemanticMap, join
 from .seed_losses import SeedCrossEntropyLoss, SeedOhemCrossEntropy
 from .wst_loss import WSTLoss, check_class_weight
@@ -118,6 +118,8 @@ class MultiSeedSegmentor:
         for name, module in self.named_modules():
             if isinstance(module, Rule):
                 module.name = name
+        self._rules_know_seeds = any(isinstance(m, LearningRule) for m in self.modules())
+        self._seed_names: tuple[str, ...] | None = None
         self._steps_to_check = _CHECKED_STEPS
 
     def loss(self, inputs: Tensor, data_samples: SampleList) -> dict:
@@ -128,6 +130,8 @@ class MultiSeedSegmentor:
             RuntimeError: No loss has used the seeds, or a head gives a loss that takes them a label
                 map of its own.
         """
+        if self._rules_know_seeds:
+            self._check_seed_names(data_samples)
         with contextlib.ExitStack() as stack:
             batch = stack.enter_context(hand_over(_stack_seeds(inputs, data_samples)))
             # A compiled step would be compiled anew for every value of the counter.
@@ -141,6 +145,19 @@ class MultiSeedSegmentor:
                 f'on with their majority vote alone. Its losses are: {_losses(self)}.'
             )
         return losses
+
+    def _check_seed_names(self, data_samples: SampleList) -> None:
+        """Refuse seeds of several sources in one place, whose quality a rule would mix."""
+        for sample in data_samples:
+            names = tuple(sample.metainfo.get('seed_names', ()))
+            self._seed_names = names if self._seed_names is None else self._seed_names
+            if names != self._seed_names:
+                raise ValueError(
+                    'the rule of this loss learns how good each seed is, and seed k must be the '
+                    f'same source in every image. One dataset has {self._seed_names}, another '
+                    f'{names}. Give all the same seed_dirs (a seed that images lack counts for '
+                    "nothing there), or take a rule that does not learn: 'wst', 'plain' or 'vote'."
+                )
 
 
 def _module_named(model: nn.Module, name: str) -> nn.Module:

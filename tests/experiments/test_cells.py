@@ -25,32 +25,32 @@ TWELVE = VGG16 + [name.replace('vgg16', 'res38') for name in VGG16]
     ('name', 'seeds', 'scale'),
     [
         ('gt', [], None),
-        ('vgg16_threshold', ['vgg16_threshold_x1.0'], 1.0),
-        ('res38_both', ['res38_threshold_x1.0', 'res38_crf_x1.0'], 1.0),
-        ('vgg16-res38_crf', ['vgg16_crf_x1.0', 'res38_crf_x1.0'], 1.0),
-        ('vgg16_both_3scales', VGG16, 1.0),
-        ('vgg16_both_3scales_plain', VGG16, 0.0),
-        ('vgg16_crf_3scales', VGG16[3:], 1.0),
-        ('vgg16_both_mean', ['vgg16_threshold_mean', 'vgg16_crf_mean'], 1.0),
-        ('12seeds', TWELVE, 1.0),
-        ('12seeds_plain', TWELVE, 0.0),
+        ('vgg16_threshold', ['vgg16_threshold_x1.0'], 'wst'),
+        ('res38_both', ['res38_threshold_x1.0', 'res38_crf_x1.0'], 'wst'),
+        ('vgg16-res38_crf', ['vgg16_crf_x1.0', 'res38_crf_x1.0'], 'wst'),
+        ('vgg16_both_3scales', VGG16, 'wst'),
+        ('vgg16_both_3scales_plain', VGG16, 'plain'),
+        ('vgg16_crf_3scales', VGG16[3:], 'wst'),
+        ('vgg16_both_mean', ['vgg16_threshold_mean', 'vgg16_crf_mean'], 'wst'),
+        ('12seeds', TWELVE, 'wst'),
+        ('12seeds_plain', TWELVE, 'plain'),
         ('12seeds_vote', TWELVE, None),
         # Section 3 of the paper comes before WST: the pilot experiment has the plain average.
-        ('noise0.2_1label', ['noise0.2_00'], 0.0),
-        ('noise0.1_2labels', ['noise0.1_00', 'noise0.1_01'], 0.0),
-        ('noise0.3_12labels', [f'noise0.3_{draw:02d}' for draw in range(12)], 1.0),
+        ('noise0.2_1label', ['noise0.2_00'], 'plain'),
+        ('noise0.1_2labels', ['noise0.1_00', 'noise0.1_01'], 'plain'),
+        ('noise0.3_12labels', [f'noise0.3_{draw:02d}' for draw in range(12)], 'wst'),
     ],
 )
 @pytest.mark.parametrize(('kind', 'root'), [('voc12', 'data'), ('shapes', '/out/data')])
-def test_a_cell_is_trained_with_what_its_name_says(kind, root, name, seeds, scale):
+def test_a_cell_is_trained_with_what_its_name_says(kind, root, name, seeds, rule):
     cfg = RUNS[kind, name].config
     dataset = cfg.train_dataloader.dataset
     assert list(dataset.get('seed_dirs', [])) == seeds
     if seeds:
         assert dataset.seed_root == f'{root}/{"noisy" if "noise" in name else "seeds"}'
-    assert (cfg.model.type == 'mmws.MultiSeedSegmentor') == (scale is not None)
-    if scale is not None:
-        assert cfg.model.decode_head.loss_decode.get('scale', 1.0) == scale
+    assert (cfg.model.type == 'mmws.MultiSeedSegmentor') == (rule is not None)
+    if rule is not None:
+        assert cfg.model.decode_head.loss_decode.get('rule', 'wst') == rule
 
 
 def test_cells_of_two_tables_only():

@@ -235,6 +235,19 @@ def test_seeds_train_it_as_its_stock_form_would(name):
     assert sorted(report.from_vote) == from_vote
 
 
+@pytest.mark.parametrize('name', MECHANISMS)
+def test_a_rule_that_learns_works_in_it(name):
+    cfg, from_seeds, _ = MECHANISMS[name]
+    _, of_seeds = pair(cfg, rule='em')
+    batch = Batch(of_seeds.num_classes, size=(64, 64))
+    losses = step(of_seeds, batch, batch.seeds)
+    sum(losses.values()).backward()
+    gradients = [p.grad for p in of_seeds.parameters() if p.grad is not None]
+    assert gradients and all(g.isfinite().all() for g in gradients)
+    converted = [m for m in of_seeds.modules() if isinstance(m, SeedCrossEntropyLoss)]
+    assert all(m.wst.rule.state['batches'] >= 1 for m in converted if m.wst.rule.state is not None)
+
+
 def test_the_check_itself_finds_what_is_wrong():
     """A model whose seeds reach no loss of one head, and one with a loss of its own making."""
     stock, of_seeds = pair(model(fcn()))

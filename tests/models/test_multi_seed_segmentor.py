@@ -100,6 +100,18 @@ def sample_of(seeds, present=None):
     return sample
 
 
+def test_a_rule_that_learns_refuses_other_sources_in_the_place_of_a_seed():
+    model = build(model_cfg(), rule='em')
+    inputs, samples = make_batch()
+    for sample, names in zip(samples, (['a', 'b', 'c'], ['a', 'c', 'b']), strict=True):
+        sample.set_metainfo(dict(seed_names=names))
+    with pytest.raises(
+        ValueError, match=r"One dataset has \('a', 'b', 'c'\), another \('a', 'c', 'b'"
+    ):
+        model.loss(inputs, samples)
+    build(model_cfg(), rule='vote').loss(inputs, samples)
+
+
 def random_seeds(count, *, size=SIZE, seed=0, unknown=0.0):
     generator = torch.Generator().manual_seed(seed)
     seeds = torch.randint(0, CLASSES, (count, *size), generator=generator, dtype=torch.uint8)

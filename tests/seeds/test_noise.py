@@ -29,6 +29,15 @@ def test_the_ratio_of_foreground_becomes_background_and_nothing_else_changes(lab
     assert labels.sum() > 0 and noisy is not labels
 
 
+def test_both_ways_as_much_background_gets_a_class_of_the_image(labels):
+    noisy, one_way = (draw(labels, 0.3, both_ways=both) for both in (True, False))
+    foreground = (labels == 5) | (labels == 12)
+    np.testing.assert_array_equal(noisy[foreground], one_way[foreground])
+    added = (noisy != labels) & ~foreground
+    assert abs(added.sum() - round(0.3 * foreground.sum())) <= 64
+    assert set(np.unique(noisy[added])) == {5, 12} and (noisy[labels == 255] == 255).all()
+
+
 def test_draws_are_reproducible_and_independent(labels):
     np.testing.assert_array_equal(draw(labels, 0.3, 1), draw(labels, 0.3, 1))
     foreground = (labels == 5) | (labels == 12)

@@ -46,6 +46,22 @@ def test_folders_are_complete_and_a_second_run_finishes_what_is_missing(run, mas
     assert contents(out) == first
 
 
+def test_draws_with_noise_in_common(run, masks, tmp_path):
+    options = ('--ratio', 0.5, '--draws', 2, '--both-ways', '--sizes', 4, 16)
+    for shared in (0, 0.9):
+        done = run(masks, *options, '--shared', shared, '--name', f's{shared}', '--out', tmp_path)
+        assert done.returncode == 0, done.stderr
+    wrong = {}
+    for name in ('s0', 's0.9'):
+        maps = [read_label_map(tmp_path / f'{name}_0{d}' / 'im1.png') for d in (0, 1)]
+        truth = read_label_map(masks / 'im1.png')
+        assert all(abs((m != truth)[truth > 0].mean() - 0.5) < 0.02 for m in maps)
+        wrong[name] = ((maps[0] != truth) & (maps[1] != truth)).sum() / (maps[0] != truth).sum()
+    assert wrong['s0'] < 0.7 and wrong['s0.9'] > 0.8
+    assert 'shared' not in json.loads((tmp_path / 's0_00' / 'seed.json').read_text())['recipe']
+    assert '0 to 1; got 2' in run(masks, '--shared', 2, '--out', tmp_path).stderr
+
+
 def test_bad_input_is_named(run, masks, tmp_path):
     assert 'there is no folder' in run(tmp_path / 'nope', '--out', tmp_path / 'o').stderr
     ids = tmp_path / 'ids.txt'
