@@ -15,6 +15,8 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from mmws.files.arguments import at_least
 from mmws.files.atomic_write import write_atomically
 from mmws.files.find_images import find_images
@@ -66,13 +68,14 @@ def draw_image(
     except (OSError, ValueError) as error:
         raise BadInputError(str(error)) from error
     options = dict(size_range=sizes, both_ways=both_ways)
-    common = noise_generator(image_id, ratio, _COMMON, seed=seed)
-    labels = add_block_noise(labels, ratio * shared, common, **options)
-    # Of what is left, so that the whole is the ratio.
+    generator = noise_generator(image_id, ratio, _COMMON, seed=seed)
+    common = add_block_noise(labels, ratio * shared, generator, **options)
+    # Where a pixel may be hit twice, the expected whole is the ratio.
     own = ratio * (1 - shared) / max(1 - ratio * shared, 1e-9)
     for draw, file in files.items():
         generator = noise_generator(image_id, ratio, draw, seed=seed)
         noisy = add_block_noise(labels, min(own, 1.0), generator, **options)
+        noisy = np.where(noisy == labels, common, noisy)
         write_atomically(file, encode_label_map(noisy))
 
 
