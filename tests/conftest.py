@@ -15,6 +15,7 @@ import logging
 import random
 import subprocess
 import sys
+import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,15 +25,23 @@ from unittest import mock
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
+from mmengine.config import Config, config
 from mmengine.registry import DefaultScope
-from mmengine.runner import Runner
+from mmengine.runner import Runner, loops
 from mmengine.utils import ManagerMixin
 from PIL import Image
+from yapf.yapflib import yapf_api
 
 import mmws  # noqa: F401
 
 _REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+# mmengine writes its config down six times a training, each time formatted: two thirds of the time
+# of a test that trains.
+config.FormatCode = yapf_api.FormatCode = lambda text, **_: (text, True)
+# Where a training by steps begins its data anew, mmengine waits for two seconds.
+loops.time = SimpleNamespace(**{**vars(time), 'sleep': lambda seconds: None})
 
 
 def pytest_collection_finish() -> None:

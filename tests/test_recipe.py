@@ -232,11 +232,14 @@ def test_heads_of_stage_one():
 
 @pytest.mark.parametrize('name', ['vgg16', 'r101'])
 def test_large_field_of_view(name):
-    head = build(f'msws/deeplabv2_{name}_12seeds').decode_head
+    model = build(f'msws/deeplabv2_{name}_12seeds')
+    head = model.decode_head
     dilated = head.fc6 if name == 'vgg16' else head.conv_seg
     assert (dilated.kernel_size, dilated.dilation, dilated.padding) == ((3, 3), (12, 12), (12, 12))
     assert dropouts(head) == ([(nn.Dropout, 0.5)] if name == 'vgg16' else [])
     assert head.loss_decode.rule.scale == 1.0  # s of Eq. 6, section 5.2
+    if name == 'vgg16':
+        assert model.backbone.conv5_1.dilation == (2, 2)  # DeepLab
 
 
 def test_aspp():
