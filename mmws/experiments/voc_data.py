@@ -12,6 +12,8 @@ from mmengine.config import Config
 
 from mmws.files.folder import SeedFolder
 from mmws.files.id_list import read_ids
+from mmws.files.seed_source import packed_or_not
+from mmws.files.storage import files_in, is_folder
 
 from .cells import NOISE_DRAWS, SOURCES, TWELVE, Training
 from .data import LISTS, VOC_ROOT, Data
@@ -80,14 +82,15 @@ class VOCData(Data):
 
 def folder_problem(folder: Path) -> str | None:
     """Say why seeds cannot be read; folders that something else has made are welcome."""
-    if not folder.is_dir():
+    folder = packed_or_not(str(folder))
+    if not is_folder(folder):
         return 'is missing'
     seeds = SeedFolder(folder, {})
     if seeds.is_complete:
         return None
     if seeds.stored_recipe() is not None:
         return 'is unfinished'
-    return None if any(folder.rglob('*.png')) else 'holds no PNG'
+    return None if any(n.endswith('.png') for n in files_in(folder)) else 'holds no PNG'
 
 
 def how_to_make(folder: Path, root: Path) -> str:

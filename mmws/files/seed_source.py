@@ -82,7 +82,7 @@ def seed_sources(
         raise ValueError('no seeds are named: the list of folders or of suffixes is empty.')
     count = max(len(folders), len(suffixes))
     folders = [
-        _found(f if '://' in f else osp.join(root, f), backend_args)
+        packed_or_not(f if '://' in f else osp.join(root, f), backend_args)
         for f in map(os.fspath, folders * count if len(folders) == 1 else folders)
     ]
     suffixes = suffixes * count if len(suffixes) == 1 else suffixes
@@ -128,7 +128,7 @@ def seeds_below(
             for e in os.scandir(root)
             if e.is_dir() or e.name.endswith(ZIP)
         }
-        found = {name: files_in(_found(f'{root}/{name}')) for name in sorted(there)}
+        found = {name: files_in(packed_or_not(f'{root}/{name}')) for name in sorted(there)}
         names = [name for name, files in found.items() if any(f.endswith(suffix) for f in files)]
     if not names:
         raise ValueError(f'{root} holds no folder of seeds.')
@@ -160,8 +160,8 @@ def common_ids(sources: Sequence[SeedSource], wanted: Sequence[str] | None = Non
     return list(wanted)
 
 
-def _found(folder: str, backend_args: dict | None = None) -> str:
-    """Name the archive where a folder is not there but packed."""
+def packed_or_not(folder: str, backend_args: dict | None = None) -> str:
+    """Name the archive ``FOLDER.zip`` where a folder is not there but packed, else the folder."""
     packed = folder.rstrip('/') + ZIP
     if is_local(folder, backend_args) and not osp.exists(folder) and osp.isfile(packed):
         return packed

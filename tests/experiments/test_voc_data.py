@@ -8,6 +8,7 @@ from mmws.experiments.table_run import TableRun
 from mmws.experiments.training_run import project_root
 from mmws.experiments.voc_data import VOCData
 from mmws.files.folder import SeedFolder
+from mmws.files.storage import pack_folder
 
 ALL = {name: t for table in TABLES.values() for name, t in table.trainings.items()}
 CONFIGS = project_root() / 'configs' / 'msws'
@@ -33,6 +34,10 @@ def test_complete_data_pass(data):
     check(data, '12seeds', 'gt')
     # The masks of training images are for the ground truth only.
     (data.root / 'SegmentationClassAug' / '2007_train_aug_2.png').unlink()
+    check(data, '12seeds')
+    for name in TWELVE.seeds[1:3]:
+        pack_folder(data.root / 'seeds' / name, data.root / f'seeds/{name}.zip')
+        shutil.rmtree(data.root / 'seeds' / name)
     check(data, '12seeds')
 
 
