@@ -116,20 +116,18 @@ def seeds_below(
     """Find the seeds of SEED_ROOT, one a folder.
 
     Args:
-        root: SEED_ROOT.
+        root: SEED_ROOT, or its archive.
         names: Of the folders; by default all that hold a file of the suffix, packed or not.
         suffix: What the names of the files end with.
     """
-    if not osp.isdir(root):
+    if not is_folder(root):
         raise FileNotFoundError(f'{root} is no folder.')
     if names is None:
-        there = {
-            e.name if e.is_dir() else e.name.removesuffix(ZIP)
-            for e in os.scandir(root)
-            if e.is_dir() or e.name.endswith(ZIP)
-        }
-        found = {name: files_in(packed_or_not(f'{root}/{name}')) for name in sorted(there)}
-        names = [name for name, files in found.items() if any(f.endswith(suffix) for f in files)]
+        paths = list(files_in(root))
+        packed = [path for path in paths if path.endswith(ZIP) and '/' not in path]
+        for path in packed:
+            paths += [f'{path.removesuffix(ZIP)}/{name}' for name in files_in(f'{root}/{path}')]
+        names = sorted({p.partition('/')[0] for p in paths if '/' in p and p.endswith(suffix)})
     if not names:
         raise ValueError(f'{root} holds no folder of seeds.')
     return seed_sources(names, suffix, root=os.fspath(root))

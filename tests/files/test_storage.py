@@ -216,12 +216,13 @@ def test_the_check_reads_and_lists_them_too(check, voc_tree, http, shelf, zips):
 def test_tools_take_archives(tool, voc_tree, zips, tmp_path):
     root = voc_tree.root
     scores = []
-    for seeds in (voc_tree.seed_root, zips):
+    pack_folder(voc_tree.seed_root, tmp_path / 'all.zip')
+    for seeds in (voc_tree.seed_root, zips, 'all.zip'):
         options = ['--gt', root / 'SegmentationClassAug', '--workers', 0]
         done = tool('eval_seeds.py', seeds, *options, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         scores.append(done.stdout)
-    assert scores[0] == scores[1] and 'seed2' in scores[0]
+    assert scores[0] == scores[1] == scores[2] and 'seed2' in scores[0]
     pack_folder(root / 'SegmentationClassAug', tmp_path / 'gt.zip')
     options = ['--images', root / 'JPEGImages', '--gt', 'gt.zip', '--limit', 1, '--out', 'sheets']
     done = tool('browse_seeds.py', zips, *options, cwd=tmp_path)
