@@ -78,7 +78,7 @@ MUTATIONS = {
         ('dilation=12', 'dilation=6'),
         ('dropout_ratio=0.5', 'dropout_ratio=0.1'),
         ('123.675, 116.28, 103.53', '103.53, 116.28, 123.675'),
-        ('scale=1.0', 'scale=2.0'),
+        ("type='WSTLoss'", "type='WSTLoss', scale=2.0"),
         ("loss_at='feature'", "loss_at='image'"),
     ],
     f'{BASE}/models/deeplabv2_r101_largefov.py': [
@@ -108,6 +108,9 @@ MUTATIONS = {
     ],
     f'{BASE}/msws_runtime.py': [
         ("type='MultiScaleFusionTTA'", "type='MultiScaleFusionTTA', append_max=False"),
+    ],
+    'mmws/models/rules/wst.py': [
+        ('scale: float = 1.0', 'scale: float = 2.0'),
     ],
     'mmws/models/multi_scale_fusion_tta.py': [
         ('append_max: bool = True', 'append_max: bool = False'),
