@@ -67,7 +67,7 @@ def test_one_that_is_replaced_is_opened_anew(archive, folder):
 def test_archives_of_other_programs(folder):
     path = folder.with_name('theirs.zip')
     with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as packed:
-        packed.mkdir('irn')
+        packed.writestr('irn/', b'')
         for name in ('__MACOSX/irn/._0.png', 'irn/0.png'):
             packed.writestr(name, FILES['0.png'])
     assert list(files_in(path / 'irn')) == ['0.png']
