@@ -13,21 +13,26 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 from mmengine.config import DictAction
 
 from mmws.datasets.named_classes import named_classes
 from mmws.evaluation.check import MapsOfImage, SeedCheck
 from mmws.evaluation.check_report import as_dict, as_text
+from mmws.evaluation.referee import advise, sample_image
+from mmws.evaluation.referee import as_text as advice_text
 from mmws.evaluation.tables import write_json
 from mmws.files.arguments import at_least
 from mmws.files.find_images import images_by_id
 from mmws.files.id_list import read_ids
+from mmws.files.label_map import UNKNOWN
 from mmws.files.progress_bar import ProgressBar
 from mmws.files.seed_source import SeedSource, seed_sources
 from mmws.files.storage import NotListedError
 from mmws.files.worker_pool import available_cores, map_unordered
 
 _IMAGES_PER_JOB = 16
+_IMAGES_ADVISED = 500
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -65,6 +70,11 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         'http:// needs none, but --list, and --image-suffix with --images',
     )
     parser.add_argument('--no-agreement', action='store_true', help='do not compare the folders')
+    parser.add_argument(
+        '--advise',
+        action='store_true',
+        help='say how reliable each seed looks, how many there really are, and which rule to take',
+    )
     parser.add_argument('--json', type=Path, metavar='FILE', help='write all numbers, too')
     parser.add_argument('--limit', type=at_least(1), help='only the first N images')
     parser.add_argument(
@@ -186,6 +196,17 @@ def main(argv: list[str] | None = None) -> int:
     ]
     report = as_dict(total, names, classes=classes, errors=errors, warnings=warnings)
     print(as_text(report))
+    if args.advise and len(names) > 1 and not errors:
+        # Some hundred images are enough for tables of classes by classes.
+        chosen = jobs[:: -(-len(jobs) // _IMAGES_ADVISED)]
+        read = partial(
+            sample_image, reduce_zero_label=args.reduce_zero_label, backend_args=args.backend_args
+        )
+        samples = np.stack(list(map_unordered(read, chosen, workers=workers, preload=preload)))
+        labels = classes or [str(label) for label in range(1 + samples[samples != UNKNOWN].max())]
+        advice = advise(samples, names, len(labels))
+        print('\n' + advice_text(advice, names, labels))
+        report['advice'] = advice.as_dict(names)
     if args.json is not None:
         write_json(args.json, report)
     return 1 if errors else 0

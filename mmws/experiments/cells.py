@@ -52,8 +52,8 @@ def _of_noise(ratio: float, kind: str = 'noise', *options: str) -> Source:
 NOISES = {ratio: _of_noise(ratio) for ratio in (0.1, 0.2, 0.3)}  # of Table 1
 # Labels are lost and added; each draw for itself, and all draws nearly alike.
 _BOTH_WAYS = _of_noise(0.3, 'both', '--both-ways')
-_BAD = _of_noise(0.7, 'bad', '--both-ways')
-_ALIKE = _of_noise(0.7, 'alike', '--both-ways', '--shared', '0.9')
+_BAD = _of_noise(0.5, 'bad', '--both-ways')
+_ALIKE = _of_noise(0.5, 'alike', '--both-ways', '--shared', '0.9')
 SOURCES = {
     folder: source
     for source in (

@@ -132,6 +132,30 @@ def posterior(
     return energy.masked_fill(prior == -torch.inf, -torch.inf).softmax(1)
 
 
+def fuse(
+    seeds: Tensor, known: Tensor, num_classes: int, *, iterations: int = 15
+) -> tuple[Tensor, Confusions]:
+    """Estimate the truth and the confusion matrices of K seeds together, from their vote on.
+
+    Args:
+        seeds: (N, K, P) integers in [0, C).
+        known: (N, K, P) bool, where a seed knows.
+        num_classes: C.
+        iterations: Of expectation maximisation.
+
+    Returns:
+        The probabilities (N, C, P) of the classes, 0 where no seed knows, and the counts.
+    """
+    named = torch.zeros(len(seeds), num_classes)
+    named = named.scatter_add_(1, seeds.flatten(1).long(), known.flatten(1).float()) > 0
+    counted = Confusions.empty(seeds.shape[1], num_classes)
+    for _ in range(iterations):
+        rates, shares = counted.log_rates(named), counted.log_shares(named)
+        truth = posterior(rates, seeds, known, shares) * known.any(1, keepdim=True)
+        counted = Confusions.count(truth, seeds, known)
+    return truth, counted
+
+
 def disputed(seeds: Tensor, known: Tensor) -> Tensor:
     """Return (N, 1, P) bool, where two seeds give different labels; the arguments as above."""
     first = seeds.gather(1, known.byte().argmax(1, keepdim=True))

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from mmws.seeds.dawid_skene import Confusions, agreement, disputed, posterior
+from mmws.seeds.dawid_skene import Confusions, agreement, disputed, fuse, posterior
 
 
 @pytest.fixture
@@ -75,17 +75,6 @@ def test_counts_and_posterior_by_loops(case):
         torch.testing.assert_close(got[n, :, i], expected, atol=2e-3, rtol=0)
 
 
-def fuse(seeds, num_classes, iterations=15):
-    known = torch.ones_like(seeds, dtype=torch.bool)
-    counted = Confusions.empty(seeds.shape[1], num_classes)
-    named = torch.stack([(seeds == c).any(2).any(1) for c in range(num_classes)], 1)
-    for _ in range(iterations):
-        rates, shares = counted.log_rates(named), counted.log_shares(named)
-        truth = posterior(rates, seeds, known, shares)
-        counted = Confusions.count(truth, seeds, known)
-    return truth, counted
-
-
 @pytest.fixture
 def masks():
     """Images with background and two of five objects each."""
@@ -117,13 +106,13 @@ def vote(seeds):
 
 def test_independent_errors_reach_the_vote(masks):
     seeds = torch.stack([spoil(masks, 0.5, s) for s in range(5)], 1)
-    truth, _ = fuse(seeds, 6)
+    truth, _ = fuse(seeds, torch.ones_like(seeds).bool(), 6)
     assert accuracy(truth.argmax(1), masks) >= accuracy(vote(seeds), masks)
 
 
 def test_one_sided_errors_are_told_from_the_truth(masks):
     seeds = torch.stack([spoil(masks, 0.6, s, one_sided=True) for s in range(6)], 1)
-    truth, counted = fuse(seeds, 6)
+    truth, counted = fuse(seeds, torch.ones_like(seeds).bool(), 6)
     assert accuracy(vote(seeds), masks) < 0.7
     assert accuracy(truth.argmax(1), masks) > 0.9
     # An object is missed at three pixels of five, and never made of background.
@@ -135,7 +124,7 @@ def test_one_sided_errors_are_told_from_the_truth(masks):
 def test_a_good_seed_among_bad_ones_is_believed(masks):
     bad = [spoil(masks, 0.8, s) for s in range(6)]
     seeds = torch.stack([spoil(masks, 0.05, 99), *bad], 1)
-    truth, counted = fuse(seeds, 6)
+    truth, counted = fuse(seeds, torch.ones_like(seeds).bool(), 6)
     right = counted.counts.diagonal(dim1=1, dim2=2).sum(1) / counted.counts.sum((1, 2))
     assert right.argmax() == 0
     assert accuracy(truth.argmax(1), masks) > accuracy(vote(seeds), masks) + 0.1
@@ -145,7 +134,7 @@ def test_a_seed_that_swaps_two_classes_counts_as_a_good_one(masks):
     swapped = spoil(masks, 0.2, 9)
     swapped = torch.where(swapped == 1, 2, torch.where(swapped == 2, 1, swapped))
     seeds = torch.stack([spoil(masks, 0.5, 0), spoil(masks, 0.5, 1), swapped], 1)
-    truth, counted = fuse(seeds, 6)
+    truth, counted = fuse(seeds, torch.ones_like(seeds).bool(), 6)
     assert counted.counts[2, 2, 1] > counted.counts[2, 1, 1]
     assert accuracy(truth.argmax(1), masks) > accuracy(vote(seeds), masks) + 0.1
 

@@ -29,6 +29,16 @@ def test_clean_folders(run, tmp_path):
     assert 0.8 < content['agreement'][0][1] < 1
 
 
+def test_advice(run, tmp_path):
+    (tmp_path / 'seed0').joinpath(next((tmp_path / 'seed0').glob('*.png')).name).unlink()
+    done = run('--advise', '--allow-missing', '--json', 'report.json')
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert 'How reliable each seed looks' in done.stdout and "rule='em'" in done.stdout
+    advice = json.loads((tmp_path / 'report.json').read_text())['advice']
+    # Seeds that only lose foreground: what they call an object is one.
+    assert np.nanmin(np.array(advice['precision'], float)[1:, 1:]) > 0.9
+
+
 def test_everything_wrong_is_told_at_once(run, voc_tree, tmp_path):
     ids = voc_tree.ids['train_aug']
     (tmp_path / f'seed0/{ids[0]}.png').unlink()
