@@ -22,7 +22,7 @@ TWELVE = VGG16 + [name.replace('vgg16', 'res38') for name in VGG16]
 
 
 @pytest.mark.parametrize(
-    ('name', 'seeds', 'scale'),
+    ('name', 'seeds', 'rule'),
     [
         ('gt', [], None),
         ('vgg16_threshold', ['vgg16_threshold_x1.0'], 'wst'),
