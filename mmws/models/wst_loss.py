@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -249,12 +250,16 @@ def build_rule(rule: str | dict, **options: float | None) -> Rule:
 
 
 def check_class_weight(class_weight: Sequence[float], num_classes: int, where: str) -> None:
-    """Raise a ValueError for class weights of another number than the classes."""
+    """Raise a ValueError for class weights that are not one number >= 0 for each class."""
     if len(class_weight) != num_classes:
         raise ValueError(
             f'class_weight of {where} has {len(class_weight)} values for {num_classes} classes. '
             'Give one for each class that the head predicts; with reduce_zero_label background is '
             'none of them.'
+        )
+    if not all(0 <= float(weight) < math.inf for weight in class_weight):
+        raise ValueError(
+            f'class_weight of {where} must be finite and >= 0; got {list(class_weight)}.'
         )
 
 

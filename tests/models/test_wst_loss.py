@@ -291,11 +291,14 @@ def test_errors_name_what_is_wrong():
     for length in (3, 5):
         with pytest.raises(ValueError, match=f'class_weight of loss_wst has {length} values for 4'):
             WSTLoss(class_weight=[1.0] * length)(logits, seeds)
+    for wrong in (-1.0, math.nan, math.inf):
+        with pytest.raises(ValueError, match=f'loss_wst must be finite and >= 0; got .*{wrong}'):
+            WSTLoss(class_weight=[1.0, 1.0, 1.0, wrong])(logits, seeds)
     for wrong in (4, -1):
         seeds[0, 0, 0, 0] = wrong
         with pytest.raises(ValueError, match=rf'in \[0, 4\) or 255.*found \[{wrong}\]'):
             WSTLoss()(logits, seeds)
-    with pytest.raises(ValueError, match='must be >= 0'):
+    with pytest.raises(ValueError, match='must be finite and >= 0'):
         WSTLoss(scale=-1)
     with pytest.raises(ValueError, match="average 'labelled' or 'all'; got 'keep' and 'mean'"):
         WSTLoss(average='mean')

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ..wst_weights import SeedView, weigh_by_agreement
 from .rule import RULES, Rule
 
@@ -21,8 +23,10 @@ class WST(Rule):
 
     def __init__(self, scale: float = 1.0, balance: float = 0.0):
         super().__init__()
-        if not (scale >= 0 and balance >= 0):
-            raise ValueError(f'scale and balance must be >= 0; got {scale} and {balance}.')
+        if not (0 <= scale < math.inf and 0 <= balance < math.inf):
+            raise ValueError(
+                f'scale and balance must be finite and >= 0; got {scale} and {balance}.'
+            )
         self.scale = scale
         self.balance = balance
         self.uses_shares = balance > 0

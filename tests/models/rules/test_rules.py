@@ -236,7 +236,8 @@ def test_adele_takes_sure_predictions_of_open_classes_of_the_image():
         (dict(type='crowdlab', eps=0), r'eps must be in \(0, 1\]'),
         (dict(type='confusion', trace=-1), 'trace must be >= 0'),
         (dict(type='adele', fall=1), 'fall and sure in'),
-        (dict(type='wst', scale=-1), 'scale and balance must be >= 0'),
+        (dict(type='wst', scale=-1), 'scale and balance must be finite and >= 0'),
+        (dict(type='wst', balance=math.inf), 'must be finite and >= 0; got 1.0 and inf'),
     ],
 )
 def test_rules_that_make_no_sense(rule, message):
