@@ -119,7 +119,7 @@ def test_a_balance_selects_among_the_classes_that_the_image_names():
     assert not torch.equal(given, balanced)
     unnamed = wst_weights(logits, torch.full_like(seeds, 255), balance=1.0)
     assert (unnamed == 1 / 5).all()
-    with pytest.raises(ValueError, match='must be >= 0; got 1.0 and -1'):
+    with pytest.raises(ValueError, match='must be finite and >= 0; got 1.0 and -1'):
         WSTLoss(balance=-1)
 
 
