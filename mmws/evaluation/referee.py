@@ -63,16 +63,19 @@ class Advice:
 
     def as_dict(self, names: Sequence[str]) -> dict:
         """Return all numbers, NaN for what is not defined."""
-        named = [[names[k] for k in seeds] for seeds in (*self.groups, *self.camps, self.odd)]
+
+        def named(seeds: list[int]) -> list[str]:
+            return [names[k] for k in seeds]
+
         return dict(
             recall=self.recall.tolist(),
             precision=self.precision.tolist(),
             f1=self.f1.tolist(),
             alike=self.alike.tolist(),
             effective=self.effective,
-            groups=named[: len(self.groups)],
-            camps=named[len(self.groups) : -1],
-            odd=named[-1],
+            groups=list(map(named, self.groups)),
+            camps=list(map(named, self.camps)),
+            odd=named(self.odd),
             rule=self.rule,
             reasons=self.reasons,
         )
