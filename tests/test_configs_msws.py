@@ -37,7 +37,7 @@ def load(name):
 
 def stock(name):
     """Whether the config has no model of mmws: one label, mmseg's cross entropy."""
-    return name.endswith(('_gt', '_vote'))
+    return name.endswith('_gt')
 
 
 @pytest.fixture(autouse=True)

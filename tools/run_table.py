@@ -5,6 +5,7 @@ paper's figures beside. Stop it whenever you like and run it again: it goes on w
 
 --data shapes makes the synthetic data, both classifiers and the seeds.
 --data MASKS --render does so too, with the label maps in MASKS as the objects' forms.
+--data photos reads what the commands of docs/photos.md have made, and data/photo_noisy.
 --data voc12 reads data/VOCdevkit/VOC2012, data/seeds and data/noisy.
 --data DIR reads a root in VOC's layout instead, with the seeds in DIR/seeds and DIR/noisy.
 """
@@ -21,6 +22,7 @@ import mmws  # noqa: F401  (before anything of the hosts)
 from mmws.experiments.cells import TABLES
 from mmws.experiments.data import Data
 from mmws.experiments.jobs import JobFailed, hand_out, run_jobs
+from mmws.experiments.photos_data import PhotosData
 from mmws.experiments.report import markdown
 from mmws.experiments.small_data import SmallData
 from mmws.experiments.table_run import TableRun
@@ -34,7 +36,9 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('table', choices=TABLES, help='pilot is another name of table1')
-    parser.add_argument('--data', default='voc12', help='shapes, voc12 or a folder (see above)')
+    parser.add_argument(
+        '--data', default='voc12', help='shapes, photos, voc12 or a folder (see above)'
+    )
     parser.add_argument('--render', action='store_true', help='--data is a folder of label maps')
     parser.add_argument(
         '--repeats', type=at_least(1), default=1, help='trainings a cell, seeds 0, 1, 2 ...'
@@ -98,6 +102,8 @@ def find_data(args: argparse.Namespace) -> Data:
             masks=Path(args.data) if args.render else None,
             classifier_epochs=args.classifier_epochs,
         )
+    if args.data == 'photos':
+        return PhotosData((args.out or default / 'photos').resolve())
     if args.data == 'voc12':
         return VOCData((args.out or default / 'voc12').resolve(), weights=args.weights)
     root = Path(args.data)

@@ -75,22 +75,19 @@ class Training:
     Attributes:
         name: Unique; the folder of its results.
         seeds: Seed folders, keys of :data:`SOURCES`; none: the masks.
-        vote: Learn the majority vote of the seeds as one label, with the stock segmentor.
         network: ``'vgg16'`` or ``'r101'``.
         options: Of the config, by their dotted names.
     """
 
     name: str
     seeds: tuple[str, ...] = ()
-    vote: bool = False
     network: str = 'vgg16'
     options: Mapping[str, object] = field(default_factory=dict, hash=False)
 
     @property
     def base(self) -> str:
         """The config that it is a variation of, in ``configs/msws`` or ``configs/shapes``."""
-        labels = 'gt' if not self.seeds else '12seeds_vote' if self.vote else '12seeds'
-        return f'deeplabv2_{self.network}_{labels}.py'
+        return f'deeplabv2_{self.network}_{"12seeds" if self.seeds else "gt"}.py'
 
     @property
     def sources(self) -> list[Source]:
@@ -114,7 +111,7 @@ class Training:
 
     def voted(self) -> Training:
         """With their majority vote as one label."""
-        return replace(self, name=f'{self.name}_vote', vote=True)
+        return self.by('vote')
 
     def by(self, rule: str) -> Training:
         """With another rule that weighs the seeds."""
@@ -153,7 +150,7 @@ class Table(NamedTuple):
         title: What it shows.
         cells: The paper's cells, then those that we add.
         singles: Trainings with one seed each; their best and their mean become two rows.
-        data: The only kind of data that it is for, ``'voc12'`` or ``'shapes'``; None: both.
+        data: The only kind of data that it is for, ``'voc12'`` or ``'shapes'``; None: all.
         paper_test: What the paper reports for VOC 2012 test, where the predictions of the first
             cell go to the test server.
         right_weight: Plot, row by row, the weight of right labels over the training.
@@ -341,7 +338,6 @@ TABLES = {
             ['best single', 'vote', 'plain', 'wst', 'wst, balanced', *_RULES],
             [(None,) * (5 + len(_RULES))] * len(_SITUATIONS),
         ),
-        data='shapes',
     ),
 }
 TABLES['pilot'] = TABLES['table1']  # the paper's section 3 calls it so

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from .cells import Training
 from .jobs import Job
 from .training_run import project_root, read_config
 
-VOC_ROOT = Path('data/VOCdevkit/VOC2012')  # in the configs
+VOC_ROOT = Path('data/VOCdevkit/VOC2012')
 LISTS = Path('ImageSets', 'Segmentation')
 
 
@@ -17,8 +18,10 @@ class Data:
     """Images in VOC's layout, seeds, and results.
 
     Attributes:
-        kind: What tables ask for: ``'voc12'`` or ``'shapes'``.
+        kind: What tables ask for: ``'voc12'``, ``'photos'`` or ``'shapes'``.
         configs: The folder of the configs that trainings are variations of.
+        config_root: The ``data_root`` of these configs.
+        networks: What stands in for the paper's networks, in the names of configs and seeds.
         test_flags: For ``tools/test.py``.
         name: For the reader of a report.
         folder: Of the results.
@@ -28,6 +31,8 @@ class Data:
 
     kind: str
     configs: str
+    config_root: Path = VOC_ROOT
+    networks: Mapping[str, str] = MappingProxyType({})
     test_flags: tuple[str, ...] = ()
     name: str
     folder: Path
@@ -36,17 +41,27 @@ class Data:
 
     def base(self, training: Training) -> Path:
         """The config that a training is a variation of."""
-        return project_root() / 'configs' / self.configs / training.base
+        return project_root() / 'configs' / self.configs / self.named(training.base)
+
+    def named(self, name: str) -> str:
+        """Write the name of a config or seed with the networks of these data."""
+        for paper, ours in self.networks.items():
+            name = name.replace(paper, ours)
+        return name
+
+    def seed_parent(self, training: Training) -> Path:
+        """The folder of a training's seed folders."""
+        return self.seed_root / training.seed_folder
 
     def options(self, training: Training) -> dict[str, object]:
         """What a training has instead of its base config, by dotted names, to read these data."""
         options = {}
-        if self.root != VOC_ROOT:
+        if self.root != self.config_root:
             options = {f'{key}.data_root': str(self.root) for key in datasets_of(training)}
         if training.seeds:
             dataset = 'train_dataloader.dataset'
-            options[f'{dataset}.seed_root'] = str(self.seed_root / training.seed_folder)
-            options[f'{dataset}.seed_dirs'] = list(training.seeds)
+            options[f'{dataset}.seed_root'] = str(self.seed_parent(training))
+            options[f'{dataset}.seed_dirs'] = list(map(self.named, training.seeds))
         return options
 
     def check(self, trainings: Sequence[Training]) -> None:

@@ -163,6 +163,9 @@ class TableRun:
                 'In brackets: what the paper reports for VOC 2012 val. Figures measured on other '
                 'data cannot be compared with them, only which of two cells is higher.'
             )
+        if self.data.networks:
+            names = ' and '.join(f'{o} for {p}' for p, o in self.data.networks.items())
+            yield f'Networks that stand in for those of the paper: {names}.'
         if self.table.paper_test is not None:
             yield f'On VOC 2012 test the paper reports {self.table.paper_test}.'
         if (submitted := self._submitted()) is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from mmws.files.id_list import read_ids
 from mmws.files.seed_source import packed_or_not
 from mmws.files.storage import files_in, is_folder
 
-from .cells import NOISE_DRAWS, SOURCES, TWELVE, Training
+from .cells import NOISE_DRAWS, SOURCES, TWELVE, Source, Training
 from .data import LISTS, VOC_ROOT, Data
 
 _SUFFIXES = {'JPEGImages': '.jpg', 'Annotations': '.xml'}
@@ -41,6 +42,8 @@ class VOCData(Data):
     configs = 'msws'
     # As the author tests.
     test_flags = ('--tta', '--crf')
+    train_list = 'train_aug'
+    classifiers = 'configs/cam/{}_cam_voc12aug.py CHECKPOINT'
 
     @property
     def name(self) -> str:
@@ -58,26 +61,50 @@ class VOCData(Data):
         return options
 
     def check(self, trainings: Sequence[Training]) -> None:
-        folders = [self.seed_root / t.seed_folder / seed for t in trainings for seed in t.seeds]
-        problems = {folder: folder_problem(folder) for folder in folders}
-        missing = [folder for folder, problem in problems.items() if problem]
+        missing = self.missing_seeds(trainings)
         if missing:
-            commands = dict.fromkeys(how_to_make(folder, self.root) for folder in missing)
+            folder, problem, _ = missing[0]
+            commands = dict.fromkeys(command for *_, command in missing)
             raise FileNotFoundError(
-                f'{len(missing)} seed folders are not ready, the first: {missing[0]} '
-                f'{problems[missing[0]]}. Make them with:\n'
-                + '\n'.join(f'  {command}' for command in commands)
+                f'{len(missing)} seed folders are not ready, the first: {folder} {problem}. Make '
+                'them with:\n' + '\n'.join(f'  {command}' for command in commands)
             )
         needs = {'training'} if all(t.seeds for t in trainings) else {'training', 'masks'}
-        for item in checklist(self.root):
+        for item in self.checklist():
             if item.problem and item.need in needs:
                 raise FileNotFoundError(
                     f'{item.use}: {item.problem}. They come from {item.source}.'
                 )
 
+    def missing_seeds(self, trainings: Sequence[Training]) -> list[tuple[Path, str, str]]:
+        """Return the seed folders that are not ready, why, and the command that makes each."""
+        seeds = dict.fromkeys((self.seed_parent(t), seed) for t in trainings for seed in t.seeds)
+        missing = []
+        for parent, seed in seeds:
+            folder = parent / self.named(seed)
+            if problem := folder_problem(folder):
+                missing.append((folder, problem, self.how_to_make(SOURCES[seed], parent)))
+        return missing
+
+    def how_to_make(self, source: Source, parent: Path) -> str:
+        """Return the command that makes seed folders of the tables."""
+        if source.ratio:
+            return (
+                f'python tools/make_noisy_labels.py {self.root / "SegmentationClassAug"} '
+                f'--list {self.root / LISTS / self.train_list}.txt --ratio {source.ratio} '
+                f'--draws {NOISE_DRAWS} --out {parent}' + ''.join(f' {o}' for o in source.options)
+            )
+        merge = f' --cfg-options seeds.merge={source.merge}' if source.merge else ''
+        classifier = self.classifiers.format(self.named(source.network))
+        return f'python tools/generate_seeds.py {classifier} --out {parent}{merge}'
+
+    def checklist(self) -> list[Item]:
+        """Look at what the trainings read; the images of the test server are the last item."""
+        return checklist(self.root)
+
     def without_test(self) -> str | None:
         """Say what keeps the test server's images from being predicted; None: nothing."""
-        return checklist(self.root)[-1].problem
+        return self.checklist()[-1].problem
 
 
 def folder_problem(folder: Path) -> str | None:
@@ -91,22 +118,6 @@ def folder_problem(folder: Path) -> str | None:
     if seeds.stored_recipe() is not None:
         return 'is unfinished'
     return None if any(n.endswith('.png') for n in files_in(folder)) else 'holds no PNG'
-
-
-def how_to_make(folder: Path, root: Path) -> str:
-    """Return the command that makes a seed folder of the tables."""
-    source = SOURCES[folder.name]
-    if source.ratio:
-        return (
-            f'python tools/make_noisy_labels.py {root / "SegmentationClassAug"} '
-            f'--list {root / LISTS / "train_aug.txt"} --ratio {source.ratio} '
-            f'--draws {NOISE_DRAWS} --out {folder.parent}'
-        )
-    merge = f' --cfg-options seeds.merge={source.merge}' if source.merge else ''
-    return (
-        f'python tools/generate_seeds.py configs/cam/{source.network}_cam_voc12aug.py CHECKPOINT '
-        f'--out {folder.parent}{merge}'
-    )
 
 
 class Item(NamedTuple):
@@ -152,14 +163,7 @@ def checklist(root: Path) -> list[Item]:
     res38 = pretrained / 'ilsvrc-cls_rna-a1_cls1000_ep-0001.params'
     caffe = pretrained / 'vgg16_20M.pth'
 
-    def file(need: str, path: Path, use: str, source: str) -> Item:
-        return Item(need, str(path), use, _missing(path), source)
-
-    def files(need: str, folder: str, splits: Sequence[str], use: str, source: str) -> Item:
-        problems = [_missing_of(split, root, folder) for split in splits]
-        name = f'{root / folder} ({", ".join(splits)})'
-        return Item(need, name, use, next(filter(None, problems), None), source)
-
+    files = partial(files_of, root)
     return [
         file('training', lists / 'val.txt', '1,449 images to test on', trainval),
         file('training', lists / 'train_aug.txt', '10,582 images to train on', code),
@@ -179,25 +183,34 @@ def checklist(root: Path) -> list[Item]:
 def lacking(root: Path) -> list[str]:
     """Name what Table 6 lacks and nobody here can make."""
     # Who has the seeds does not need what they are made of.
-    needs = ('training', 'seeds') if _unmade() else ('training',)
+    needs = ('training', 'seeds') if _unmade(root) else ('training',)
     return [item.name for item in checklist(root) if item.problem and item.need in needs]
 
 
 def next_steps(root: Path) -> list[str]:
     """Return the commands to go on with once nothing is :func:`lacking`."""
     steps = []
-    for command in dict.fromkeys(how_to_make(folder, root) for folder in _unmade()):
+    for command in dict.fromkeys(command for *_, command in _unmade(root)):
         steps += [f'python tools/train.py {command.split()[2]}', command]
     return steps or ['python tools/run_table.py table6 --data voc12 --repeats 3']
 
 
-def _unmade() -> list[Path]:
-    folders = [VOCData.seed_root / TWELVE.seed_folder / name for name in TWELVE.seeds]
-    return [folder for folder in folders if folder_problem(folder)]
+def _unmade(root: Path) -> list[tuple[Path, str, str]]:
+    return VOCData(Path(), root).missing_seeds([TWELVE])
 
 
-def _missing(path: Path) -> str | None:
-    return None if path.is_file() else f'there is no {path}'
+def file(need: str, path: Path, use: str, source: str) -> Item:
+    """Look for a file."""
+    return Item(need, str(path), use, None if path.is_file() else f'there is no {path}', source)
+
+
+def files_of(
+    root: Path, need: str, folder: str, splits: Sequence[str], use: str, source: str
+) -> Item:
+    """Look for the files of some lists in a folder of the data."""
+    problems = [_missing_of(split, root, folder) for split in splits]
+    name = f'{root / folder} ({", ".join(splits)})'
+    return Item(need, name, use, next(filter(None, problems), None), source)
 
 
 def _missing_of(split: str, root: Path, name: str) -> str | None:

@@ -246,7 +246,9 @@ def build_rule(rule: str | dict, **options: float | None) -> Rule:
         raise ValueError(
             f'rule must be one of {", ".join(sorted(RULES.module_dict))}; got {rule!r}.'
         )
-    return RULES.build(cfg | (options if cfg['type'] == 'wst' else {}))
+    # RULES.build would look in the registry of the default scope, mmseg, and log that it is none.
+    cls = RULES.get(cfg.pop('type'))
+    return cls(**cfg, **(options if cls is RULES.get('wst') else {}))
 
 
 def check_class_weight(class_weight: Sequence[float], num_classes: int, where: str) -> None:

@@ -5,11 +5,13 @@ import pytest
 from mmengine.config import Config, DictAction
 
 from mmws.experiments.cells import TABLES
+from mmws.experiments.photos_data import PhotosData
 from mmws.experiments.small_data import SmallData
 from mmws.experiments.table_run import TableRun
 from mmws.experiments.voc_data import VOCData
 
-DATA = {'voc12': VOCData(Path('/out')), 'shapes': SmallData(Path('/out'))}
+OUT = Path('/out')
+DATA = {'voc12': VOCData(OUT), 'photos': PhotosData(OUT), 'shapes': SmallData(OUT)}
 RUNS = {
     (kind, name): TableRun(table, data).run(training)
     for kind, data in DATA.items()
@@ -34,22 +36,27 @@ TWELVE = VGG16 + [name.replace('vgg16', 'res38') for name in VGG16]
         ('vgg16_both_mean', ['vgg16_threshold_mean', 'vgg16_crf_mean'], 'wst'),
         ('12seeds', TWELVE, 'wst'),
         ('12seeds_plain', TWELVE, 'plain'),
-        ('12seeds_vote', TWELVE, None),
+        ('12seeds_vote', TWELVE, 'vote'),
         # Section 3 of the paper comes before WST: the pilot experiment has the plain average.
         ('noise0.2_1label', ['noise0.2_00'], 'plain'),
         ('noise0.1_2labels', ['noise0.1_00', 'noise0.1_01'], 'plain'),
         ('noise0.3_12labels', [f'noise0.3_{draw:02d}' for draw in range(12)], 'wst'),
     ],
 )
-@pytest.mark.parametrize(('kind', 'root'), [('voc12', 'data'), ('shapes', '/out/data')])
+@pytest.mark.parametrize(
+    ('kind', 'root'),
+    [('voc12', 'data/'), ('photos', 'data/photo_'), ('shapes', '/out/data/')],
+)
 def test_a_cell_is_trained_with_what_its_name_says(kind, root, name, seeds, rule):
     cfg = RUNS[kind, name].config
     dataset = cfg.train_dataloader.dataset
-    assert list(dataset.get('seed_dirs', [])) == seeds
+    if kind == 'photos':
+        seeds = [seed.replace('vgg16', 'lite0').replace('res38', 'lite2') for seed in seeds]
+    assert list(dataset.get('seed_dirs') or []) == seeds
     if seeds:
-        assert dataset.seed_root == f'{root}/{"noisy" if "noise" in name else "seeds"}'
-    assert (cfg.model.type == 'mmws.MultiSeedSegmentor') == (rule is not None)
+        assert dataset.seed_root == f'{root}{"noisy" if "noise" in name else "seeds"}'
     if rule is not None:
+        assert cfg.model.type == 'mmws.MultiSeedSegmentor'
         assert cfg.model.decode_head.loss_decode.get('rule', 'wst') == rule
 
 

@@ -4,6 +4,7 @@ import pytest
 from mmengine.config import Config
 
 from mmws.experiments.cells import TABLES, TWELVE
+from mmws.experiments.photos_data import PhotosData
 from mmws.experiments.table_run import TableRun
 from mmws.experiments.training_run import project_root
 from mmws.experiments.voc_data import VOCData
@@ -92,6 +93,22 @@ def test_lists_images_and_masks_are_looked_for(data, file, config, complaint):
     (data.root / file).unlink()
     with pytest.raises(FileNotFoundError, match=complaint):
         check(data, config)
+
+
+def test_photos_say_what_is_missing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    data = PhotosData(tmp_path / 'out')
+    with pytest.raises(FileNotFoundError) as caught:
+        check(data, '12seeds', 'noise0.3_2labels')
+    make = 'python tools/generate_seeds.py configs/photos/{0}_cam.py work_dirs/{0}_cam/epoch_2.pth'
+    assert [command.strip() for command in str(caught.value).splitlines()[1:]] == [
+        *(f'{make.format(name)} --out data/photo_seeds' for name in ('lite0', 'lite2')),
+        'python tools/make_noisy_labels.py data/voc_animals/SegmentationClassAug --list '
+        'data/voc_animals/ImageSets/Segmentation/train_balanced.txt --ratio 0.3 --draws 12 '
+        '--out data/photo_noisy',
+    ]
+    with pytest.raises(FileNotFoundError, match='train_balanced.txt.*make_voc_subset.py'):
+        check(data, 'gt')
 
 
 @pytest.mark.parametrize('epochs', [None, 3])
