@@ -7,12 +7,13 @@ dataset_type = 'PascalVOCDataset'
 data_root = 'data/voc_animals'
 metainfo = dict(classes=('background', 'cat', 'cow', 'dog', 'horse', 'person', 'sheep'))
 # 16 n + 1, as n + 1 cells of the network lie 16 pixels apart.
-crop_size = (225, 225)
+crop_size = (161, 161)
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations'),
-    dict(type='RandomRelativeResize', ratio_range=(0.5, 1.5)),
+    # Seen smaller than in the test, large objects turn into background there.
+    dict(type='RandomRelativeResize', ratio_range=(0.75, 1.75)),
     # Smaller images are padded to the crop by the data preprocessor.
     dict(type='RandomCrop', crop_size=crop_size),
     dict(type='RandomFlip', prob=0.5),
