@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -78,37 +77,53 @@ def csv_text(table: Table, results: Results) -> str:
 
 
 def plot(table: Table, results: Results, title: str) -> bytes:
-    """Draw each repeat as a dot, their mean as a bar, the paper's figure as a diamond (PNG)."""
+    """Draw each repeat as a dot, their mean as a line, the paper's figure as a diamond (PNG)."""
+    from matplotlib import colormaps
     from matplotlib.figure import Figure
 
-    rows = [
-        (f'{cell.row}, {cell.column}', figures(results, cell.training), cell.paper)
-        for cell in table.cells
-    ]
-    rows += [(name, values, None) for name, values in single_baselines(table, results).items()]
-    figure = Figure(figsize=(8, 1.2 + 0.34 * len(rows)), layout='constrained', dpi=120)
+    drawn: dict[str, dict[str, tuple]] = {}
+    for cell in table.cells:
+        values = figures(results, cell.training)
+        if values or cell.paper is not None:
+            drawn.setdefault(cell.row, {})[cell.column] = (values, cell.paper)
+    for row, values in single_baselines(table, results).items():
+        drawn[row] = {table.cells[-1].column: (values, None)}
+    columns = dict.fromkeys(column for cells in drawn.values() for column in cells)
+    colours = dict(zip(columns, colormaps['tab10'].colors, strict=False))
+    figure = Figure(figsize=(8, 1.4 + 0.18 * sum(map(_lines, drawn.values()))), dpi=120)
+    figure.set_layout_engine('constrained')
     axes = figure.subplots()
-    paper_mark = dict(linestyle='', marker='D', mfc='none', mec='#c0392b', markersize=7)
-    legend, shown = {}, []
-    for at, (_, values, paper) in enumerate(rows):
-        if values:
-            axes.barh(at, np.mean(values), color='#9ec3e6', height=0.7)
-            dots = axes.plot(values, [at] * len(values), 'o', color='#1f4e79', markersize=4)
-            legend['here, one run each'] = dots[0]
-            shown += values
-        if paper is not None:
-            legend['paper (VOC 2012 val)'] = axes.plot(paper, at, **paper_mark)[0]
-            shown.append(paper)
-    if shown:
-        margin = max(2.0, 0.1 * (max(shown) - min(shown)))
-        axes.set_xlim(max(0, math.floor(min(shown) - margin)), math.ceil(max(shown) + margin))
-    axes.set_yticks(range(len(rows)), [name for name, _, _ in rows])
-    axes.invert_yaxis()
-    axes.set_xlabel('mIoU (%); the axis does not start at 0')
+    top, ticks = 0.0, {}
+    for row, cells in drawn.items():
+        ticks[top + (len(cells) - 1) / 2] = row
+        for at, (column, (values, paper)) in enumerate(cells.items(), start=int(top)):
+            colour = colours[column]
+            if values:
+                axes.vlines(np.mean(values), at - 0.4, at + 0.4, color=colour, linewidth=3)
+                axes.plot(values, [at] * len(values), 'o', color=colour, markersize=4, alpha=0.6)
+            if paper is not None:
+                axes.plot(paper, at, 'D', color=colour, mfc='none', markersize=6)
+        top += _lines(cells)
+        axes.axhline(top - 1, color='#eeeeee', zorder=0)
+    axes.set_yticks(list(ticks), list(ticks.values()))
+    axes.set_ylim(top - 1, -1)
+    axes.set_xlabel('mIoU (%)')
     axes.set_title(title, loc='left')
     axes.grid(axis='x', color='#dddddd')
     axes.set_axisbelow(True)
-    figure.legend(legend.values(), legend, loc='outside lower right', ncols=2, frameon=False)
+    handles = [
+        axes.plot([], [], '|', color=colour, mew=3, label=column)[0]
+        for column, colour in colours.items()
+    ]
+    if any(cell.paper is not None for cell in table.cells):
+        label = 'paper (VOC 2012 val)'
+        handles += axes.plot([], [], 'D', color='#555555', mfc='none', label=label)
+    figure.legend(handles=handles, loc='outside lower center', ncols=4, frameon=False)
     png = io.BytesIO()
     figure.savefig(png, format='png')
     return png.getvalue()
+
+
+def _lines(cells: Mapping) -> int:
+    """How many lines a row of the plot takes, with one between rows."""
+    return len(cells) + 1
