@@ -5,6 +5,7 @@ import contextlib
 import os
 import re
 import sys
+from operator import itemgetter
 from pathlib import Path
 
 from PIL import Image
@@ -21,6 +22,8 @@ from mmws.seeds.cam_store import CAM_MANIFEST, read_cams
 from mmws.visualization import overlay_cam, picture_grid
 from mmws.visualization.html_page import HTMLPage
 from mmws.visualization.read_picture import read_picture
+
+_COLUMNS = 6  # two networks at three scales
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -60,12 +63,13 @@ def rows_of(
     truth: SeedSource | None,
     classes: list[str],
 ) -> list[dict]:
-    """The pictures of one image: itself, a row of CAMs each class, a row each kind of seed."""
+    """Return the pictures of one image: itself, its CAMs by class, its seeds by kind."""
     image = read_picture(image_path)
-    rows = [{'image': image}]
+    first = {'image': image}
     if truth is not None:
         with contextlib.suppress(FileNotFoundError):
-            rows[0]['ground truth'] = read_label_map(truth.path(image_id))
+            first['ground truth'] = read_label_map(truth.path(image_id))
+    of_classes: list[tuple[str, dict]] = []
     for store in stores:
         if not os.path.isfile(store.path(image_id)):
             continue
@@ -73,20 +77,33 @@ def rows_of(
         names_of_cams = stored_classes(store.folder, CAM_MANIFEST) or classes
         maps = {scale: upsample_cam(cam, image.shape[:2]) for scale, cam in cams.maps.items()}
         for index, class_id in enumerate(cams.class_ids):
-            rows.append(
-                {
-                    f'{store.name} CAM {names_of_cams[class_id + 1]} x{scale}': overlay_cam(
-                        image, cam[index]
-                    )
-                    for scale, cam in maps.items()
-                }
-            )
+            named = names_of_cams[class_id + 1]
+            row = {
+                f'{store.name} CAM {named} x{scale}': overlay_cam(image, cam[index])
+                for scale, cam in maps.items()
+            }
+            of_classes.append((named, row))
     kinds: dict[str, dict] = {}
     for seed in seeds:
         kind = re.sub(r'_(x[\d.]+|max|mean)$', '', seed.name)
         kinds.setdefault(kind, {})[seed.name] = read_label_map(seed.path(image_id))
+    cams = [row for _, row in sorted(of_classes, key=itemgetter(0))]
     # The largest scale first.
-    return rows + [dict(sorted(maps.items(), reverse=True)) for maps in kinds.values()]
+    maps = [
+        dict(sorted(kinds[kind].items(), reverse=True))
+        for kind in sorted(kinds, key=lambda name: name.rpartition('_')[2])
+    ]
+    return [first, *joined(cams), *joined(maps)]
+
+
+def joined(rows: list[dict]) -> list[dict]:
+    """Join rows while they fit into the sheet's width."""
+    wide: list[dict] = [{}]
+    for row in rows:
+        if len(wide[-1]) + len(row) > _COLUMNS:
+            wide.append({})
+        wide[-1].update(row)
+    return wide
 
 
 def classes_of(
