@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from .colours import colour_weights
+from mmws.files.label_map import UNKNOWN
+
+from .colours import colour_labels, colour_weights
 from .picture_grid import picture_grid
 
 _PER_ROW = 6
@@ -38,9 +40,15 @@ def wst_sheet(
     rows, seeds = [list(maps.items())], list(seeds.items())
     for start in range(0, len(seeds), _PER_ROW):
         row = seeds[start : start + _PER_ROW]
-        painted = [colour_weights(w, highest) for w in weights[start : start + _PER_ROW]]
-        rows.append(row)
-        rows.append([(f'weight of {name}', w) for (name, _), w in zip(row, painted, strict=True)])
+        below = []
+        for (name, seed), weight in zip(row, weights[start : start + _PER_ROW], strict=True):
+            # What a seed does not know has a share of the weight, too, but teaches nothing.
+            unknown = (seed == UNKNOWN)[..., None]
+            weight = np.where(
+                unknown, colour_labels(seed, palette), colour_weights(weight, highest)
+            )
+            below.append((f'weight of {name}', weight))
+        rows += [row, below]
     scale = f'dark 0, bright {highest:.2f}; equal weights would be {1 / len(seeds):.2f}'
     title = f'{title}; weights: {scale}'
     return picture_grid(rows, classes, palette, title=title, cell_inches=2.15)
