@@ -92,9 +92,9 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 
 def find_data(args: argparse.Namespace) -> Data:
     default = Path('work_dirs/tables')
+    if args.weights is not None and (args.data in ('shapes', 'photos') or args.render):
+        sys.exit('--weights is for VOC: the small networks start from their own classifier.')
     if args.data == 'shapes' or args.render:
-        if args.weights is not None:
-            sys.exit('--weights is for VOC: the small networks start from their own classifier.')
         return SmallData(
             (args.out or default / ('rendered' if args.render else 'shapes')).resolve(),
             train=args.train,

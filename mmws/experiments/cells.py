@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 NOISE_DRAWS = 12
 CLASSIFIERS = ('vgg16', 'res38')
+_OF_PHOTOS = ('lite0', 'lite2')
 _SCALES = ('x1.0', 'x0.75', 'x0.5')
 _LOSS = 'model.decode_head.loss_decode.'
 _UNTRAINED = {f'model.{part}.init_cfg': None for part in ('backbone', 'decode_head')}
@@ -57,8 +58,12 @@ _ALIKE = _of_noise(0.5, 'alike', '--both-ways', '--shared', '0.9')
 SOURCES = {
     folder: source
     for source in (
-        *map(_of_classifier, CLASSIFIERS),
-        *(_of_classifier('vgg16', [merge], merge) for merge in ('max', 'mean')),
+        *map(_of_classifier, (*CLASSIFIERS, *_OF_PHOTOS)),
+        *(
+            _of_classifier(network, [merge], merge)
+            for network in ('vgg16', 'lite0')
+            for merge in ('max', 'mean')
+        ),
         *NOISES.values(),
         _BOTH_WAYS,
         _BAD,

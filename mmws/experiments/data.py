@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from .cells import Training
+from .cells import Table, Training
 from .jobs import Job
 from .training_run import project_root, read_config
 
@@ -21,7 +22,7 @@ class Data:
         kind: What tables ask for: ``'voc12'``, ``'photos'`` or ``'shapes'``.
         configs: The folder of the configs that trainings are variations of.
         config_root: The ``data_root`` of these configs.
-        networks: What stands in for the paper's networks, in the names of configs and seeds.
+        networks: What stands in for the paper's networks, by name.
         test_flags: For ``tools/test.py``.
         name: For the reader of a report.
         folder: Of the results.
@@ -41,13 +42,32 @@ class Data:
 
     def base(self, training: Training) -> Path:
         """The config that a training is a variation of."""
-        return project_root() / 'configs' / self.configs / self.named(training.base)
+        return project_root() / 'configs' / self.configs / training.base
 
-    def named(self, name: str) -> str:
-        """Write the name of a config or seed with the networks of these data."""
-        for paper, ours in self.networks.items():
-            name = name.replace(paper, ours)
-        return name
+    def table(self, table: Table) -> Table:
+        """Return a table of the paper with the networks of these data."""
+
+        def named(name: str) -> str:
+            for paper, ours in self.networks.items():
+                name = name.replace(paper, ours)
+            return name
+
+        def renamed(training: Training) -> Training:
+            return replace(
+                training,
+                name=named(training.name),
+                seeds=tuple(map(named, training.seeds)),
+                network=named(training.network),
+            )
+
+        return table._replace(
+            title=named(table.title),
+            cells=tuple(
+                cell._replace(training=renamed(cell.training), row=named(cell.row))
+                for cell in table.cells
+            ),
+            singles=tuple(map(renamed, table.singles)),
+        )
 
     def seed_parent(self, training: Training) -> Path:
         """The folder of a training's seed folders."""
@@ -61,7 +81,7 @@ class Data:
         if training.seeds:
             dataset = 'train_dataloader.dataset'
             options[f'{dataset}.seed_root'] = str(self.seed_parent(training))
-            options[f'{dataset}.seed_dirs'] = list(map(self.named, training.seeds))
+            options[f'{dataset}.seed_dirs'] = list(training.seeds)
         return options
 
     def check(self, trainings: Sequence[Training]) -> None:

@@ -19,7 +19,9 @@ class PhotosData(VOCData):
 
     kind = configs = 'photos'
     config_root = Path('data/voc_animals')
-    networks = MappingProxyType({'vgg16': 'lite0', 'res38': 'lite2'})
+    networks = MappingProxyType(
+        {'vgg16': 'lite0', 'VGG16': 'Lite0', 'res38': 'lite2', 'ResNet38': 'Lite2'}
+    )
     test_flags = ()
     train_list = 'train_balanced'
     classifiers = 'configs/photos/{0}_cam.py work_dirs/{0}_cam/epoch_2.pth'

@@ -47,8 +47,8 @@ class TableRun:
         launcher: str = 'none',
     ):
         self.name = name
-        self.table = TABLES[name]
         self.data = data
+        self.table = data.table(TABLES[name])
         if self.table.data not in (None, data.kind):
             raise ValueError(f'{name} is for {self.table.data} data only, not for {data.kind}.')
         every = self.table.trainings
@@ -164,8 +164,8 @@ class TableRun:
                 'data cannot be compared with them, only which of two cells is higher.'
             )
         if self.data.networks:
-            names = ' and '.join(f'{o} for {p}' for p, o in self.data.networks.items())
-            yield f'Networks that stand in for those of the paper: {names}.'
+            names = (f'{ours} for {paper}' for paper, ours in self.data.networks.items())
+            yield f'In place of the networks of the paper: {", ".join(names)}.'
         if self.table.paper_test is not None:
             yield f'On VOC 2012 test the paper reports {self.table.paper_test}.'
         if (submitted := self._submitted()) is not None:

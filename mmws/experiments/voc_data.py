@@ -81,7 +81,7 @@ class VOCData(Data):
         seeds = dict.fromkeys((self.seed_parent(t), seed) for t in trainings for seed in t.seeds)
         missing = []
         for parent, seed in seeds:
-            folder = parent / self.named(seed)
+            folder = parent / seed
             if problem := folder_problem(folder):
                 missing.append((folder, problem, self.how_to_make(SOURCES[seed], parent)))
         return missing
@@ -95,7 +95,7 @@ class VOCData(Data):
                 f'--draws {NOISE_DRAWS} --out {parent}' + ''.join(f' {o}' for o in source.options)
             )
         merge = f' --cfg-options seeds.merge={source.merge}' if source.merge else ''
-        classifier = self.classifiers.format(self.named(source.network))
+        classifier = self.classifiers.format(source.network)
         return f'python tools/generate_seeds.py {classifier} --out {parent}{merge}'
 
     def checklist(self) -> list[Item]:

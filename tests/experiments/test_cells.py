@@ -17,7 +17,9 @@ RUNS = {
     for kind, data in DATA.items()
     for table in TABLES
     if TABLES[table].data in (None, kind)
-    for name, training in TABLES[table].trainings.items()
+    for name, training in zip(
+        TABLES[table].trainings, data.table(TABLES[table]).trainings.values(), strict=True
+    )
 }
 VGG16 = [f'vgg16_{kind}_{x}' for kind in ('threshold', 'crf') for x in ('x1.0', 'x0.75', 'x0.5')]
 TWELVE = VGG16 + [name.replace('vgg16', 'res38') for name in VGG16]

@@ -98,11 +98,12 @@ def test_lists_images_and_masks_are_looked_for(data, file, config, complaint):
 def test_photos_say_what_is_missing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     data = PhotosData(tmp_path / 'out')
+    trainings = data.table(TABLES['table2']).trainings
     with pytest.raises(FileNotFoundError) as caught:
-        check(data, '12seeds', 'noise0.3_2labels')
+        data.check([trainings['lite2_both'], trainings['lite0_crf'], ALL['noise0.3_2labels']])
     make = 'python tools/generate_seeds.py configs/photos/{0}_cam.py work_dirs/{0}_cam/epoch_2.pth'
     assert [command.strip() for command in str(caught.value).splitlines()[1:]] == [
-        *(f'{make.format(name)} --out data/photo_seeds' for name in ('lite0', 'lite2')),
+        *(f'{make.format(name)} --out data/photo_seeds' for name in ('lite2', 'lite0')),
         'python tools/make_noisy_labels.py data/voc_animals/SegmentationClassAug --list '
         'data/voc_animals/ImageSets/Segmentation/train_balanced.txt --ratio 0.3 --draws 12 '
         '--out data/photo_noisy',
