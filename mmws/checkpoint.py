@@ -24,10 +24,7 @@ def unwrap_model(model: nn.Module) -> nn.Module:
 
 
 def read_checkpoint(path: str | os.PathLike) -> dict:
-    """Read a checkpoint onto the CPU.
-
-    Args:
-        path: A file, or a URL that mmengine reads.
+    """Read a checkpoint, a file or a URL that mmengine reads, onto the CPU.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -66,15 +63,7 @@ def weights_of(checkpoint: Mapping) -> OrderedDict:
 
 
 def check_finite(weights: Mapping[str, Tensor], source: str | os.PathLike) -> None:
-    """Refuse weights that hold NaN or infinity.
-
-    Args:
-        weights: Tensors by name.
-        source: Where they are from, for the message.
-
-    Raises:
-        ValueError: Their number and the first one.
-    """
+    """Refuse, by a ValueError, weights that hold NaN or infinity; ``source`` names their file."""
     bad = [
         name
         for name, value in weights.items()
@@ -129,7 +118,7 @@ def load_weights(
     if refused:
         raise ValueError(
             f'{len(refused)} weights in {source} have another shape than in {kind}: '
-            f'{_some(refused)}. Use the config that it was made with; where only the last layer of '
+            f'{some(refused)}. Use the config that it was made with; where only the last layer of '
             'a head differs, its num_classes does. To fine-tune, name the layers that may differ: '
             "dict(type='CheckpointCheckHook', allow_partial=True, allow_mismatch=['conv_seg']) in "
             'custom_hooks.'
@@ -145,36 +134,31 @@ def load_weights(
     if len(missing) == len(own) - len(counters):
         raise ValueError(
             f'{source} holds no weight of {kind}: it is a checkpoint of another model or only a '
-            f'part of one. It has {_some(weights)}; the model has {_some(own)}. Test or train with '
+            f'part of one. It has {some(weights)}; the model has {some(own)}. Test or train with '
             'the config that it was made with. Weights of a backbone alone belong into its '
             'init_cfg.'
         )
     if (missing or unexpected) and not allow_partial:
         raise ValueError(
             f'{source} is a checkpoint of another architecture than {kind}: it lacks '
-            f'{len(missing)} weights of the model ({_some(missing)}) and has {len(unexpected)} '
-            f'that the model has not ({_some(unexpected)}). Use the config that it was made with. '
+            f'{len(missing)} weights of the model ({some(missing)}) and has {len(unexpected)} '
+            f'that the model has not ({some(unexpected)}). Use the config that it was made with. '
             'To start a training from a part of the weights: '
             "dict(type='CheckpointCheckHook', allow_partial=True) in custom_hooks."
         )
     return missing, unexpected
 
 
-def _some(names: Iterable[str], count: int = 3) -> str:
+def some(names: Iterable[str]) -> str:
+    """Write out the first of some names."""
     names = list(names)
-    return ', '.join(names[:count]) + (', ...' if len(names) > count else '')
+    return (', '.join(names[:3]) or 'nothing') + (', ...' if len(names) > 3 else '')
 
 
 def model_identity(model: nn.Module, config: Mapping) -> dict[str, str]:
-    """Hash a model's weights and its config, to tell it from others.
+    """Hash a model's weights, and the config that it was built from, to tell it from others.
 
-    Args:
-        model: Not wrapped.
-        config: What it was built from. ``init_cfg`` and ``pretrained`` in it do not count: they
-            say what training starts from.
-
-    Returns:
-        ``weights_sha256`` and ``model_sha256``.
+    ``init_cfg`` and ``pretrained`` in the config do not count: they say what training starts from.
     """
     digest = hashlib.sha256()
     for name, value in sorted({**dict(model.named_buffers()), **model.state_dict()}.items()):

@@ -34,9 +34,7 @@ def set_work_dir(cfg: Config, work_dir: str | None, config_path: str) -> None:
 def add_checks(cfg: Config, *, allow_partial: bool | None = None) -> None:
     """Add the hooks that check checkpoints and data, where the config has none.
 
-    Args:
-        cfg: Changed in place.
-        allow_partial: Replaces the option of :class:`CheckpointCheckHook`; None keeps it.
+    ``allow_partial`` replaces the option of :class:`CheckpointCheckHook`; None keeps it.
     """
     hooks = list(cfg.get('custom_hooks') or [])
     present = {type_name(hook) for hook in hooks}
@@ -56,11 +54,7 @@ def add_report(cfg: Config) -> None:
 
 
 def enable_amp(cfg: Config) -> None:
-    """Train with automatic mixed precision.
-
-    Raises:
-        ValueError: The config's optimizer wrapper has no mixed-precision form.
-    """
+    """Train with automatic mixed precision; a ValueError where the config's wrapper has none."""
     wrapper = type_name(cfg.optim_wrapper, default='OptimWrapper')
     if wrapper not in ('OptimWrapper', 'AmpOptimWrapper'):
         raise ValueError(
@@ -75,11 +69,7 @@ def run(cfg: Config, work: Callable[[Runner], object]) -> None:
     """Build the runner of a config, have it work, and have a launcher's processes part in order.
 
     Where there is no GPU, processes that torchrun started meet by gloo: mmengine's launcher takes
-    a GPU for each.
-
-    Args:
-        cfg: A full config, with its ``launcher``.
-        work: Called with the runner; must not keep it.
+    a GPU for each. ``work`` is called with the runner and must not keep it.
     """
     if cfg.get('launcher') == 'pytorch' and get_device() == 'cpu':
         if not is_distributed():
@@ -112,10 +102,8 @@ def check_training_data(runner: Runner) -> None:
     """Look before the first iteration for what would make a training end without a result.
 
     Raises:
-        FileNotFoundError: Label maps of the validation are missing, which mmseg would find out when
-            it reads them, epochs later.
-        ValueError: With ``drop_last`` there are fewer images than a batch holds, so that a training
-            would end without a step.
+        FileNotFoundError: Label maps of the validation are missing; mmseg finds out epochs later.
+        ValueError: With ``drop_last`` there are fewer images than a batch holds: no step is made.
     """
     loader = runner.train_loop.dataloader
     if not len(loader) and not isinstance(loader.sampler, InfiniteSampler):
@@ -144,13 +132,12 @@ def check_training_data(runner: Runner) -> None:
 
 
 def set_resume(cfg: Config, resume: str | None) -> None:
-    """Continue an interrupted training.
+    """Continue an interrupted training, if the command line says so.
 
     Args:
         cfg: Changed in place; its ``work_dir`` is set.
-        resume: A checkpoint; ``'auto'`` for the newest whole one in the work dir, or a fresh
-            start (from the config's ``load_from``, if it has one) where there is none yet; None
-            leaves the config as it is.
+        resume: A checkpoint; or ``'auto'``: the newest whole one of the work dir, or where there is
+            none a fresh start (from the config's ``load_from``, if it has one).
     """
     if resume is None:
         return
@@ -165,9 +152,9 @@ def set_resume(cfg: Config, resume: str | None) -> None:
 def newest_checkpoint(folder: str | Path) -> str | None:
     """Find the newest whole checkpoint of a work dir; None where there is none.
 
-    It is the one that ``last_checkpoint`` names, if that is there. A training that was killed while
-    it saved may have removed it and left half of the next one; a folder that was moved has it
-    elsewhere. Then it is the highest epoch or iteration that can be read.
+    It is the one that ``last_checkpoint`` names, or else the highest epoch or iteration that can be
+    read: a training that was killed while it saved may have removed the named one and left half of
+    the next; a folder that was moved has it elsewhere.
     """
     note = Path(folder, 'last_checkpoint')
     if note.is_file() and Path(named := note.read_text().strip()).exists():
@@ -188,8 +175,6 @@ def own_device() -> str:
 
 def limit_dataset(cfg: Config, loader: str, limit: int) -> None:
     """Keep the first ``limit`` images of a data loader, for a trial run."""
-    if limit < 1:
-        raise ValueError(f'--limit is a number of images and must be >= 1; got {limit}.')
     if cfg.get(loader) is None:
         return
     for dataset in _datasets(cfg[loader].dataset):
@@ -212,11 +197,7 @@ def _datasets(cfg: ConfigDict) -> Iterator[ConfigDict]:
 
 
 def checkpoint_file(path: str | Path) -> str:
-    """The path itself, or of a work dir the newest checkpoint in it.
-
-    Raises:
-        FileNotFoundError: The folder holds none.
-    """
+    """The path itself, or of a work dir the newest checkpoint, without which it is an error."""
     if not Path(path).is_dir():
         return str(path)
     newest = newest_checkpoint(path)

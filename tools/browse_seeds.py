@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from mmws.datasets.named_classes import named_classes
-from mmws.files.arguments import at_least
+from mmws.files.arguments import add_arguments, at_least
 from mmws.files.find_images import images_by_id
 from mmws.files.folder import SEED_MANIFEST, SeedFolder
 from mmws.files.label_map import read_label_map, voc_palette
@@ -42,7 +42,6 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--cams', type=Path, help='folder in which generate_seeds.py kept CAMs')
     parser.add_argument('--seeds', nargs='+', help='names of the folders; all by default')
     parser.add_argument('--ids', nargs='+', help='image ids; all by default')
-    parser.add_argument('--image-suffix', help='ending of the image files, such as .jpg')
     parser.add_argument(
         '--classes',
         help='voc, ade or another that mmseg knows, a dataset class, or a number of classes; by '
@@ -52,6 +51,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--limit', type=at_least(1), default=50, metavar='N', help='at most N images'
     )
+    add_arguments(parser, 'image-suffix')
     return parser.parse_args(argv)
 
 

@@ -22,14 +22,14 @@ from mmws.evaluation.check_report import as_dict, as_text
 from mmws.evaluation.referee import advise, sample_image
 from mmws.evaluation.referee import as_text as advice_text
 from mmws.evaluation.tables import write_json
-from mmws.files.arguments import at_least
+from mmws.files.arguments import add_arguments
 from mmws.files.find_images import images_by_id
-from mmws.files.id_list import read_ids
+from mmws.files.id_list import listed_ids, read_ids
 from mmws.files.label_map import UNKNOWN
 from mmws.files.progress_bar import ProgressBar
 from mmws.files.seed_source import SeedSource, seed_sources
 from mmws.files.storage import NotListedError
-from mmws.files.worker_pool import available_cores, map_unordered
+from mmws.files.worker_pool import map_unordered
 
 _IMAGES_PER_JOB = 16
 _IMAGES_ADVISED = 500
@@ -39,7 +39,6 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('folders', nargs='+', help='folders of label maps, packed or not')
     parser.add_argument('--images', help='folder of the images; compares the sizes too')
-    parser.add_argument('--list', type=Path, help='only the images in this file, one a line')
     parser.add_argument(
         '--classes',
         help='how many classes there are, with background, or a dataset: voc, ade, cityscapes or '
@@ -50,7 +49,6 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         action='store_true',
         help='0 is unknown and the other labels move down by one, as in mmseg for ADE20K',
     )
-    parser.add_argument('--image-suffix', help='ending of the image files, such as .jpg')
     parser.add_argument(
         '--seed-suffix',
         nargs='+',
@@ -76,13 +74,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help='say how reliable each seed looks, how many there really are, and which rule to take',
     )
     parser.add_argument('--json', type=Path, metavar='FILE', help='write all numbers, too')
-    parser.add_argument('--limit', type=at_least(1), help='only the first N images')
-    parser.add_argument(
-        '--workers',
-        type=at_least(0),
-        default=available_cores(),
-        help='worker processes (one a core)',
-    )
+    add_arguments(parser, 'image-suffix', 'limit', 'list', 'workers')
     return parser.parse_args(argv)
 
 
@@ -134,13 +126,10 @@ def pair(args: argparse.Namespace) -> tuple[list[str], list[MapsOfImage], list[i
     # A dataset's image folder holds more than the images of one list.
     ids = sorted(anywhere & known)
     if args.list is not None:
-        ids = read_ids(args.list, (known | anywhere).__contains__)
-        missing = [image_id for image_id in ids if image_id not in known]
-        if missing and images is not None:
-            sys.exit(
-                f'{len(missing)} of {len(ids)} images of {args.list} are not in {args.images}, the '
-                f'first: {missing[0]}.'
-            )
+        if images is None:  # one without any map is reported
+            ids = read_ids(args.list, anywhere.__contains__)
+        else:
+            ids = listed_ids(args.list, images, args.images)
     if not anywhere.intersection(ids):
         sys.exit(
             f'no label map belongs to an image: the maps are named like {min(maps[0])!r}, '

@@ -15,7 +15,7 @@ from pathlib import Path
 from PIL import Image
 
 from mmws.datasets.named_classes import named_classes
-from mmws.files.arguments import at_least
+from mmws.files.arguments import add_arguments, at_least
 from mmws.files.find_images import images_by_id
 from mmws.files.label_map import read_label_map
 from mmws.files.seed_source import SeedSource, common_ids
@@ -46,12 +46,12 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         metavar='N',
         help='N images, evenly apart among the ids',
     )
-    parser.add_argument('--image-suffix', help='ending of the image files, such as .jpg')
     parser.add_argument(
         '--classes',
         default='voc',
         help='voc, ade or another that mmseg knows, a dataset class, or a number of classes',
     )
+    add_arguments(parser, 'image-suffix')
     return parser.parse_args(argv)
 
 

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import mmws  # noqa: F401  (before anything of the hosts)
 from mmws.datasets.named_classes import named_classes
+from mmws.files.arguments import add_arguments
 from mmws.files.find_images import images_by_id
 from mmws.files.id_list import read_lines
-from mmws.files.worker_pool import available_cores
 from mmws.seeds.conversion import Conversion, ConversionOptions
 from mmws.seeds.label_names import LabelNames
 from mmws.seeds.seed import check_share
@@ -41,9 +41,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument('--names', nargs='+', help='of the seeds (those of the sources)')
     parser.add_argument('--images', type=Path, help='folder of the images, which tell the sizes')
-    parser.add_argument('--image-suffix', help='ending of the image files, such as .jpg')
     parser.add_argument('--suffix', help='ending of the source files, such as _pred.png')
-    parser.add_argument('--list', type=Path, help='only the images in this file, one a line')
     parser.add_argument(
         '--background',
         metavar='RULE',
@@ -82,11 +80,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help='colours of masks: voc (the default), cityscapes, ... or a file with R G B of a label '
         'on each line',
     )
-    parser.add_argument('--limit', type=int, metavar='N', help='only the first N images')
-    parser.add_argument(
-        '--workers', type=int, default=available_cores(), help='worker processes (one a core)'
-    )
-    parser.add_argument('--overwrite', action='store_true', help='replace folders made otherwise')
+    add_arguments(parser, 'image-suffix', 'limit', 'list', 'overwrite', 'workers')
     args = parser.parse_args(argv)
     args.names = args.names or [s.name if s.is_dir() else s.stem for s in args.sources]
     if len(args.names) != len(args.sources) or len({*args.names}) != len(args.names):

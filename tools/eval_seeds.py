@@ -13,11 +13,11 @@ from mmws.evaluation.check import MapsOfImage
 from mmws.evaluation.seed_counts import REFERENCES, rates
 from mmws.evaluation.seed_scores import score_image
 from mmws.evaluation.tables import percent, text_table, write_json
-from mmws.files.arguments import at_least
+from mmws.files.arguments import add_arguments, at_least
 from mmws.files.id_list import read_ids
 from mmws.files.progress_bar import ProgressBar
 from mmws.files.seed_source import common_ids, seed_sources, seeds_below
-from mmws.files.worker_pool import available_cores, map_unordered
+from mmws.files.worker_pool import map_unordered
 from mmws.visualization.plots import seed_score_plot
 
 THRESHOLDS = tuple(np.round(np.arange(0.05, 0.96, 0.05), 2).tolist())
@@ -31,20 +31,13 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('root', type=Path, help='SEED_ROOT')
     parser.add_argument('--gt', type=Path, required=True, help='folder of the true label maps')
     parser.add_argument('--seeds', nargs='+', help='names of the folders; all by default')
-    parser.add_argument('--list', type=Path, help='image ids, one a line; all common ones if not')
     parser.add_argument(
         '--num-classes', type=at_least(1, most=255), default=21, help='with background'
     )
     parser.add_argument('--cams', type=Path, help='kept CAMs: tries other CAM thresholds')
     parser.add_argument('--json', type=Path, help='write the numbers here')
     parser.add_argument('--plot', type=Path, help='draw them here, as PNG')
-    parser.add_argument(
-        '--workers',
-        type=at_least(0),
-        default=available_cores(),
-        help='worker processes (one a core)',
-    )
-    parser.add_argument('--limit', type=at_least(1), metavar='N', help='the first N images only')
+    add_arguments(parser, 'limit', 'list', 'workers')
     return parser.parse_args(argv)
 
 

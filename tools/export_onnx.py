@@ -10,10 +10,9 @@ import sys
 from pathlib import Path
 
 import torch
-from mmengine.config import Config, DictAction
 
 from mmws.checkpoint import load_weights, read_checkpoint
-from mmws.files.arguments import at_least
+from mmws.files.arguments import add_arguments, at_least, read_config
 from mmws.models.onnx_export import export_onnx, input_bands, onnx_difference
 from mmws.run_config import checkpoint_file
 
@@ -43,21 +42,13 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         default=1e-4,
         help='largest difference of two logits, as a part of the largest logit',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override settings of the config',
-    )
+    add_arguments(parser, 'cfg-options')
     return parser.parse_args(argv)
 
 
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
-    cfg = Config.fromfile(args.config)
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
+    cfg = read_config(args.config, args.cfg_options)
     model = init_model(cfg, device='cpu')
     try:
         path = checkpoint_file(args.checkpoint)

@@ -14,11 +14,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
 
 from mmws.checkpoint import model_identity
+from mmws.files.arguments import add_arguments, at_least, read_config
 from mmws.files.id_list import IMAGE_SUFFIXES
-from mmws.files.worker_pool import share_of_work, worker_cores
+from mmws.files.worker_pool import share_of_work
 from mmws.run_config import own_device
 from mmws.saliency.onnx_saliency import ONNXSaliency
 from mmws.saliency.predictor import Predictor, load_dss
@@ -35,7 +36,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('images', type=Path, help='folder of images; those below it count too')
     parser.add_argument('--out', type=Path, required=True, help='folder of the maps, <id>.png')
-    parser.add_argument('--list', type=Path, help='only the images in this file, one id a line')
     parser.add_argument(
         '--onnx', type=Path, metavar='FILE', help='U2-Net, IS-Net or their like in place of DSS'
     )
@@ -67,21 +67,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         'gaussian_compat',
     )
     parser.add_argument(
-        '--max-size', type=int, metavar='N', help='shrink larger images to N pixels for the network'
+        '--max-size',
+        type=at_least(1),
+        metavar='N',
+        help='shrink larger images to N pixels for the network',
     )
-    parser.add_argument('--limit', type=int, metavar='N', help='only the first N images')
-    parser.add_argument(
-        '--workers', type=int, default=worker_cores(), help='worker processes (one a core)'
-    )
-    parser.add_argument('--device', help='cpu, cuda:1, ... (a GPU where there is one)')
-    parser.add_argument('--overwrite', action='store_true', help='replace maps made otherwise')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override settings of the config',
-    )
+    add_arguments(parser, 'cfg-options', 'device', 'limit', 'list', 'overwrite', 'workers')
     args = parser.parse_intermixed_args(argv)
     if len(args.network) != (2 if args.onnx is None else 0):
         parser.error('give CONFIG CHECKPOINT and the images, or --onnx FILE and the images')
@@ -99,9 +90,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def dss(args: argparse.Namespace) -> tuple[Predictor, dict]:
     """Open DSS; the second is what its maps depend on."""
     config, checkpoint = args.network
-    cfg = Config.fromfile(config)
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
+    cfg = read_config(config, args.cfg_options)
     if args.outputs:
         cfg.merge_from_dict({'model.test_cfg.outputs': args.outputs})
     if args.no_min_max:

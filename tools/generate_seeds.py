@@ -3,12 +3,12 @@
 import argparse
 import sys
 
-from mmengine.config import Config, DictAction
 from mmengine.logging import MMLogger
 
 import mmws  # noqa: F401  (before anything of the hosts)
 from mmws.classification.seed_generation import build_generation
-from mmws.files.worker_pool import share_of_work, worker_cores
+from mmws.files.arguments import add_arguments, read_config
+from mmws.files.worker_pool import share_of_work
 from mmws.seeds.seed_recipe import TYPES
 
 
@@ -23,23 +23,11 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         'checkpoint', nargs='?', help='its checkpoint; not needed if --cams holds all CAMs'
     )
     parser.add_argument('--out', required=True, metavar='SEED_ROOT', help='one folder a seed in it')
-    parser.add_argument(
-        '--workers', type=int, metavar='N', help='worker processes (one a core of its share)'
-    )
-    parser.add_argument('--limit', type=int, metavar='N', help='a trial run on the first N images')
     parser.add_argument('--dry-run', action='store_true', help='check, tell what is to do, stop')
     parser.add_argument('--scales', type=float, nargs='+', help='instead of the scales of `seeds`')
     parser.add_argument('--types', nargs='+', choices=TYPES, help='instead of the types of `seeds`')
     parser.add_argument('--cams', metavar='DIR', help='keep the CAMs here, use those that are here')
-    parser.add_argument('--overwrite', action='store_true', help='empty the seed folders first')
-    parser.add_argument('--device', help='where the classifier runs (a GPU if there is one)')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override settings of the config, such as seeds.crf.iterations=5',
-    )
+    add_arguments(parser, 'cfg-options', 'device', 'limit', 'overwrite', 'workers')
     args = parser.parse_args(argv)
     if args.overwrite and share_of_work()[1] > 1:
         parser.error("--overwrite: several processes would empty each other's folders")
@@ -49,9 +37,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     MMLogger.get_instance('mmws', logger_name='mmws')
-    cfg = Config.fromfile(args.config)
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
+    cfg = read_config(args.config, args.cfg_options)
     generation = build_generation(
         cfg,
         args.checkpoint,
@@ -60,7 +46,7 @@ def main(argv: list[str] | None = None) -> int:
         types=args.types,
         cams_dir=args.cams,
         device=args.device,
-        workers=worker_cores() if args.workers is None else args.workers,
+        workers=args.workers,
         limit=args.limit,
     )
     if args.dry_run:

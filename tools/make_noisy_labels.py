@@ -17,15 +17,14 @@ from pathlib import Path
 
 import numpy as np
 
-from mmws.files.arguments import at_least
+from mmws.files.arguments import add_arguments, at_least
 from mmws.files.atomic_write import write_atomically
 from mmws.files.find_images import find_images
 from mmws.files.folder import SeedFolder
-from mmws.files.id_list import read_ids
+from mmws.files.id_list import listed_ids
 from mmws.files.image_file import BadInputError
 from mmws.files.label_map import encode_label_map, read_label_map
 from mmws.files.map_run import MapRun
-from mmws.files.worker_pool import available_cores
 from mmws.seeds.noise import SIZE_RANGE, add_block_noise, noise_generator
 
 # The draw that is common to all, for --shared.
@@ -47,15 +46,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         '--shared', type=float, default=0.0, help='share of the noise that all draws have in common'
     )
     parser.add_argument('--name', default=None, help='of the folders; noise and the ratio')
-    parser.add_argument('--list', type=Path, help='only the image ids in this file, one a line')
-    parser.add_argument('--limit', type=at_least(1), metavar='N', help='only the first N images')
-    parser.add_argument(
-        '--workers',
-        type=at_least(0),
-        default=available_cores(),
-        help='worker processes (one a core)',
-    )
-    parser.add_argument('--overwrite', action='store_true', help='replace folders made otherwise')
+    add_arguments(parser, 'limit', 'list', 'overwrite', 'workers')
     return parser.parse_args(argv)
 
 
@@ -84,13 +75,10 @@ def find_masks(args: argparse.Namespace) -> dict[str, str]:
     found = find_images(args.masks, ('.png',)).images
     if not found:
         sys.exit(f'{args.masks} holds no PNG.')
-    ids = read_ids(args.list, found.__contains__) if args.list else sorted(found)
-    missing = sorted(set(ids) - found.keys())
-    if missing:
-        sys.exit(
-            f'{len(missing)} of {len(ids)} ids in {args.list} have no mask, the first: '
-            f'{args.masks / missing[0]}.png'
-        )
+    try:
+        ids = listed_ids(args.list, found, args.masks) if args.list else sorted(found)
+    except (OSError, ValueError) as error:
+        sys.exit(str(error))
     return {image_id: found[image_id] for image_id in ids}
 
 

@@ -18,12 +18,12 @@ import cv2
 import numpy as np
 
 from mmws.datasets.shapes import SHAPES_CLASSES, Scene, make_scene, render_masks
-from mmws.files.arguments import at_least
+from mmws.files.arguments import add_arguments, at_least
 from mmws.files.atomic_write import write_atomically
 from mmws.files.folder import SeedFolder
 from mmws.files.label_map import encode_label_map, foreign_labels, read_label_map
 from mmws.files.progress_bar import ProgressBar
-from mmws.files.worker_pool import available_cores, map_unordered
+from mmws.files.worker_pool import map_unordered
 
 from mmseg.utils import get_classes  # isort: skip  (after mmws, for mmcv-lite)
 
@@ -36,14 +36,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--size', type=at_least(32), default=96, help='height and width in pixels')
     parser.add_argument('--seed', type=at_least(0), default=0, help='another number, other images')
     parser.add_argument('--from-masks', type=Path, help='folder of label maps to render instead')
-    parser.add_argument('--limit', type=at_least(1), help='only the first N images')
-    parser.add_argument(
-        '--workers',
-        type=at_least(0),
-        default=available_cores(),
-        help='worker processes (one a core)',
-    )
-    parser.add_argument('--overwrite', action='store_true', help='replace data made otherwise')
+    add_arguments(parser, 'limit', 'overwrite', 'workers')
     return parser.parse_args(argv)
 
 

@@ -1,14 +1,13 @@
 """Test a model: python tools/test.py CONFIG CHECKPOINT [--tta] [--crf] [--out DIR] ..."""
 
 import argparse
-import os
 
-from mmengine.config import Config, DictAction
 from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
 from mmws import run_config
 from mmws.evaluation import outputs
+from mmws.files.arguments import add_arguments, read_config
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -39,34 +38,16 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--show', action='store_true', help='show the predictions in a window')
     parser.add_argument('--show-dir', metavar='DIR', help='folder for painted images')
     parser.add_argument('--wait-time', type=float, default=2, help='seconds that a window is shown')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override settings of the config; a list is "[a,b]" or a,b, in quotes where it is '
-        'nested: key="[(a,b),(c,d)]"',
-    )
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm', 'mpi'],
-        default='none',
-        help='what started the processes, if there are several',
-    )
-    parser.add_argument('--limit', type=int, metavar='N', help='a trial run on the first N images')
-    # torch.distributed.launch passes it, torchrun sets the variable.
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
-    args = parser.parse_args(argv)
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    return args
+    # torch.distributed.launch passes it and sets the variable.
+    parser.add_argument('--local_rank', '--local-rank', help=argparse.SUPPRESS)
+    add_arguments(parser, 'cfg-options', 'launcher', 'limit')
+    return parser.parse_args(argv)
 
 
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
-    cfg = Config.fromfile(args.config)
+    cfg = read_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
     run_config.set_work_dir(cfg, args.work_dir, args.config)
     run_config.add_checks(cfg)
     cfg.load_from, cfg.resume = run_config.checkpoint_file(args.checkpoint), False

@@ -4,14 +4,12 @@ import argparse
 import sys
 from pathlib import Path
 
-import torch
-from mmengine.config import Config, DictAction
 from PIL import Image
 
 import mmws  # noqa: F401  (before mmseg)
-from mmws.files.arguments import at_least
+from mmws.files.arguments import add_arguments, at_least, read_config
 from mmws.files.progress_bar import ProgressBar
-from mmws.run_config import checkpoint_file
+from mmws.run_config import checkpoint_file, own_device
 from mmws.visualization.wst_view import WSTView, load_segmentor, spread
 
 from mmseg.registry import DATASETS  # isort: skip
@@ -39,28 +37,17 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         metavar='N',
         help='N images, spread over the training set',
     )
-    parser.add_argument(
-        '--device',
-        default='cuda:0' if torch.cuda.is_available() else 'cpu',
-        help='where the model runs (a GPU if there is one)',
-    )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override settings of the config',
-    )
+    add_arguments(parser, 'cfg-options', 'device')
     return parser.parse_args(argv)
 
 
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
-    cfg = Config.fromfile(args.config)
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
+    cfg = read_config(args.config, args.cfg_options)
     try:
-        model = load_segmentor(cfg, checkpoint_file(args.checkpoint), device=args.device)
+        model = load_segmentor(
+            cfg, checkpoint_file(args.checkpoint), device=args.device or own_device()
+        )
     except (FileNotFoundError, ValueError) as error:
         sys.exit(str(error))
     view = WSTView(DATASETS.build(cfg.train_dataloader.dataset), gt_dir=args.gt)

@@ -10,7 +10,7 @@ from mmengine.logging import print_log
 from mmengine.model.weight_init import update_init_info
 from torch import Tensor, nn
 
-from mmws.checkpoint import check_finite, read_checkpoint, weights_of
+from mmws.checkpoint import check_finite, read_checkpoint, some, weights_of
 
 from .caffemodel import read_caffemodel
 from .mxnet_params import read_mxnet_params
@@ -79,7 +79,7 @@ def fill(
     if missing:
         raise ValueError(
             f'{path} does not fit {kind}: {len(missing)} of its {len(own)} entries are not in the '
-            f'file, the first {missing[0]}; the file holds {_some([*weights, *unused])}. Use '
+            f'file, the first {missing[0]}; the file holds {some([*weights, *unused])}. Use '
             f'{expected}.'
         )
     for name, value in own.items():
@@ -101,8 +101,3 @@ def fill(
     )
     if hasattr(module, '_params_init_info'):
         update_init_info(module, init_info=f'loaded from {path}')
-
-
-def _some(names: list[str]) -> str:
-    more = f' and {len(names) - 3} more' if len(names) > 3 else ''
-    return (', '.join(names[:3]) or 'nothing') + more

@@ -15,13 +15,9 @@ from mmws.checkpoint import load_weights, read_checkpoint
 
 
 def build_classifier(config: str | os.PathLike | Config) -> ImageClassifier:
-    """Build the classifier of a config, on the CPU, in training mode.
-
-    Args:
-        config: A config file of stage one, or what was read from it.
+    """Build the classifier of a config, a file or what was read from it, on the CPU, to be trained.
 
     Raises:
-        FileNotFoundError: There is no such config.
         ValueError: The config has no model whose head gives class maps.
     """
     if not isinstance(config, Config):

@@ -191,9 +191,6 @@ def write_seeds(
 
     Returns:
         Whether saliency finds less than ``recipe.saliency.sparse_share`` of the image.
-
-    Raises:
-        BadInputError: The image, its saliency map or its kept CAMs are missing or bad.
     """
     pixels = read_image(image.path)
     path = image.saliency_path
@@ -225,14 +222,9 @@ def _kept_cams(path: Path, image: SeedImage) -> ImageCAMs:
 
 
 def recipe_of(config: Config, **changes) -> SeedRecipe:
-    """Read the recipe of a classifier's config.
+    """Read the recipe ``seeds`` of a classifier's config.
 
-    Args:
-        config: Config of stage one with the dict ``seeds``.
-        **changes: Replace entries of it; None leaves one as it is.
-
-    Raises:
-        ValueError: The config has no ``seeds``, or they make no sense.
+    ``changes`` replace entries of it; None leaves one as it is. A ValueError says what is wrong.
     """
     options = config.get('seeds')
     if options is None:
@@ -297,10 +289,6 @@ def build_generation(
         cams_dir: Where CAMs are kept.
         device: Where the classifier runs; by default a GPU where there is one.
         **kwargs: ``workers`` and ``limit`` as in :class:`SeedGeneration`.
-
-    Raises:
-        FileNotFoundError: Config, checkpoint, images or saliency maps are missing.
-        ValueError: Any of them is not what it should be.
     """
     recipe = recipe_of(config, scales=scales, types=types)
     with DefaultScope.overwrite_default_scope(config.get('default_scope') or 'mmpretrain'):

@@ -43,11 +43,6 @@ def dataset_images(dataset, recipe: SeedRecipe) -> list[SeedImage]:
             wrapper around such.
         recipe: Tells whether saliency maps are needed and where they are. An image without any
             class needs none: it is background everywhere.
-
-    Raises:
-        FileNotFoundError: Images or saliency maps are missing.
-        ValueError: Two images have one id, an id would name a file elsewhere, or the classes of an
-            image are no indices or twice the same.
     """
     images = [
         _image_of(leaf, leaf.get_data_info(index), recipe)

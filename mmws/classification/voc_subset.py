@@ -21,16 +21,13 @@ def images_within(
     clear: Mapping[str, Collection[str]],
     need: Collection[str],
 ) -> list[str]:
-    """Pick the images that show nothing but some classes.
+    """Pick the images that show nothing but some classes, in the order of ``labels``.
 
     Args:
         labels: Names of all objects by image id, difficult ones included.
         classes: What may be in an image.
         clear: Names of the objects that count as image-level labels.
         need: At least one of these must be among the clear ones.
-
-    Returns:
-        Their ids, in the order of ``labels``.
     """
     return [
         image_id
@@ -49,9 +46,6 @@ def balanced_images(
         classes: The classes to balance; others come along.
         most: Images of a class, if there are so many. Images of several classes may exceed it.
         seed: Of the order in which images are looked at.
-
-    Returns:
-        Their ids, in the order of ``labels``.
     """
     order = list(labels)
     random.Random(seed).shuffle(order)
@@ -66,12 +60,9 @@ def balanced_images(
 def voc_labels(
     voc_root: str | os.PathLike, list_name: str, *, difficult: str
 ) -> dict[str, list[str]]:
-    """Read the class names of VOC's images from its XML files, by image id.
+    """Read the class names of VOC's images by id, of a list in ``ImageSets/Segmentation``.
 
-    Args:
-        voc_root: ``VOC2012``.
-        list_name: A list in ``ImageSets/Segmentation``, such as 'train_aug'.
-        difficult: As in :class:`VOCImageLevelDataset`.
+    ``difficult`` is as in :class:`VOCImageLevelDataset`.
     """
     dataset = VOCImageLevelDataset(
         f'ImageSets/Segmentation/{list_name}.txt',
@@ -105,7 +96,6 @@ def write_subset(
 
     Raises:
         FileExistsError: Something else stands where a link shall be.
-        FileNotFoundError: A list, an image or an XML file of VOC is missing.
         ValueError: Unknown classes, or no image fits.
     """
     need = classes if need is None else need
@@ -140,11 +130,7 @@ def write_subset(
 
 
 def link(source: Path, target: Path) -> None:
-    """Link to a folder, if it is there; a link to it that stands already is left.
-
-    Raises:
-        FileExistsError: Something else stands there.
-    """
+    """Link to a folder, if it is there; what stands at the link's place already is an error."""
     if not source.is_dir() or (target.is_symlink() and target.resolve() == source):
         return
     if target.exists() or target.is_symlink():

@@ -65,13 +65,7 @@ def find_images(
 def images_by_id(
     folder: str | os.PathLike, suffix: str | None = None, backend_args: dict | None = None
 ) -> dict[str, str]:
-    """Find the images of a folder, by id; those of one suffix, or all.
-
-    Raises:
-        FileNotFoundError: There is no such folder.
-        NotListedError: The storage, such as HTTP, cannot list.
-        ValueError: There is no image in it, or two have one id.
-    """
+    """Find the images of a folder, by id; those of one suffix, or all. None is a ValueError."""
     suffixes = IMAGE_SUFFIXES if suffix is None else [suffix.lower()]
     images = find_images(folder, suffixes, backend_args=backend_args).images
     if not images:
@@ -82,9 +76,7 @@ def images_by_id(
 def name_of_image(path: str | os.PathLike, folders: Sequence[str] = ()) -> str:
     """Name the files that are made of an image: its path in its folder, without the suffix.
 
-    Args:
-        path: Of the image.
-        folders: Where images lie. The name of one that lies in none of them is its file's.
+    One that lies in none of the ``folders`` is named by its file alone.
     """
     stem = os.path.splitext(os.fspath(path))[0]
     for folder in folders:

@@ -71,14 +71,9 @@ class SeedFolder:
         return content is not None and bool(content.get('complete', True))
 
     def check(self, *, overwrite: bool = False) -> None:
-        """Refuse a folder that something else has filled.
+        """Refuse, by a FileExistsError, a folder that something else or another recipe has filled.
 
-        Args:
-            overwrite: The folder is about to be emptied, so that any recipe may have made it.
-
-        Raises:
-            FileExistsError: Another recipe made the folder, or nobody knows what did.
-            ValueError: The manifest is unreadable.
+        With ``overwrite`` the folder is about to be emptied, so that any recipe may have made it.
         """
         found = self.stored_recipe()
         if found is None:
@@ -106,10 +101,7 @@ class SeedFolder:
         """Remove the folder's own files, so that any recipe may fill it; others stay.
 
         A run that is stopped here leaves an unfinished folder of the old recipe, which is what the
-        rest of the files are.
-
-        Raises:
-            FileExistsError: Nothing says that the files are of this kind; none is removed.
+        rest of the files are. Where nothing says that the files are of this kind, none is removed.
         """
         self.check(overwrite=True)
         found = self.stored_recipe()
@@ -121,12 +113,9 @@ class SeedFolder:
         self._manifest.unlink(missing_ok=True)
 
     def prepare(self) -> None:
-        """Create the folder, check it and mark it as being filled by this recipe.
+        """Create the folder, :meth:`check` it and mark it as being filled by this recipe.
 
         Several processes may do so at once: the first one's recipe holds for all.
-
-        Raises:
-            FileExistsError: As :meth:`check`.
         """
         self.check()
         self.path.mkdir(parents=True, exist_ok=True)

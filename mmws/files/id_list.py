@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 
 from .file_kind import IMAGE_SUFFIXES
 from .storage import read_bytes
@@ -19,14 +19,9 @@ _PAIR = re.compile(rf'(.+?{_SUFFIX})\s+(\S.*{_SUFFIX})', re.IGNORECASE)
 def read_lines(path: str | os.PathLike, backend_args: dict | None = None) -> list[str]:
     """Read the lines of a text file that are not blank, without the space around them.
 
-    Args:
-        path: The file.
-        backend_args: As of mmengine, where it lies elsewhere.
-
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is no UTF-8 text (with or without a byte order mark), or has blank lines
-            only.
+        ValueError: It is no UTF-8 text (with or without a byte order mark), or blank.
     """
     try:
         content = read_bytes(path, backend_args)
@@ -86,6 +81,19 @@ def read_ids(
     ids = _other_form(lines, exists) or [_without_suffix(line, exists) for line in lines]
     if not repeats:
         check_unique(ids, path)
+    return ids
+
+
+def listed_ids(
+    path: str | os.PathLike, known: Container[str], where: str | os.PathLike
+) -> list[str]:
+    """Read a list of images that must all be ``known``; ``where``, for messages, is their place."""
+    ids = read_ids(path, known.__contains__)
+    if missing := [image_id for image_id in ids if image_id not in known]:
+        raise FileNotFoundError(
+            f'{len(missing)} of {len(ids)} images of {path} are not in {where}, the first: '
+            f'{missing[0]}.'
+        )
     return ids
 
 

@@ -99,12 +99,6 @@ class MapRun:
         limit: int | None = None,
     ):
         index, count = share
-        if workers < 0:
-            raise ValueError(f'workers must be >= 0; got {workers}.')
-        if limit is not None and limit < 1:
-            raise ValueError(f'limit is a number of images and must be >= 1; got {limit}.')
-        if not 0 <= index < count:
-            raise ValueError(f'share must be (i, n) with 0 <= i < n; got {share}.')
         self.folders = dict(folders)
         self.image_ids = list(image_ids)
         self.mine = self.image_ids[:limit][index::count]
@@ -161,10 +155,6 @@ class MapRun:
             work: Called in a worker; writes the files. If it returns True, the image is listed in
                 the report's ``noted``. An image for which either raises BadInputError fails, and
                 the others go on.
-
-        Raises:
-            OSError: A file cannot be written, such as on a full disk.
-            RuntimeError: A worker died.
         """
         plan = self.plan()
         report = MapReport(

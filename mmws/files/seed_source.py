@@ -33,11 +33,7 @@ class SeedSource(NamedTuple):
         return osp.join(self.folder, image_id + self.suffix)
 
     def image_ids(self) -> set[str]:
-        """List the images that have a label map, by one scan of each folder.
-
-        Raises:
-            NotListedError: The storage, such as HTTP, cannot list.
-        """
+        """List the images that have a label map, by one scan of each folder."""
         end = len(self.suffix)
         return {
             name[:-end] if end else name
@@ -134,14 +130,11 @@ def seeds_below(
 
 
 def common_ids(sources: Sequence[SeedSource], wanted: Sequence[str] | None = None) -> list[str]:
-    """List the images that all folders have a label map of.
+    """List the images that all folders have a label map of; none is a ValueError.
 
     Args:
         sources: The folders.
         wanted: Images that must be there; by default all common ones are listed, sorted.
-
-    Raises:
-        ValueError: There is none, or a folder lacks some of those that are wanted.
     """
     there = [source.image_ids() for source in sources]
     if wanted is None:

@@ -75,10 +75,7 @@ def files_in(
     """List the paths of all files below a folder or in an archive, relative to it, with ``/``.
 
     Hidden ones are left out, and in this machine's file system what is below the folders ``closed``
-    (real paths).
-
-    Raises:
-        NotListedError: The storage, such as HTTP, cannot list.
+    (real paths). A storage that cannot list, such as HTTP, is a NotListedError.
     """
     if (packed := path_in_zip(folder)) is not None:
         below = _below(packed.name)
@@ -119,15 +116,10 @@ def files_below(
 
 
 def pack_folder(folder: str | os.PathLike, archive: str | os.PathLike) -> int:
-    """Pack all files below a folder, hidden ones left out; the archive is there once it is whole.
+    """Pack all files below a folder, hidden ones left out, and count them; none is a ValueError.
 
-    They are stored as they are, for PNGs do not become smaller. The same files give the same bytes.
-
-    Returns:
-        The number of files.
-
-    Raises:
-        ValueError: There is none.
+    They are stored as they are, for PNGs do not become smaller. The same files give the same bytes,
+    and the archive is there once it is whole.
     """
     names = list(files_below(folder))
     if not names:

@@ -75,15 +75,8 @@ def map_unordered(
     """Apply a function to jobs in worker processes and yield results as they are ready.
 
     Jobs are taken from the iterable only as fast as workers finish them, so it may compute them on
-    the way (a GPU that feeds the workers).
-
-    Args:
-        function: Importable, takes one job. What it raises arrives here.
-        jobs: Picklable things.
-        workers, preload: As in :class:`WorkerPool`.
-
-    Raises:
-        RuntimeError: A worker died.
+    the way (a GPU that feeds the workers). What the function, which must be importable, raises
+    arrives here; a worker that died is a RuntimeError.
     """
     pending = set()
     at_once = max(1, workers * _JOBS_PER_WORKER)

@@ -69,12 +69,7 @@ class ZipFolder:
             yield name.decode()
 
     def read(self, name: str) -> bytes:
-        """Read a file.
-
-        Raises:
-            FileNotFoundError: The archive does not hold it.
-            ValueError: The archive is damaged there.
-        """
+        """Read a file; a FileNotFoundError, or a ValueError where the archive is damaged."""
         key = name.encode()
         index = int(np.searchsorted(self._names, key))
         if index == len(self._names) or self._names[index] != key:

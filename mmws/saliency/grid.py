@@ -21,20 +21,11 @@ IMAGE_GRID = Grid(1, 0)
 
 
 def resample(x: torch.Tensor, source: Grid, target: Grid, size: tuple[int, int]) -> torch.Tensor:
-    """Interpolate maps bilinearly at the cells of another grid; nothing here is learnt.
+    """Interpolate maps (N, C, h, w) bilinearly at the (H, W) cells of another grid; nothing is learnt.
 
     It is what a fixed bilinear deconvolution and a crop do in Caffe, whose crop finds its offset
     from the same geometry (and rounds halves, which this does not). Positions beyond the outermost
     cells take the value of those, where the deconvolution fades to 0.
-
-    Args:
-        x: (N, C, h, w).
-        source: The grid of ``x``.
-        target: The grid of the result.
-        size: (H, W) of the result, in cells.
-
-    Returns:
-        (N, C, H, W).
     """
     rows, columns = (
         _weights(cells, wanted, source, target).to(x)

@@ -24,13 +24,11 @@ def load_dss(
 ) -> DSS:
     """Build the model of a config of ``configs/saliency`` and load all weights of a checkpoint.
 
-    Returns:
-        The model in evaluation mode. Pretrained weights that the config names are not needed.
+    It is in evaluation mode. Pretrained weights that the config names are not needed.
 
     Raises:
         FileNotFoundError: There is no such checkpoint.
-        ValueError: The config's model gives no saliency maps, or the checkpoint is of another one
-            or holds weights that are not finite.
+        ValueError: The config's model gives no saliency maps, or the checkpoint does not fit.
     """
     content = read_checkpoint(checkpoint)
     kind = (config.get('model') or {}).get('type')
@@ -59,8 +57,6 @@ class Predictor:
     """
 
     def __init__(self, model: DSS, pipeline: list[dict], *, longest: int | None = None):
-        if longest is not None and longest < 1:
-            raise ValueError(f'longest must be >= 1; got {longest}.')
         self.model = model
         self.longest = longest
         # Nothing is read from files but the image, which the caller has read.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
 from mmws.files.find_images import find_images
-from mmws.files.id_list import IMAGE_SUFFIXES, read_ids
+from mmws.files.id_list import IMAGE_SUFFIXES, listed_ids
 
 
 @DATASETS.register_module()
@@ -17,7 +17,7 @@ class SaliencyDataset(BaseSegDataset):
     """A folder of images and one of masks, as MSRA-B, DUTS, HKU-IS and ECSSD come.
 
     An image and its mask share their name. Both may lie in one folder; files with the masks' suffix
-    are masks then. With ``ann_file`` only the ids in that list are used, see :func:`read_ids`.
+    are masks then. With ``ann_file`` only the ids in that list are used.
 
     Args:
         img_suffixes: Endings that an image may have, in any case.
@@ -72,22 +72,3 @@ class SaliencyDataset(BaseSegDataset):
             )
             for image_id in ids
         ]
-
-
-def listed_ids(
-    path: str | os.PathLike, images: Mapping[str, str], folder: str | os.PathLike
-) -> list[str]:
-    """Read a list, see :func:`read_ids`, of some of the ``images`` (by id) of a folder.
-
-    Raises:
-        FileNotFoundError: There is no such list, or a listed image is not in the folder.
-        ValueError: It is empty or no UTF-8 text, or names an image twice.
-    """
-    ids = read_ids(path, images.__contains__)
-    missing = [image_id for image_id in ids if image_id not in images]
-    if missing:
-        raise FileNotFoundError(
-            f'{len(missing)} of {len(ids)} images in {path} are not in {folder}, the first: '
-            f'{missing[0]}.'
-        )
-    return ids

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -9,17 +10,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 
+from mmws.files.atomic_write import write_atomically
 from mmws.files.find_images import FoundImages, find_images
 from mmws.files.folder import SALIENCY_MANIFEST, SeedFolder
-from mmws.files.id_list import IMAGE_SUFFIXES
+from mmws.files.id_list import IMAGE_SUFFIXES, listed_ids
 from mmws.files.image_file import BadInputError, read_image
 from mmws.files.map_run import MapReport, MapRun
-from mmws.seeds.crf import CRFOptions
+from mmws.seeds.crf import CRFOptions, crf_probabilities
 from mmws.seeds.seed_recipe import fill
-
-from .saliency_dataset import listed_ids
-from .write_map import write_map
 
 
 class SaliencyGeneration(MapRun):
@@ -51,10 +51,10 @@ class SaliencyGeneration(MapRun):
     ):
         self.images = images
         self.predict = predict
-        self.crf = None if crf is None else crf_options(crf)
+        self.crf = None if crf is None else asdict(fill(CRFOptions, crf, 'the CRF'))
         folder = SeedFolder(out, {**recipe, 'crf': self.crf}, manifest=SALIENCY_MANIFEST)
         # Without a CRF the network takes all the time.
-        workers = workers if self.crf or workers < 0 else 0
+        workers = workers if self.crf else 0
         super().__init__({'saliency': folder}, sorted(images), workers=workers, **kwargs)
 
     def run(self) -> MapReport:
@@ -81,11 +81,11 @@ def find_all_images(
     listed: str | os.PathLike | None = None,
     out: str | os.PathLike | None = None,
 ) -> FoundImages:
-    """Find the images of a folder, or those of a list.
+    """Find the images of a folder, or those that a list names.
 
     Args:
         folder: Where they are.
-        listed: A text file that names some of them, see :func:`listed_ids`.
+        listed: A text file that names some of them, see :func:`mmws.files.id_list.read_ids`.
         out: Where the maps go. It may lie in ``folder``, and no image is looked for there.
 
     Raises:
@@ -112,6 +112,26 @@ def find_all_images(
     return FoundImages({image_id: found.images[image_id] for image_id in ids}, [])
 
 
-def crf_options(given: Mapping[str, float]) -> dict[str, float]:
-    """Complete the options of the CRF by their defaults; a ValueError names one that is wrong."""
-    return asdict(fill(CRFOptions, given, 'the CRF'))
+def write_map(
+    saliency: np.ndarray, file: Path, image: np.ndarray | None = None, crf: dict | None = None
+) -> bool:
+    """Write a map as 8-bit grey PNG, 255 being 1; runs in worker processes.
+
+    Args:
+        saliency: (H, W) float32 in [0, 1].
+        file: Where to write it.
+        image: (H, W, 3) uint8, RGB.
+        crf: Refine the map, as the probability of being salient, by a DenseCRF of two labels with
+            these options.
+
+    Returns:
+        Whether the map that was given has no contrast.
+    """
+    flat = bool(saliency.min() == saliency.max())
+    if crf is not None:
+        scores = np.stack([1 - saliency, saliency])[None]
+        saliency = crf_probabilities(image, scores, **crf)[0, 1]
+    stream = io.BytesIO()
+    Image.fromarray(np.rint(np.clip(saliency, 0, 1) * 255).astype(np.uint8)).save(stream, 'PNG')
+    write_atomically(file, stream.getvalue())
+    return flat

@@ -48,11 +48,7 @@ class Annotation(NamedTuple):
 
 
 def read_annotation(path: str | os.PathLike) -> Annotation:
-    """Read the JSON file of one image, as LabelMe and Cityscapes write it.
-
-    Raises:
-        ValueError: It is none, or a shape has no area.
-    """
+    """Read the JSON file of one image, as LabelMe and Cityscapes write it."""
     content = read_json(path)
     if isinstance(content, dict) and isinstance(content.get('shapes'), list):
         form, size = 'LabelMe', (content.get('imageHeight'), content.get('imageWidth'))
@@ -76,13 +72,8 @@ def read_annotation(path: str | os.PathLike) -> Annotation:
 def read_annotations(path: str | os.PathLike) -> dict[str, Annotation]:
     """Read the JSON file of many images, as COCO and the VGG Image Annotator (VIA) have it.
 
-    COCO's regions are ordered by area, so that a small one is not hidden by a large one.
-
-    Returns:
-        The annotations by image id: its file's name without suffix, with its folders.
-
-    Raises:
-        ValueError: It is none, or its parts do not fit together.
+    COCO's regions are ordered by area, so that a small one is not hidden by a large one. The ids of
+    the images are their files' names without suffix, with folders.
     """
     content, found = read_json(path), None
     try:
@@ -116,20 +107,14 @@ def paint(
     rest: int = 0,
     ignore_below: float = 0.0,
 ) -> np.ndarray:
-    """Paint the regions, each over those before it.
+    """Paint the regions, each over those before it, as (H, W) uint8.
 
     Args:
         annotation: The regions.
         size: (H, W) of the image.
-        label: Gives the label of a class.
+        label: Gives the label of a class, or raises a ValueError.
         rest: Label of the pixels in no region.
         ignore_below: Regions with a smaller score become 255.
-
-    Returns:
-        (H, W) uint8.
-
-    Raises:
-        ValueError: A class that ``label`` does not know, or regions of another size.
     """
     if annotation.size not in (None, tuple(size)):
         h, w = annotation.size
@@ -151,10 +136,7 @@ def paint(
 def fill_polygon(seed: np.ndarray, polygon: np.ndarray, value: int) -> None:
     """Label the pixels whose centres a polygon holds, by the even-odd rule.
 
-    Args:
-        seed: (H, W), changed in place.
-        polygon: (N, 2) as x and y, where a pixel is from i to i + 1.
-        value: The label.
+    The map (H, W) is changed in place. The polygon is (N, 2) as x and y, a pixel from i to i + 1.
     """
     height, width = seed.shape
     (x, y), (next_x, next_y) = polygon.T, np.roll(polygon, -1, 0).T
@@ -170,12 +152,7 @@ def fill_polygon(seed: np.ndarray, polygon: np.ndarray, value: int) -> None:
 
 
 def read_json(path: str | os.PathLike) -> dict | list:
-    """Read a JSON file.
-
-    Raises:
-        FileNotFoundError: There is none.
-        ValueError: It is damaged or something else.
-    """
+    """Read a JSON file; a ValueError where it is damaged or something else."""
     content = read_bytes(path)
     fault = known_fault(content)
     try:

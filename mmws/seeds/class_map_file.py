@@ -135,9 +135,6 @@ def label_pixels(
 
     Returns:
         (H, W) uint8: 0 background, class index + 1, 255 unknown.
-
-    Raises:
-        ValueError: There is no size, or the maps have other proportions than the image.
     """
     if size is None and not maps.scores.size:
         raise ValueError('there are no class maps in it, and no image tells the size.')

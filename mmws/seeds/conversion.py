@@ -7,13 +7,12 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from mmws.files.atomic_write import write_atomically
 from mmws.files.folder import SeedFolder
-from mmws.files.id_list import read_ids
+from mmws.files.id_list import listed_ids
 from mmws.files.image_file import BadInputError, image_size, read_saliency
 from mmws.files.label_map import UNKNOWN, encode_label_map
 from mmws.files.map_run import MapReport, MapRun
@@ -69,22 +68,6 @@ class ConversionOptions:
     form: str = ''
 
 
-class ConversionJob(NamedTuple):
-    """One image.
-
-    Attributes:
-        entry: The file that is converted, or its content.
-        file: The seed to write.
-        image: Tells the size, if it is known.
-        saliency: 8-bit grey map of that size, whose complement is the score of the background.
-    """
-
-    entry: str | Annotation
-    file: Path
-    image: str | None = None
-    saliency: str | None = None
-
-
 class Conversion:
     """The conversion of a source into a folder of seeds; may be stopped and run again.
 
@@ -129,13 +112,7 @@ class Conversion:
                 flag = option.replace('_', '-')
                 raise ValueError(f'--{flag} means nothing for {source}: {form}.')
         if ids is not None:
-            listed = read_ids(ids, entries.__contains__)
-            if missing := [image_id for image_id in listed if image_id not in entries]:
-                raise ValueError(
-                    f'{len(missing)} of {len(listed)} images of {ids} are not in {source}, the '
-                    f'first: {missing[0]}.'
-                )
-            entries = {image_id: entries[image_id] for image_id in listed}
+            entries = {image_id: entries[image_id] for image_id in listed_ids(ids, entries, source)}
         if images is not None and form in _JSON:  # tools put their own folders before the names
             bare = {i if i in images else i.rpartition('/')[2]: e for i, e in entries.items()}
             entries = bare if len(bare) == len(entries) else entries
@@ -169,38 +146,28 @@ class Conversion:
             names.label(name)
 
     def run(self, *, overwrite: bool = False) -> MapReport:
-        """Make the seeds that are missing.
-
-        Args:
-            overwrite: Replace those that were asked for otherwise.
-
-        Raises:
-            FileExistsError: Something else made the folder.
-            OSError: A seed cannot be written.
+        """Make the seeds that are missing, or with ``overwrite`` those that were asked for
+        otherwise.
         """
         self._run.prepare(overwrite=overwrite)
         return self._run.make(self._job, functools.partial(convert, options=self._options))
 
-    def _job(self, image_id: str, files: Mapping[str, Path]) -> tuple[ConversionJob]:
+    def _job(self, image_id: str, files: Mapping[str, Path]) -> tuple:
         image = None if self._images is None else self._images[image_id]
         saliency = None if self._saliency is None else f'{self._saliency}/{image_id}.png'
-        return (ConversionJob(self._entries[image_id], files['seeds'], image, saliency),)
+        return self._entries[image_id], files['seeds'], image, saliency
 
 
 def find_entries(path: str | os.PathLike, suffix: str | None = None) -> dict[str, str | Annotation]:
-    """Find what a folder, or a JSON file of many images, holds of each image.
+    """Find what a folder or zip file, or a JSON file of many images, holds of each image.
 
     Args:
-        path: The folder, which may be a zip file, or the JSON file.
+        path: The folder, zip file or JSON file.
         suffix: What the names of the folder's files end with; by default whichever of .png, .npy,
             .npz and .json is there.
 
     Returns:
         By image id, sorted: the file, or its content.
-
-    Raises:
-        FileNotFoundError: There is no such folder or file.
-        ValueError: There is nothing in it, or files of several kinds.
     """
     path = os.fspath(path)
     if not is_folder(path):
@@ -222,11 +189,7 @@ def find_entries(path: str | os.PathLike, suffix: str | None = None) -> dict[str
 def read_entry(
     entry: str | Annotation, palette: Sequence[Sequence[int]] | None = None
 ) -> Mask | ClassMaps | Annotation:
-    """Read what there is of one image.
-
-    Raises:
-        FileNotFoundError, ValueError: It cannot be read.
-    """
+    """Read what there is of one image."""
     if isinstance(entry, Annotation):
         return entry
     if entry.endswith(('.npy', '.npz')):
@@ -241,9 +204,6 @@ def recognise(
 
     Returns:
         Its form, a key of ``USES``, and what it holds, in words.
-
-    Raises:
-        FileNotFoundError, ValueError: It cannot be read, or none of the first has a class.
     """
     problem = None
     for image_id in list(entries)[:_LOOK_AT]:
@@ -259,28 +219,35 @@ def recognise(
     return 'classes', f'{image_id}: no class'
 
 
-def convert(job: ConversionJob, options: ConversionOptions) -> bool:
-    """Write the seed of one image; runs in worker processes.
+def convert(
+    entry: str | Annotation,
+    file: Path,
+    image: str | None,
+    saliency: str | None,
+    *,
+    options: ConversionOptions,
+) -> bool:
+    """Write the seed of one image and tell whether it is unknown everywhere; runs in workers.
 
-    Returns:
-        Whether all its pixels are unknown.
-
-    Raises:
-        BadInputError: The files of this image cannot be used.
-        OSError: The seed cannot be written.
+    Args:
+        entry: The file that is converted, or its content.
+        file: The seed to write.
+        image: Tells the size, if it is known.
+        saliency: 8-bit grey map of that size, whose complement is the score of the background.
+        options: What is done.
     """
     try:
-        content = read_entry(job.entry, options.palette)
+        content = read_entry(entry, options.palette)
         if content.form not in ('', options.form):
             raise ValueError(f'this is of the form {content.form!r}, the first {options.form!r}.')
-        size = None if job.image is None else image_size(job.image)
-        seed = _seed(content, size, job.saliency, options)
+        size = None if image is None else image_size(image)
+        seed = _seed(content, size, saliency, options)
     except BadInputError:
         raise
     except (OSError, ValueError) as error:
-        name = '' if isinstance(job.entry, Annotation) else f'{job.entry}: '
+        name = '' if isinstance(entry, Annotation) else f'{entry}: '
         raise BadInputError(f'{name}{error}') from error
-    write_atomically(job.file, encode_label_map(seed))
+    write_atomically(file, encode_label_map(seed))
     return bool((seed == UNKNOWN).all())
 
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from math import inf
-from types import ModuleType
 
 import numpy as np
 import torch
@@ -106,25 +105,18 @@ def crf_probabilities(
     device: torch.device | str = 'cpu',
     **options: float,
 ) -> np.ndarray:
-    """What :func:`refine_with_crf` takes the winner of: the label probabilities after the CRF.
-
-    Args:
-        image: As in :func:`refine_with_crf`, like all other arguments.
-
-    Returns:
-        (G, L, H, W) float32, sums to 1 over L.
+    """The label probabilities that :func:`refine_with_crf` takes the winner of: (G, L, H, W)
+    float32.
     """
     return _infer(image, scores, backend, device, CRFOptions(**options)).softmax(1).cpu().numpy()
 
 
-def load_pydensecrf() -> ModuleType:
-    """The module ``pydensecrf.densecrf``.
-
-    Raises:
-        ImportError: pydensecrf is not installed.
-    """
+def _pydensecrf_probabilities(
+    image: np.ndarray, scores: np.ndarray, options: CRFOptions
+) -> np.ndarray:
+    """One stack through pydensecrf, as it is usually called: (L, H, W) in and out."""
     try:
-        import pydensecrf.densecrf
+        from pydensecrf.densecrf import DenseCRF2D
     except ImportError as error:
         raise ImportError(
             "backend='pydensecrf' needs pydensecrf, which is not installed. The CRF does not need "
@@ -133,7 +125,18 @@ def load_pydensecrf() -> ModuleType:
             'pip install cython setuptools wheel && '
             'pip install --no-build-isolation pydensecrf2==1.1'
         ) from error
-    return pydensecrf.densecrf
+    labels, height, width = scores.shape
+    crf = DenseCRF2D(width, height, labels)
+    energies = -np.log(np.clip(scores, _LOWEST_SCORE, 1))
+    crf.setUnaryEnergy(np.ascontiguousarray(energies.reshape(labels, -1), np.float32))
+    crf.addPairwiseGaussian(sxy=options.gaussian_sxy, compat=options.gaussian_compat)
+    crf.addPairwiseBilateral(
+        sxy=options.bilateral_sxy,
+        srgb=options.bilateral_srgb,
+        rgbim=image.copy(),  # it must be writable
+        compat=options.bilateral_compat,
+    )
+    return np.asarray(crf.inference(options.iterations)).reshape(scores.shape)
 
 
 def _infer(
@@ -243,26 +246,8 @@ def _positions(height: int, width: int, device: torch.device) -> Tensor:
     return torch.stack([x.flatten(), y.flatten()])
 
 
-def _pydensecrf_probabilities(
-    image: np.ndarray, scores: np.ndarray, options: CRFOptions
-) -> np.ndarray:
-    """One stack through pydensecrf, as it is usually called: (L, H, W) in and out."""
-    labels, height, width = scores.shape
-    crf = load_pydensecrf().DenseCRF2D(width, height, labels)
-    energies = -np.log(np.clip(scores, _LOWEST_SCORE, 1))
-    crf.setUnaryEnergy(np.ascontiguousarray(energies.reshape(labels, -1), np.float32))
-    crf.addPairwiseGaussian(sxy=options.gaussian_sxy, compat=options.gaussian_compat)
-    crf.addPairwiseBilateral(
-        sxy=options.bilateral_sxy,
-        srgb=options.bilateral_srgb,
-        rgbim=image.copy(),  # it must be writable
-        compat=options.bilateral_compat,
-    )
-    return np.asarray(crf.inference(options.iterations)).reshape(scores.shape)
-
-
 def _check_inputs(image: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Refuses what does not fit; the image, and the scores as floats."""
+    """Refuse what does not fit; the image, and the scores as floats."""
     image, scores = np.asarray(image), np.asarray(scores)
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(

@@ -55,11 +55,7 @@ class LabelNames:
                 self._table[label] = self.label(name)
 
     def label(self, name: str) -> int:
-        """Give the label that a name of the files becomes.
-
-        Raises:
-            ValueError: There is no such class.
-        """
+        """Give the label that a name of the files becomes; a ValueError where there is none."""
         wanted = self.renames.get(name, name)
         count = UNKNOWN if self.targets is None else len(self.targets)
         if wanted in (_UNKNOWN_NAME, str(UNKNOWN)):
@@ -80,11 +76,7 @@ class LabelNames:
         return self.targets.index('background') if 'background' in self.targets else UNKNOWN
 
     def apply(self, labels: np.ndarray) -> np.ndarray:
-        """Translate (H, W) uint8.
-
-        Raises:
-            ValueError: There is a label that means nothing.
-        """
+        """Translate (H, W) uint8; a label that means nothing is a ValueError."""
         if self._reduce:
             labels = drop_zero_label(labels)
         found = self._table[labels]

@@ -36,11 +36,7 @@ class ThresholdOptions:
 
 
 def check_share(name: str, value: float, *, zero: bool = True) -> None:
-    """Refuse what is no share of one.
-
-    Raises:
-        ValueError: ``value`` is not a number in [0, 1), or is 0 and may not be.
-    """
+    """Refuse, by a ValueError, what is not a number in [0, 1), or without ``zero`` in (0, 1)."""
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not number or not 0 <= value < 1 or (value == 0 and not zero):
         bound = 'at least 0' if zero else 'above 0'
@@ -50,13 +46,10 @@ def check_share(name: str, value: float, *, zero: bool = True) -> None:
 
 
 def label_ids(class_ids: Sequence[int]) -> np.ndarray:
-    """Turn class ids into labels: id + 1.
+    """Turn class ids into labels, id + 1: (M,) uint8.
 
     Args:
         class_ids: Classes present in the image, from 0, without background, each once.
-
-    Returns:
-        (M,) uint8.
 
     Raises:
         ValueError: A class twice, or outside [0, 253].
@@ -71,11 +64,7 @@ def label_ids(class_ids: Sequence[int]) -> np.ndarray:
 
 
 def saliency_to_float(saliency: np.ndarray) -> np.ndarray:
-    """Bring a saliency map to [0, 1]: 8-bit values are divided by 255, floats are checked.
-
-    Raises:
-        ValueError: Not (H, W), or floats outside [0, 1].
-    """
+    """Bring a saliency map (H, W) to [0, 1]: 8-bit values by division, floats are checked."""
     saliency = np.asarray(saliency)
     if saliency.ndim != 2:
         raise ValueError(f'a saliency map must be (H, W); got {saliency.shape}.')
@@ -91,23 +80,15 @@ def saliency_to_float(saliency: np.ndarray) -> np.ndarray:
 
 
 def saliency_from_cam(cam: np.ndarray, alpha: float) -> np.ndarray:
-    """Make a saliency map where there is none: 1 - (1 - max CAM)^alpha.
+    """Make a saliency map where there is none: 1 - (1 - max CAM)^alpha, (H, W) float32 in [0, 1].
 
-    Its complement is the background score of PSA and its successors. The higher ``alpha``, the
-    less becomes background.
+    Its complement is the background score of PSA (alpha 4 and 32) and its successors. The higher
+    ``alpha``, the less becomes background.
 
     Args:
         cam: (M, H, W) in [0, 1], M >= 1.
-        alpha: Exponent, > 0; PSA uses 4 and 32.
-
-    Returns:
-        (H, W) float32 in [0, 1].
-
-    Raises:
-        ValueError: ``alpha`` is not positive.
+        alpha: Exponent, > 0.
     """
-    if not alpha > 0:
-        raise ValueError(f'alpha must be positive; got {alpha}.')
     return 1 - (1 - cam.max(0)) ** np.float32(alpha)
 
 

@@ -104,11 +104,7 @@ class SeedRecipe:
 
     @classmethod
     def from_dict(cls, options: Mapping) -> SeedRecipe:
-        """Read a recipe, as a config states it in ``seeds``.
-
-        Raises:
-            ValueError: An unknown key, a missing prefix, or a value that makes no sense.
-        """
+        """Read a recipe, as a config states it in ``seeds``; a ValueError says what is wrong."""
         options = dict(options)
         parts = dict(saliency=SaliencyOptions, threshold=ThresholdOptions, crf=CRFOptions)
         for name, part in parts.items():
@@ -233,11 +229,7 @@ class SeedRecipe:
 
 
 def fill(kind: type, options: Mapping, where: str):
-    """Build a dataclass of options from those that are given; ``where`` names them in errors.
-
-    Raises:
-        ValueError: An unknown option, or a value that makes no sense.
-    """
+    """Build a dataclass of options from those that are given; ``where`` names them in errors."""
     known = kind.__dataclass_fields__
     unknown = [key for key in options if key not in known]
     if unknown:

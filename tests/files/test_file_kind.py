@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmws.files.file_kind import file_fault
 from mmws.files.image_file import BadInputError, read_image
 from mmws.files.label_map import read_label_map
 
@@ -38,8 +37,3 @@ def test_the_file_and_the_cause_are_named(tmp_path, content, read, error):
     with pytest.raises(error, match=rf'x\.png .*{FAULTS[content]}') as refusal:
         read(tmp_path / 'x.png')
     assert 'BytesIO' not in str(refusal.value) and 'OpenCV' not in str(refusal.value)
-
-
-def test_an_image_has_no_fault(tmp_path):
-    (tmp_path / 'x.png').write_bytes(PICTURE)
-    assert file_fault(PICTURE) is None

@@ -127,19 +127,6 @@ def test_errors_of_another_kind_stop_the_run(tmp_path):
 
 
 @pytest.mark.parametrize(
-    'options, message',
-    [
-        (dict(workers=-1), 'workers must be >= 0; got -1'),
-        (dict(limit=0), 'limit is a number of images and must be >= 1; got 0'),
-        (dict(share=(2, 2)), r'share must be .*; got \(2, 2\)'),
-    ],
-)
-def test_numbers_out_of_range(tmp_path, options, message):
-    with pytest.raises(ValueError, match=message):
-        run_of(tmp_path, **options)
-
-
-@pytest.mark.parametrize(
     'report, expected',
     [
         (dict(made=3), '3 images made, 0 were there already.'),

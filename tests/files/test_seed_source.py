@@ -1,7 +1,6 @@
 import pytest
 
 from mmws.files.seed_source import common_ids, seed_sources, seeds_below
-from mmws.files.storage import files_below
 
 
 @pytest.fixture
@@ -54,14 +53,6 @@ def test_folders_of_one_name_are_called_by_their_paths(maps):
         str(maps / 'a'),
         str(maps / 'other/a'),
     ]
-
-
-def test_links_are_followed_but_not_in_circles(maps):
-    (maps / 'a' / 'é ü').mkdir()
-    (maps / 'a' / 'é ü' / 'ß.png').touch()
-    (maps / 'b' / 'link').symlink_to(maps / 'a')
-    (maps / 'a' / 'back').symlink_to(maps / 'b')
-    assert {'x.png', 'y/z.png', 'link/x.png', 'link/é ü/ß.png'} <= set(files_below(str(maps / 'b')))
 
 
 @pytest.mark.parametrize(

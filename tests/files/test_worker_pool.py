@@ -30,19 +30,6 @@ def test_workers_give_every_result_once_and_pull_jobs_as_they_go():
     assert sorted([first, *results]) == sorted(abs(job) for job in range(-20, 20))
 
 
-def test_no_worker_means_this_process():
-    assert list(map_unordered(lambda x: x + 1, [1, 2], workers=0)) == [2, 3]
-
-
-def test_an_error_in_a_worker_arrives():
-    with pytest.raises(ZeroDivisionError):
-        list(map_unordered(divide, [0], workers=1, preload='mmws.seeds.seed'))
-
-
-def divide(number):
-    return 1 / number
-
-
 def test_a_dead_worker_is_named():
     with pytest.raises(RuntimeError, match='A worker process died.*fewer workers'):
         list(map_unordered(die, range(3), workers=1, preload='mmws.seeds.seed'))

@@ -37,11 +37,6 @@ def test_refuses_what_is_not_finite(value):
         normalize_cam(cam)
 
 
-def test_refuses_a_single_map():
-    with pytest.raises(ValueError, match=r'\(M, H, W\).*got \(3, 3\)'):
-        normalize_cam(np.zeros((3, 3)))
-
-
 @pytest.mark.parametrize(
     'source, target',
     [((6, 8), (41, 57)), ((47, 63), (375, 500)), ((5, 7), (5, 7)), ((9, 9), (4, 5)),
@@ -62,10 +57,3 @@ def test_merge():
     np.testing.assert_allclose(merge_cams([one, other], 'max'), [[[1, 0.5], [1, 0.2]]])
     mean = np.array([[[0.5, 0.25], [0.75, 0.2]]]) / 0.75
     np.testing.assert_allclose(merge_cams([one, other], 'mean'), mean, rtol=1e-6)
-
-
-def test_merge_refuses():
-    with pytest.raises(ValueError, match="one of .*'max', 'mean'.*got 'sum'"):
-        merge_cams([np.zeros((1, 2, 2))], 'sum')
-    with pytest.raises(ValueError, match='Upsample them first'):
-        merge_cams([np.zeros((1, 2, 2)), np.zeros((1, 3, 2))], 'max')

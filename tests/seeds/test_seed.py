@@ -5,7 +5,6 @@ from mmws.seeds.seed import (
     crf_seeds,
     label_ids,
     saliency_from_cam,
-    salient_share,
     threshold_seed,
 )
 
@@ -102,21 +101,10 @@ def test_sparse_fallback_rescues_what_saliency_misses():
     np.testing.assert_array_equal(again, threshold_seed(cam, saliency, [2]))
 
 
-def test_salient_share_counts_what_is_not_background():
-    assert salient_share(SALIENCY) == np.count_nonzero(SALIENCY >= 16) / 25
-
-
 def test_saliency_from_cam_is_the_complement_of_the_background_score():
     cam = np.stack([FIRST, SECOND])
     found = saliency_from_cam(cam, 4)
     np.testing.assert_allclose(found, 1 - (1 - np.maximum(FIRST, SECOND)) ** 4, rtol=1e-6)
-    with pytest.raises(ValueError, match='alpha must be positive'):
-        saliency_from_cam(cam, 0)
-
-
-def test_class_ids_move_up_by_one():
-    np.testing.assert_array_equal(label_ids([0, 19, 7]), [1, 20, 8])
-    assert label_ids([]).shape == (0,)
 
 
 @pytest.mark.parametrize('ids', [[-1], [254], [3, 3]])

@@ -67,7 +67,7 @@ def test_bad_input_is_named(run, masks, tmp_path):
     ids = tmp_path / 'ids.txt'
     ids.write_text('im0\nim9\n')
     wrong = run(masks, '--out', tmp_path / 'o', '--list', ids)
-    assert wrong.returncode and '1 of 2 ids' in wrong.stderr and 'im9.png' in wrong.stderr
+    assert wrong.returncode and '1 of 2 images of' in wrong.stderr and 'first: im9' in wrong.stderr
     # The others are drawn, and the bad one is named.
     Image.new('RGB', (9, 9)).save(masks / 'im0.png')
     done = run(masks, '--out', tmp_path / 'p')

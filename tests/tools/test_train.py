@@ -41,4 +41,4 @@ def test_limit_and_a_checkpoint_of_another_model(tool, tiny_config_file, tmp_pat
     assert done.returncode == 1
     assert 'other.pth holds no weight of MultiSeedEncoderDecoder' in done.stderr
     done = tool(*arguments, 0, cwd=tmp_path)
-    assert done.returncode == 1 and 'must be >= 1; got 0' in done.stderr
+    assert done.returncode == 2 and 'whole number of at least 1; got 0' in done.stderr

@@ -17,11 +17,7 @@ _UNLABELLED = ('error', 'skip', 'keep')
 
 
 def check_files(what: str, paths: Sequence[str], hint: str) -> None:
-    """Check that files are there.
-
-    Raises:
-        FileNotFoundError: The number of missing ones, the first, and the hint.
-    """
+    """Refuse, by a FileNotFoundError with the ``hint``, files that are not there."""
     if missing := missing_files(paths):
         raise FileNotFoundError(
             f'{len(missing)} of {len(paths)} {what} are missing, the first: {missing[0]}. {hint}'
