@@ -177,7 +177,7 @@ def limit_dataset(cfg: Config, loader: str, limit: int) -> None:
     """Keep the first ``limit`` images of a data loader, for a trial run."""
     if cfg.get(loader) is None:
         return
-    for dataset in _datasets(cfg[loader].dataset):
+    for dataset in datasets_in(cfg[loader].dataset):
         dataset.indices = limit
 
 
@@ -187,11 +187,11 @@ def type_name(cfg: dict, default: str = '') -> str:
     return kind.rsplit('.', 1)[-1] if isinstance(kind, str) else kind.__name__
 
 
-def _datasets(cfg: ConfigDict) -> Iterator[ConfigDict]:
+def datasets_in(cfg: ConfigDict) -> Iterator[ConfigDict]:
     """Yield the datasets inside wrappers such as ConcatDataset and MultiSeedDataset."""
     wrapped = cfg.get('datasets') or ([cfg.dataset] if 'dataset' in cfg else [])
     for dataset in wrapped:
-        yield from _datasets(dataset)
+        yield from datasets_in(dataset)
     if not wrapped:
         yield cfg
 

@@ -20,14 +20,9 @@ _LENGTHS = {1: 8, 5: 4}
 
 
 def read_caffemodel(path: str | os.PathLike) -> dict[str, torch.Tensor]:
-    """Read the weights and biases of a Caffe network.
+    """Read ``<layer>.weight`` and ``<layer>.bias`` of a Caffe network; fully connected: (out, in).
 
-    Returns:
-        ``<layer>.weight`` and ``<layer>.bias``; fully connected weights are (outputs, inputs).
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is not such a file, or is cut off.
+    A ValueError says that the file is none, or is cut off.
     """
     entries = {}
     try:

@@ -18,14 +18,9 @@ _DTYPES = ('<f4', '<f8', '<f2', 'u1', '<i4', 'i1', '<i8')
 
 
 def read_mxnet_params(path: str | os.PathLike) -> dict[str, np.ndarray]:
-    """Read a file written by ``mxnet.nd.save`` or ``mx.model.save_checkpoint``.
+    """Read the arrays of ``mxnet.nd.save``, by name, as ``arg:...`` or ``aux:...``.
 
-    Returns:
-        Arrays by name. A checkpoint's names begin with ``arg:`` or ``aux:``.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is not such a file, is cut off, or holds sparse arrays.
+    A ValueError says that the file is none, is cut off, or holds sparse arrays.
     """
     reader = _Reader(np.fromfile(path, np.uint8))
     try:

@@ -27,10 +27,9 @@ _EXPECTED = (
 
 
 def rename_mxnet_key(name: str) -> str | None:
-    """Give the ResNet38 key of an entry of the MXNet file.
+    """Give the ResNet38 key of an entry of the MXNet file; None of what is not in the backbone.
 
-    ``b5_1.conv_branch2a.weight`` of ``arg:res5b1_branch2a_weight``; None of what is not in the
-    backbone, such as the ImageNet classifier ``linear1000``.
+    It is ``b5_1.conv_branch2a.weight`` of ``arg:res5b1_branch2a_weight``.
     """
     name = name.split(':', 1)[-1]
     if match := _UNIT.fullmatch(name):

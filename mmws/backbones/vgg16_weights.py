@@ -47,13 +47,8 @@ def decimate(layer: str, value: Tensor) -> Tensor:
     channels of fc6. Nothing is rescaled. DeepLab speaks of subsampling without naming the indices;
     this is the usual reading.
 
-    Args:
-        layer: ``'fc6'`` or ``'fc7'``.
-        value: The weight, (4096, 25088) or (4096, 512, 7, 7) of fc6, (4096, 4096) or
-            (4096, 4096, 1, 1) of fc7; or the bias (4096,) of either.
-
-    Returns:
-        (1024, 512, 3, 3) for fc6, (1024, 1024, 1, 1) for fc7, (1024,) for a bias.
+    The weight (4096, 25088) or (4096, 512, 7, 7) of fc6 becomes (1024, 512, 3, 3), the weight
+    (4096, 4096) or (4096, 4096, 1, 1) of fc7 (1024, 1024, 1, 1), a bias (4096,) one of (1024,).
     """
     if value.dim() == 1:
         return value[::4]
@@ -63,14 +58,10 @@ def decimate(layer: str, value: Tensor) -> Tensor:
 
 
 def rename_vgg16_entries(entries: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
-    """Give the entries of a weight file the names and shapes of DeepLab's VGG16.
+    """Name the entries of a weight file ``conv1_1.weight`` ... ``fc7.bias``, in DeepLab's shapes.
 
     They are the state dict of torchvision's VGG16, or one with Caffe's layer names (of the full
-    network or with reduced fully connected layers).
-
-    Returns:
-        The entries as ``conv1_1.weight`` ... ``fc7.bias``, and the names of those that belong to no
-        such layer.
+    network or with reduced fully connected layers). The second result are the names of the rest.
     """
     found, unused = {}, []
     for key, value in entries.items():

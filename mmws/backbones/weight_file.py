@@ -23,10 +23,6 @@ def read_weight_file(path: str | os.PathLike, expected: str) -> tuple[dict[str, 
         path: A file of PyTorch, Caffe (``.caffemodel``) or MXNet (``.params``), a URL, or a name
             such as ``torchvision://vgg16``.
         expected: The files that would do, for messages.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It cannot be fetched, or torch cannot load it safely.
     """
     path = os.fspath(path)
     if '://' not in path and not os.path.isfile(path):
@@ -63,8 +59,7 @@ def fill(
     Args:
         module: What to fill.
         weights: By the module's names; others are left over.
-        path: Of their file, for messages.
-        expected: The files that would do, for messages.
+        path: Of their file, for messages, as ``expected``, the files that would do.
         names: What must be filled. By default everything but BatchNorm's ``num_batches_tracked``,
             which old files lack.
         unused: What else there is in the file.

@@ -49,9 +49,6 @@ class SeedGeneration(MapRun):
         model: The classifier, in evaluation mode on its device. None if all CAMs are kept.
         cams_dir: Keep the CAMs here, in ``<prefix>/<image id>.npz``, and use those that are there.
         **kwargs: ``workers``, ``share`` and ``limit`` as in :class:`MapRun`.
-
-    Raises:
-        ValueError: Arguments that make no sense, or an image has a class that the classifier lacks.
     """
 
     def __init__(

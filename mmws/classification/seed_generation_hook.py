@@ -35,7 +35,6 @@ class SeedGenerationHook(Hook):
         workers: Number of worker processes of each process of the training; by default one a core,
             shared out among the processes of a machine.
         cams_dir: Keep the CAMs here.
-        limit: Only the first so many images; the folders then stay unfinished.
         overwrite: Replace folders that are there. By default a folder that another classifier made
             is refused, after the training; its checkpoint and the tool then do the rest.
 
@@ -51,13 +50,11 @@ class SeedGenerationHook(Hook):
         *,
         workers: int | None = None,
         cams_dir: str | None = None,
-        limit: int | None = None,
         overwrite: bool = False,
     ):
         self.out = out
         self.workers = workers
         self.cams_dir = cams_dir
-        self.limit = limit
         self.overwrite = overwrite
 
     def before_train(self, runner) -> None:
@@ -80,7 +77,6 @@ class SeedGenerationHook(Hook):
             cams_dir=self.cams_dir,
             workers=worker_cores() if self.workers is None else self.workers,
             share=(get_rank(), get_world_size()),
-            limit=self.limit,
         )
         if get_rank() == 0:
             generation.prepare(overwrite=self.overwrite)

@@ -20,7 +20,6 @@ class SeedImage:
 
     Attributes:
         image_id: Names its files; may hold folders.
-        path: The image file.
         class_ids: Present classes, from 0, without background, ascending.
         saliency_path: 8-bit grey map of the image's size; None if the image needs none.
     """

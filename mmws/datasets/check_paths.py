@@ -27,10 +27,6 @@ def load_images(dataset: BaseSegDataset, backend_args: dict | None = None) -> li
 
     Images of a storage that cannot list, such as HTTP, are not checked; there has to be a list.
 
-    Args:
-        dataset: Not initialised before.
-        backend_args: How mmengine reads the images.
-
     Returns:
         The information on each image.
 
@@ -94,22 +90,15 @@ def _plain_list(dataset: BaseSegDataset, files: set[str]) -> Iterator[None]:
 def missing_seeds(
     sources: Sequence[SeedSource], names: Sequence[str], *, allowed: bool
 ) -> dict[str, set[int]]:
-    """Find the seeds that images lack.
-
-    Seeds of a storage that cannot list, such as HTTP, count as there.
+    """Find the seeds that images lack; of a storage that cannot list, as HTTP, none.
 
     Args:
         sources: Of the K seeds.
         names: The images' ids in all of them.
-        allowed: Whether an image may lack some of its seeds.
+        allowed: Whether an image may lack some of its seeds, but not all.
 
     Returns:
         The places among the K that are missing, of the images that lack any.
-
-    Raises:
-        NotListedError: Seeds may be missing, and the storage cannot tell which.
-        FileNotFoundError: A source has no seed, an image has none, or any is missing where that is
-            not allowed.
     """
     lacking: dict[str, set[int]] = {}
     missing = []

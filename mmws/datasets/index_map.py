@@ -28,14 +28,11 @@ def set_seeds(results: dict, num_seeds: int, size: tuple[int, int]) -> np.ndarra
 
 
 def look_up(table: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """Look an index map up in the source maps.
+    """Look an index map up in the source maps: (K, H, W) or (H, W) uint8.
 
     Args:
         table: (K, 256 + P) or (256 + P,) uint8, the 256 labels and then the P source pixels.
         index: (H, W) integers into the last axis of ``table``.
-
-    Returns:
-        (K, H, W) or (H, W) uint8.
     """
     return np.take(table, index.astype(np.intp), axis=-1)
 
@@ -50,17 +47,10 @@ def vote_table(results: dict) -> np.ndarray:
 
 
 def check_index(index: np.ndarray, size: int, culprit: str = 'A transform') -> None:
-    """Refuse what is no index map any more.
+    """Refuse, by a ValueError that names the ``culprit``, what is no index map (H, W) any more.
 
-    Interpolation, a cast to bytes or a fresh label map would scatter the seeds without a word.
-
-    Args:
-        index: (H, W).
-        size: Number of values that the table of the sample has.
-        culprit: Who made it.
-
-    Raises:
-        ValueError: No integers, values beyond the table, or labels alone.
+    Interpolation, a cast to bytes or a fresh label map would scatter the seeds without a word. It
+    holds integers below ``size``, the number of values in the sample's table, and not labels alone.
     """
     if index.size == 0:
         return

@@ -247,12 +247,6 @@ class MultiSeedDataset(BaseDataset):
             return name
         return name.removesuffix(self.dataset.seg_map_suffix)
 
-    def __repr__(self) -> str:
-        return (
-            f'{type(self).__name__}({type(self.dataset).__name__}, {self.num_seeds} seeds: '
-            f'{", ".join(self.seed_names)})'
-        )
-
 
 def seed_datasets(dataset) -> Iterator[MultiSeedDataset]:
     """The MultiSeedDatasets inside ConcatDataset, RepeatDataset and their like, in order."""

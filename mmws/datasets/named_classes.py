@@ -12,15 +12,12 @@ from mmws.files.label_map import voc_palette
 
 
 def named_classes(name: str) -> tuple[list[str], list[list[int]]]:
-    """The classes of a dataset.
+    """The names of the classes of a dataset, and the RGB of each.
 
     Args:
         name: What mmseg calls it (``voc``, ``ade``, ``cityscapes``, ...), the name of a registered
             dataset class (``ShapesDataset``), a number of classes, the background included, or
             all names, with commas between them or in a file, one a line.
-
-    Returns:
-        The names, and the RGB of each.
 
     Raises:
         ValueError: Nobody knows the name, or a number is not in 1 ... 255.

@@ -19,16 +19,13 @@ _KNOWN_LIBRARIES = ('mmcv.', 'mmseg.', 'mmws.')
 def carry_seeds(
     pipeline: list, *, reduce_zero_label: bool = False, loads: bool = True, packs: bool = True
 ) -> None:
-    """Replace and wrap the transforms of a pipeline so that it carries K seeds.
+    """Replace and wrap the transforms of a pipeline, in place, so that it carries K seeds.
 
     Args:
-        pipeline: Changed in place.
+        pipeline: Must load label maps and pack what it loads.
         reduce_zero_label: Of the dataset.
         loads: It loads label maps; the outer pipeline of a MultiImageMixDataset does not.
         packs: It ends with packing; not so inside a MultiImageMixDataset.
-
-    Raises:
-        ValueError: It loads no label maps, or does not pack what it loads.
     """
     steps = list(_walk(pipeline))
     if loads:

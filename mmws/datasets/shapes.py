@@ -74,11 +74,8 @@ def make_scene(rng: np.random.Generator, size: int = 96) -> Scene:
 def render_masks(rng: np.random.Generator, labels: np.ndarray) -> Scene:
     """Give the objects of a real label map the textures of :func:`make_scene`.
 
-    Each connected region of a class is an object; its part is a disc somewhere inside.
-
-    Args:
-        rng: Makes all choices.
-        labels: (H, W) uint8, 0 background, up to 20 classes, 255 unknown.
+    Each connected region of a class is an object; its part is a disc somewhere inside. The labels
+    are (H, W) uint8, 0 background, up to 20 classes, 255 unknown.
     """
     instances, parts = np.zeros(labels.shape, np.int32), np.zeros(labels.shape, bool)
     count = 0

@@ -19,15 +19,11 @@ class RightWeightHook(WSTViewHook):
     of weight on right labels over all pixels (``right_weight/pixels``) and as the mean over the
     classes (``right_weight/classes``), and the same for equal weights, with ``_plain`` after the
     name, which never change. Where a share falls below its plain one, the model confirms its own
-    errors.
-
-    The images are whole and without augmentation; the training is not changed.
+    errors. The images are whole and without augmentation; the training is not changed.
 
     Args:
-        gt_dir: Folder of ground-truth label maps, named as the seeds are.
-        interval: Measure every so many iterations, at the start and at the end.
-        num_images: On how many images, spread evenly over the training set.
-        **kwargs: ``head``, see :class:`WSTViewHook`.
+        gt_dir, interval, num_images: As in :class:`WSTViewHook`; it measures at the start, too.
+        **kwargs: ``head``, see there.
 
     Example:
         >>> custom_hooks = [

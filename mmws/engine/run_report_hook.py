@@ -42,9 +42,6 @@ class RunReportHook(Hook):
     Args:
         num_pictures: Number of predictions on the page.
 
-    Raises:
-        ValueError: ``num_pictures`` is negative.
-
     Example:
         >>> custom_hooks = [dict(type='mmws.RunReportHook')]
     """
@@ -52,8 +49,6 @@ class RunReportHook(Hook):
     priority = 'LOWEST'  # what other hooks know at the end is on the page
 
     def __init__(self, *, num_pictures: int = 4):
-        if num_pictures < 0:
-            raise ValueError(f'num_pictures must be at least 0; got {num_pictures}.')
         self.num_pictures = num_pictures
         self.counts: np.ndarray | None = None
         self._pictures: list[tuple[str, np.ndarray, np.ndarray]] = []

@@ -13,12 +13,8 @@ class WSTVisualizationHook(WSTViewHook):
 
     The pictures go to the visualizer's backends (``vis_data/vis_image`` of the work dir,
     TensorBoard, ...) as ``wst_<image id>``, slashes as underscores. They are of whole images
-    without augmentation; the training is not changed by them.
-
-    Args:
-        interval: Draw every so many iterations, and at the end.
-        num_images: How many images, spread evenly over the training set.
-        **kwargs: ``head`` and ``gt_dir``, see :class:`WSTViewHook`.
+    without augmentation; the training is not changed by them. For the arguments see
+    :class:`WSTViewHook`.
 
     Example:
         >>> custom_hooks = [dict(type='mmengine.WSTVisualizationHook', interval=1000)]

@@ -36,10 +36,9 @@ _VOC = voc_palette().tobytes()
 
 @dataclass(frozen=True)
 class MapsOfImage:
-    """One image and where what belongs to it should be.
+    """One image, its name in reports, and where what belongs to it should be.
 
     Attributes:
-        image_id: The name in reports.
         maps: Paths of the K label maps.
         image: Path of the image; None leaves the size to the ground truth or most of the maps.
         truth: Path of the ground truth, for scores.
@@ -168,12 +167,8 @@ class SeedCheck:
     ) -> tuple[list[str], list[str]]:
         """Tell what is wrong with the folders, and what looks odd.
 
-        Args:
-            names: K names of the seeds.
-            allow_missing: An image may lack some maps, but not all.
-
-        Returns:
-            Errors, which keep mmws from training or make it learn nonsense, and warnings.
+        With ``allow_missing`` an image may lack some maps, but not all. The first list are errors,
+        which keep mmws from training or make it learn nonsense, the second warnings.
         """
         errors, warnings = [], []
         for place, kind in sorted(self.problems):
@@ -225,21 +220,15 @@ class SeedCheck:
                 warnings.append(
                     f'{name}: labels that other seeds have never occur: {shortened(lacking)}.'
                 )
+        # They agree wherever both know, and label as many pixels alike.
+        known, same, given = self.counts.known, self.counts.same, self.counts.given
         errors += [
             f'{names[a]} and {names[b]} are the same maps: a seed that counts twice outvotes the '
             'others. Leave one out.'
-            for a, b in self._equal_pairs()
-        ]
-        return errors, warnings
-
-    def _equal_pairs(self) -> list[tuple[int, int]]:
-        """Find the seeds that agree wherever both know, and label as many pixels alike."""
-        known, same, given = self.counts.known, self.counts.same, self.counts.given
-        return [
-            (a, b)
             for a, b in zip(*np.tril_indices(len(known), -1), strict=True)
             if known[a, b] == same[a, b] > 0 and (given[a] == given[b]).all()
         ]
+        return errors, warnings
 
 
 def palette_of(content: bytes) -> bytes | str:

@@ -28,11 +28,8 @@ def as_dict(
 ) -> dict:
     """Collect all numbers, NaN for what is not defined.
 
-    Args:
-        check: Of all images.
-        names: K names of the seeds.
-        classes: The names of the classes, label by label.
-        errors: Of :meth:`SeedCheck.verdict`, like ``warnings``.
+    ``names`` are of the K seeds, ``classes`` of the labels; errors and warnings are those of
+    :meth:`SeedCheck.verdict`.
     """
     counts = check.counts
     labels = np.flatnonzero(counts.images_with[:, :-1].any(0)).tolist()

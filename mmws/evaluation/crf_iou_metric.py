@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import asdict, fields
-from typing import NamedTuple
 
 import mmcv
 import numpy as np
@@ -58,21 +57,17 @@ class CRFIoUMetric(PaletteIoUMetric):
         names = [field.name for field in fields(CRFOptions)]
         numbers = {name: kwargs.pop(name) for name in names if name in kwargs}
         super().__init__(**kwargs)
-        if workers is not None and workers < 0:
-            raise ValueError(f'workers must be >= 0, or None for all cores; got {workers}.')
         self.workers = min(16, worker_cores()) if workers is None else workers
         self.crf = CRFOptions(iterations=iterations, **numbers)
         self.backend_args = backend_args
         self._pool: WorkerPool | None = None
-        self._pending: deque[_Pending] = deque()
+        self._pending: deque[tuple] = deque()
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Take a batch of predictions in and give their CRFs to the workers.
 
-        Args:
-            data_batch: Not used.
-            data_samples: Samples as dicts, with ``seg_logits`` (C, H, W) in the image's size, the
-                ``img_path``, and what :class:`PaletteIoUMetric` needs.
+        The samples are dicts with ``seg_logits`` (C, H, W) in the image's size, ``img_path``, and
+        what :class:`PaletteIoUMetric` needs.
         """
         try:
             for sample in data_samples:
@@ -84,11 +79,7 @@ class CRFIoUMetric(PaletteIoUMetric):
             raise
 
     def evaluate(self, size: int) -> dict:
-        """Wait for the workers, then compute the metrics over all processes.
-
-        Args:
-            size: The number of images in the dataset.
-        """
+        """Wait for the workers, then compute the metrics over all processes."""
         try:
             self._finish(leave=0)
         finally:
@@ -105,7 +96,8 @@ class CRFIoUMetric(PaletteIoUMetric):
         refined = super().compute_metrics([refined for _, refined in results])
         return {**metrics, **{f'{name}_crf': value for name, value in refined.items()}}
 
-    def _begin(self, sample: dict) -> _Pending:
+    def _begin(self, sample: dict) -> tuple[Future, dict, Tensor | None, tuple | None]:
+        """Give the CRF of a sample to a worker; what comes, the sample, its label and areas."""
         scores = self._scores(sample)
         image = self._image(sample, scores.shape[1:])
         if self._pool is None:
@@ -114,20 +106,19 @@ class CRFIoUMetric(PaletteIoUMetric):
         # Not the sample: it holds the scores.
         kept = {key: sample.get(key) for key in ('img_path', 'reduce_zero_label')}
         if self.format_only:
-            return _Pending(refined, kept, None, None)
+            return refined, kept, None, None
         label = label_of(sample, 'gt_sem_seg')
         plain = self._areas(label_of(sample, 'pred_sem_seg'), label)
-        return _Pending(refined, kept, label.cpu(), plain)
+        return refined, kept, label.cpu(), plain
 
     def _finish(self, *, leave: int) -> None:
         """Take results in, in the order in which they were given out."""
         while len(self._pending) > leave:
-            pending = self._pending.popleft()
-            refined = self._pool.result(pending.refined)
-            if pending.label is not None:
-                areas = self._areas(torch.from_numpy(refined).long(), pending.label)
-                self.results.append((pending.plain, areas))
-            self._write(refined, pending.sample)
+            future, sample, label, plain = self._pending.popleft()
+            refined = self._pool.result(future)
+            if label is not None:
+                self.results.append((plain, self._areas(torch.from_numpy(refined).long(), label)))
+            self._write(refined, sample)
 
     def _close(self) -> None:
         self._pending.clear()
@@ -160,15 +151,6 @@ class CRFIoUMetric(PaletteIoUMetric):
                 "CRF needs both in the image's own size. Does the test pipeline keep ori_shape?"
             )
         return image
-
-
-class _Pending(NamedTuple):
-    """A sample whose CRF is under way; label and plain are None with format_only."""
-
-    refined: Future
-    sample: dict
-    label: Tensor | None
-    plain: tuple[Tensor, ...] | None
 
 
 def _refine(image: np.ndarray, scores: np.ndarray, crf: CRFOptions) -> np.ndarray:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 
-from mmws.run_config import type_name
+from mmws.files.atomic_write import write_atomically
+from mmws.run_config import datasets_in, type_name
 
 _IOU_METRICS = ('IoUMetric', 'PaletteIoUMetric', 'CRFIoUMetric')
 COMPETITIONS = ('comp5', 'comp6')
@@ -21,13 +22,10 @@ def set_test_outputs(
     """Change the test evaluator (and with ``format_only`` the pipeline) of a config in place.
 
     Args:
-        cfg: A segmentation config.
+        cfg: A segmentation config; without an IoU metric it is refused.
         crf: Refine the predictions and report mIoU with and without the CRF.
         out: A folder for the predictions, as palette PNGs.
         format_only: Write the predictions only: no ground truth is read.
-
-    Raises:
-        ValueError: The config has no IoU metric, or ``format_only`` no folder.
     """
     if format_only and out is None:
         raise ValueError('--format-only writes predictions and needs --out DIR.')
@@ -62,14 +60,8 @@ def set_test_outputs(
 def set_tta(cfg: Config, *, scores: bool = False) -> None:
     """Test with the config's test-time augmentation, ``tta_pipeline`` and ``tta_model``.
 
-    Args:
-        cfg: Changed in place.
-        scores: The metric needs ``seg_logits``. mmseg's ``SegTTAModel`` leaves those of the last
-            pass in its result; its twin of this package, with the same predictions, takes its
-            place.
-
-    Raises:
-        ValueError: The config says nothing about test-time augmentation.
+    With ``scores`` the metric needs ``seg_logits``. mmseg's ``SegTTAModel`` leaves those of the
+    last pass in its result; its twin of this package, with the same predictions, takes its place.
     """
     if lacking := [key for key in ('tta_pipeline', 'tta_model') if key not in cfg]:
         raise ValueError(
@@ -93,9 +85,6 @@ def set_visualization(
         show: In a window, for ``wait_time`` seconds each.
         show_dir: Into files in this folder.
         wait_time: Seconds.
-
-    Raises:
-        ValueError: The config has no visualization hook.
     """
     hook = (cfg.get('default_hooks') or {}).get('visualization')
     if hook is None:
@@ -120,13 +109,8 @@ def set_visualization(
 def submission_dir(out: str | Path, competition: str) -> Path:
     """Name the folder in ``out`` in which the VOC test server looks for the predictions.
 
-    Args:
-        out: Any folder.
-        competition: ``'comp5'`` (trained on VOC's own data only) or ``'comp6'`` (on other data
-            too).
-
-    Raises:
-        FileExistsError: The folder already holds predictions, which would end up in the archive.
+    ``competition`` is ``'comp5'`` (trained on VOC's own data only) or ``'comp6'`` (on other data
+    too). A folder that holds predictions, which would end up in the archive, is refused.
     """
     folder = Path(out, 'results', 'VOC2012', 'Segmentation', f'{competition}_test_cls')
     if folder.is_dir() and any(folder.iterdir()):
@@ -139,15 +123,11 @@ def submission_dir(out: str | Path, competition: str) -> Path:
 def pack_submission(folder: Path, expected: int) -> Path:
     """Pack the predictions in :func:`submission_dir` for the upload.
 
-    Args:
-        folder: What :func:`submission_dir` returned.
-        expected: The number of images that were tested.
-
     Returns:
         ``results.tar.gz`` beside the folder ``results``.
 
     Raises:
-        ValueError: There is not one prediction for each image.
+        ValueError: There is not one prediction for each of the ``expected`` images.
     """
     predictions = sorted(folder.glob('*.png'))
     if len(predictions) != expected:
@@ -157,22 +137,23 @@ def pack_submission(folder: Path, expected: int) -> Path:
         )
     root = folder.parents[3]
     archive = root / 'results.tar.gz'
-    unfinished = root / f'.{archive.name}.{os.getpid()}'
-    with tarfile.open(unfinished, 'w:gz') as tar:
-        for prediction in predictions:
-            tar.add(prediction, arcname=str(prediction.relative_to(root)))
-    os.replace(unfinished, archive)
+
+    def write(path: Path) -> None:
+        with tarfile.open(path, 'w:gz') as tar:
+            for prediction in predictions:
+                tar.add(prediction, arcname=str(prediction.relative_to(root)))
+
+    write_atomically(archive, write)
     return archive
 
 
-def _image_dirs(dataset: Mapping) -> list[str]:
+def _image_dirs(dataset: ConfigDict) -> list[str]:
     """The folders of a dataset's images, as configs of mmseg name them, also inside wrappers."""
-    inside = dataset.get('datasets') or ([dataset['dataset']] if 'dataset' in dataset else [])
-    if inside:
-        return [folder for part in inside for folder in _image_dirs(part)]
-    folder = (dataset.get('data_prefix') or {}).get('img_path') or ''
-    folder = os.path.join(dataset.get('data_root') or '', folder)
-    return [folder] if folder else []
+    folders = []
+    for part in datasets_in(dataset):
+        folder = (part.get('data_prefix') or {}).get('img_path') or ''
+        folders.append(os.path.join(part.get('data_root') or '', folder))
+    return [folder for folder in folders if folder]
 
 
 def _without_annotations(pipeline: Sequence) -> list:

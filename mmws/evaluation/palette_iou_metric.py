@@ -40,10 +40,7 @@ class PaletteIoUMetric(IoUMetric):
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Take a batch of predictions in.
 
-        Args:
-            data_batch: Not used.
-            data_samples: Samples as dicts, with ``pred_sem_seg`` and, unless ``format_only``,
-                ``gt_sem_seg``.
+        The samples are dicts with ``pred_sem_seg`` and, unless ``format_only``, ``gt_sem_seg``.
         """
         for sample in data_samples:
             prediction = label_of(sample, 'pred_sem_seg')

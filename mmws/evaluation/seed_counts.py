@@ -145,9 +145,7 @@ def count_image(
 def confusion(reference: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
     """Count pixels by the labels of two uint8 maps; labels that are not below C are unknown.
 
-    Returns:
-        (C + 1, C + 1) int64: label of the reference (row) and of the other map (column), the last
-        one of each being unknown.
+    It is (C + 1, C + 1) int64, a row a label of the reference, the last of each being unknown.
     """
     width = num_classes + 1
     rows = np.minimum(reference, num_classes).astype(np.int32)

@@ -21,15 +21,14 @@ Sweep = dict[tuple[str, float], np.ndarray]
 def score_image(
     files: MapsOfImage, *, num_classes: int, thresholds: Sequence[float] = ()
 ) -> tuple[SeedCounts, Sweep]:
-    """Read an image's files and count.
+    """Read an image's files, of which all must be there, and count.
 
     Args:
-        files: Of the image; all must be there.
+        files: Of the image.
         num_classes: C, with background.
         thresholds: T CAM thresholds to try where there are CAMs.
 
     Raises:
-        FileNotFoundError: The ground truth is missing.
         ValueError: A file is missing or damaged, has another size or holds labels beyond C.
     """
     truth = read_label_map(files.truth)
@@ -61,10 +60,7 @@ def sweep_thresholds(
 ) -> dict[float, np.ndarray]:
     """Count for the seeds that T thresholds of the CAM would have given, without saliency.
 
-    What is not above the threshold is background.
-
-    Returns:
-        Scale -> (T, C + 1, C + 1) int64.
+    What is not above the threshold is background. By scale it is (T, C + 1, C + 1) int64.
     """
     found = {}
     for scale, maps in cams.maps.items():

@@ -83,11 +83,8 @@ def trust_table(
 ) -> str:
     """Return the table at the end of a training, the least trusted source last.
 
-    Args:
-        names: S names of the sources.
-        start: What the first part of the training showed.
-        end: What its last part showed.
-        classes: C names of the classes.
+    ``names`` are of the S sources, ``classes`` of the C classes; ``start`` and ``end`` are what
+    the first and the last part of the training showed.
     """
     rows = [
         ['seed', 'weight', 'at start', 'agrees %', 'at start', 'per class %', 'weakest classes']
@@ -110,7 +107,7 @@ def trust_table(
 
 
 def right_weight_sums(weights: Tensor, view: SeedView, gt: Tensor) -> Tensor:
-    """Sum, by class of the ground truth, the share of weight that lies on the right label.
+    """Sum up, by class of the ground truth, the share of weight that lies on the right label.
 
     At each pixel it is the weight of the seeds that say what the ground truth says, divided by the
     weight of those that know the pixel. Pixels that no seed or no ground truth knows do not count.
@@ -134,16 +131,10 @@ def right_weight_sums(weights: Tensor, view: SeedView, gt: Tensor) -> Tensor:
 
 
 def right_weight_shares(sums: Tensor) -> tuple[float, float]:
-    """From the sums of :func:`right_weight_sums`: over all pixels, and the mean over the classes.
+    """From (C, 2) of :func:`right_weight_sums`: over all pixels, and the mean over the classes.
 
     Most pixels are background, which nearly every seed gets right: the second number says how
-    objects fare.
-
-    Args:
-        sums: (C, 2); classes without pixels are left out of the mean.
-
-    Returns:
-        Two shares in [0, 1]; NaN where there is no pixel at all.
+    objects fare. NaN where there is no pixel at all.
     """
     shares, pixels = sums.T
     return float(shares.sum() / pixels.sum()), float((shares / pixels).nanmean())

@@ -18,13 +18,10 @@ def write_atomically(
     """Write a file under a temporary name, then rename it; its folder is made where it is missing.
 
     Args:
-        path: The file.
+        path: The file. A full disk is named as such; nothing half written stays.
         content: Its bytes, or what writes them to a path that it is given.
         replace: Replace a file that is there already, or that another process writes at the same
             time; otherwise that one stays.
-
-    Raises:
-        OSError: It cannot be written. A full disk is named as such; nothing half written stays.
     """
     path = Path(path)
     # Machines that share a disk number their processes alike.

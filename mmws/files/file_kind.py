@@ -46,9 +46,7 @@ def known_fault(content: bytes) -> str | None:
 def file_fault(content: bytes) -> str | None:
     """Tell why the content of a file is no image that can be read.
 
-    Returns:
-        The end of a sentence that begins with the file, such as "is an empty file"; None for an
-        image that pillow can decode.
+    It is the end of a sentence, such as "is an empty file"; None for an image that pillow decodes.
     """
     fault = known_fault(content)
     if fault is not None:

@@ -27,7 +27,7 @@ def find_images(
     leave_out: str | os.PathLike | None = None,
     backend_args: dict | None = None,
 ) -> FoundImages:
-    """Find the images in a folder and the folders below it.
+    """Find the images in a folder, which must exist, and the folders below it.
 
     Args:
         folder: Where to look.
@@ -37,8 +37,6 @@ def find_images(
         backend_args: As of mmengine, where the folder is elsewhere.
 
     Raises:
-        FileNotFoundError: There is no such folder.
-        NotListedError: The storage, such as HTTP, cannot list.
         ValueError: Two files have one id.
     """
     if not is_folder(folder, backend_args):

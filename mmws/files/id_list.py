@@ -54,7 +54,7 @@ def read_ids(
     repeats: bool = False,
     backend_args: dict | None = None,
 ) -> list[str]:
-    """Read a list of images, one a line.
+    """Read a list of images, one a line: their ids in its order, be the images there or not.
 
     A line is the id of an image, which may hold folders and spaces, with or without a suffix and a
     ``/`` in front. If no line is one, VOC's other lists are understood, as long as all lines are of
@@ -67,12 +67,8 @@ def read_ids(
         repeats: An id may be listed twice, as mmseg's datasets take it.
         backend_args: As of mmengine, where the list lies elsewhere.
 
-    Returns:
-        The ids in the order of the list, whether their images are there or not.
-
     Raises:
-        FileNotFoundError: There is no such list.
-        ValueError: It is empty or no UTF-8 text, or an id is listed twice.
+        ValueError: An id is listed twice, or as :func:`read_lines`.
     """
     lines = [
         line if '\\' in line and exists(line) else line.replace('\\', '/').lstrip('/')

@@ -45,10 +45,6 @@ def image_size(path: str | os.PathLike, backend_args: dict | None = None) -> tup
 
     Only the header is read where pillow knows the kind of file; OpenCV knows more, such as TIFF
     files of many bands, of this machine's.
-
-    Args:
-        path: Of the image.
-        backend_args: As of mmengine, where it lies elsewhere.
     """
     local = is_local(path, backend_args)
     try:
@@ -72,17 +68,11 @@ def read_bands(path: str | os.PathLike) -> np.ndarray:
 
 
 def read_saliency(path: str | os.PathLike, size: tuple[int, int] | None = None) -> np.ndarray:
-    """Read a saliency map of 8-bit grey, with or without a palette of greys.
-
-    Args:
-        path: The file.
-        size: Of its image, (H, W), where that is known.
-
-    Returns:
-        (H, W) uint8.
+    """Read a saliency map of 8-bit grey, with or without a palette of greys: (H, W) uint8.
 
     Raises:
-        BadInputError: It is missing, unreadable, not 8-bit grey, or of another size.
+        BadInputError: It is missing, unreadable, not 8-bit grey, or not of the ``size`` (H, W) of
+            its image, where that is known.
     """
     try:
         with Image.open(io.BytesIO(read_bytes(path))) as image:

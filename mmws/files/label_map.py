@@ -87,14 +87,9 @@ def drop_zero_label(labels: np.ndarray) -> np.ndarray:
 
 
 def encode_label_map(labels: np.ndarray, palette: np.ndarray | None = None) -> bytes:
-    """Encode a label map as palette PNG; the same map gives the same bytes.
+    """Encode a label map, (H, W) uint8, as palette PNG; the same map gives the same bytes.
 
-    Args:
-        labels: (H, W) uint8.
-        palette: (256, 3) uint8, RGB; VOC's colours by default.
-
-    Raises:
-        ValueError: Another shape or dtype.
+    The palette is (256, 3) uint8, RGB; VOC's colours by default.
     """
     labels = np.asarray(labels)
     if labels.dtype != np.uint8 or labels.ndim != 2:
@@ -108,11 +103,10 @@ def encode_label_map(labels: np.ndarray, palette: np.ndarray | None = None) -> b
 
 
 def label_colours(palette: Sequence[Sequence[int]]) -> np.ndarray:
-    """Give the colours of all 256 labels: (256, 3) uint8, RGB.
+    """Give the colours of all 256 labels: (256, 3) uint8, RGB; of the classes as in ``palette``.
 
-    Args:
-        palette: Of the classes. Other labels are black, but for 255, which has the pale colour in
-            which VOC draws pixels without a class.
+    Other labels are black, but for 255, which has the pale colour in which VOC draws pixels without
+    a class.
     """
     colours = np.zeros((256, 3), np.uint8)
     colours[UNKNOWN] = (224, 224, 192)

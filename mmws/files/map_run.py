@@ -109,10 +109,9 @@ class MapRun:
     def prepare(self, *, overwrite: bool = False) -> None:
         """Check the folders and create them, see :meth:`SeedFolder.prepare`.
 
-        Args:
-            overwrite: Empty them first, but for those that this recipe has begun and not finished,
-                so that a stopped run is continued. Of several processes only one may do so,
-                before the others start.
+        With ``overwrite`` they are emptied first, but for those that this recipe has begun and not
+        finished, so that a stopped run is continued. Only the first of several processes
+        may do so.
         """
         # All are checked before the first is emptied or made.
         for folder in self.folders.values():

@@ -14,12 +14,7 @@ _LOG, _TERMINAL = 30.0, 0.2
 
 
 class ProgressBar(Bar):
-    """mmengine's progress bar, which prints a line now and then in a log file.
-
-    Args:
-        total: Number of images.
-        file: Where to print; standard error by default.
-    """
+    """mmengine's progress bar, which prints a line now and then in a log file."""
 
     def __init__(self, total: int, *, file: TextIO | None = None):
         super().__init__(total, bar_width=_WIDTH, start=False, file=file or sys.stderr)

@@ -14,13 +14,8 @@ from .zip_folder import ZIP
 class SeedSource(NamedTuple):
     """The label maps of one seed: that of image ``a/b`` is ``<folder>/a/b<suffix>``.
 
-    A suffix may hold a ``/``, for a folder an image. The folder may be a zip file, or lie in one.
-
-    Attributes:
-        folder: Where they lie.
-        suffix: What their names end with.
-        name: Tells the seed from the others.
-        backend_args: As of mmengine, where the folder is elsewhere.
+    A suffix may hold a ``/``, for a folder an image. The folder may be a zip file or lie in one, or
+    elsewhere, with mmengine's ``backend_args``. The name tells the seed from the others.
     """
 
     folder: str
@@ -69,8 +64,7 @@ def seed_sources(
 
     Raises:
         FileNotFoundError: A folder does not exist.
-        ValueError: None at all, another number of suffixes than of folders, a seed given twice, or
-            an archive on another machine.
+        ValueError: None at all, numbers that do not fit, or a seed given twice.
     """
     folders = [folders] if isinstance(folders, (str, os.PathLike)) else list(folders)
     suffixes = [suffix] if isinstance(suffix, str) else list(suffix)
@@ -109,12 +103,9 @@ def seed_sources(
 def seeds_below(
     root: str | os.PathLike, names: Sequence[str] | None = None, *, suffix: str = '.png'
 ) -> list[SeedSource]:
-    """Find the seeds of SEED_ROOT, one a folder.
+    """Find the seeds of SEED_ROOT, which may be packed, one a folder.
 
-    Args:
-        root: SEED_ROOT, or its archive.
-        names: Of the folders; by default all that hold a file of the suffix, packed or not.
-        suffix: What the names of the files end with.
+    ``names`` are of the folders; by default all that hold a file of the suffix, packed or not.
     """
     if not is_folder(root):
         raise FileNotFoundError(f'{root} is no folder.')
@@ -132,9 +123,7 @@ def seeds_below(
 def common_ids(sources: Sequence[SeedSource], wanted: Sequence[str] | None = None) -> list[str]:
     """List the images that all folders have a label map of; none is a ValueError.
 
-    Args:
-        sources: The folders.
-        wanted: Images that must be there; by default all common ones are listed, sorted.
+    It is one, too, where any of those ``wanted`` is missing; by default all common ones are listed.
     """
     there = [source.image_ids() for source in sources]
     if wanted is None:

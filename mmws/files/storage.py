@@ -31,9 +31,7 @@ def is_local(path: str | os.PathLike, backend_args: dict | None = None) -> bool:
 def read_bytes(path: str | os.PathLike, backend_args: dict | None = None) -> bytes:
     """Read a file; ``seeds.zip/a/b.png`` is ``a/b.png`` in the archive ``seeds.zip``.
 
-    Raises:
-        FileNotFoundError: There is no such file.
-        OSError: It cannot be read.
+    One that is not there is a FileNotFoundError wherever it lies.
     """
     if (packed := path_in_zip(path)) is not None:
         return packed.archive.read(packed.name)
@@ -51,11 +49,7 @@ def read_bytes(path: str | os.PathLike, backend_args: dict | None = None) -> byt
 
 
 def is_folder(path: str | os.PathLike, backend_args: dict | None = None) -> bool:
-    """Tell whether files may lie below a path; True where the storage does not know.
-
-    Raises:
-        ValueError: It is an archive on another machine.
-    """
+    """Tell whether files may lie below a path; True where the storage does not know."""
     if (packed := path_in_zip(path)) is not None:
         return any(name.startswith(_below(packed.name)) for name in packed.archive.names())
     backend = _backend(path, backend_args)

@@ -25,13 +25,7 @@ class ZipFolder:
 
     One handle a process; a forked one opens its own, for the place in a file is shared with its
     parent. The index is kept as arrays: :class:`zipfile.ZipFile` needs half a kilobyte a file, in
-    every worker process.
-
-    Args:
-        path: The archive, of stored or deflated files.
-
-    Raises:
-        ValueError: It is damaged, no archive, encrypted or compressed in another way.
+    every worker process. What is neither stored nor deflated is refused.
     """
 
     def __init__(self, path: str):

@@ -37,12 +37,12 @@ def export_onnx(
     opset: int = 17,
     classes: Iterable[str] = (),
 ) -> None:
-    """Write a segmentor as an ONNX file.
+    """Write a segmentor as an ONNX file; it appears when it is whole.
 
     Its input ``image`` is (N, bands, H, W) float32, normalised; its output ``logits``
     (N, C, H, W) float32, at the size of the input. The file's metadata says how to normalise, as
     JSON: ``mean`` and ``std`` of 0..255, ``channels`` (``'RGB'``, ``'BGR'``, or ``'as loaded'`` for
-    another number of bands than three), and ``classes``. The file appears when it is whole.
+    another number of bands than three), and ``classes``.
 
     Args:
         model: Any segmentor of mmseg with ``encode_decode``, on the CPU; put into evaluation mode.
@@ -51,9 +51,6 @@ def export_onnx(
         fixed_size: Accept this H and W only. N is free in any case.
         opset: Version of ONNX's operators.
         classes: Names of the C classes.
-
-    Raises:
-        ImportError: The package ``onnx`` is missing.
     """
     onnx = _import('onnx')
     axes = {0: _AXES[0]} if fixed_size else _AXES
@@ -85,17 +82,9 @@ def onnx_difference(
 ) -> tuple[float, float]:
     """Compare an ONNX file with the model that it was written from, on a CPU by onnxruntime.
 
-    Args:
-        model: The segmentor.
-        path: The file.
-        images: Normalised images (N, bands, H, W).
-
-    Returns:
-        The largest absolute difference of the logits, divided by the largest absolute logit; and
-        the share of pixels whose class differs.
-
-    Raises:
-        ImportError: The package ``onnxruntime`` is missing.
+    The images are normalised, (N, bands, H, W). The first result is the largest absolute difference
+    of the logits, divided by the largest absolute logit, the second the share of pixels whose class
+    differs.
     """
     session = _import('onnxruntime').InferenceSession(str(path), providers=['CPUExecutionProvider'])
     (found,) = session.run([_OUTPUT], {_INPUT: images.numpy()})

@@ -30,7 +30,7 @@ class SeedsAtPoints:
 
 
 def semantic_logits(class_scores: Tensor, masks: Tensor) -> Tensor:
-    """Return the semantic map that queries amount to, as logits.
+    """Return the semantic map that queries amount to, as logits (N, C, H, W) float32.
 
     A query head predicts per pixel and class the sum over its queries of the query's probability
     for the class, times its mask there. The softmax of what is returned here is that map divided by
@@ -39,9 +39,6 @@ def semantic_logits(class_scores: Tensor, masks: Tensor) -> Tensor:
     Args:
         class_scores: (N, Q, C + 1) floats before the softmax, the last for 'no object'.
         masks: (N, Q, H, W) floats before the sigmoid.
-
-    Returns:
-        (N, C, H, W) float32.
     """
     with torch.autocast(masks.device.type, enabled=False):
         probability = class_scores.float().softmax(-1)[..., :-1]
@@ -81,10 +78,8 @@ class SeedsOnSemanticMap:
 def join(behaviour: type, stock: type) -> type:
     """Make the subclass of two classes of modules that pickle and deepcopy understand.
 
-    Args:
-        behaviour: Its methods come first.
-        stock: Its weights and their names stay. A built module of this class may be given the
-            joined class in its place if ``behaviour`` has no constructor.
+    The methods of ``behaviour`` come first. A built module of the class ``stock`` may be given the
+    joined class in its place, if ``behaviour`` has no constructor; its weights stay.
     """
     members = dict(__module__=stock.__module__, __reduce_ex__=_reduce)
     return type(f'MultiSeed{stock.__name__}', (behaviour, stock), members)

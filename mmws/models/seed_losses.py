@@ -57,12 +57,8 @@ class SeedOhemCrossEntropy(nn.Module):
     """A stock ``OhemCrossEntropy`` that becomes the WST loss while seeds are handed over.
 
     Hard pixels are chosen as in mmseg, by the probability of the label, which is the seeds'
-    majority vote; their loss is the WST loss.
-
-    Args:
-        stock: The loss to stand in for.
-        average: Has no effect: the mean is over the hard pixels.
-        **options: ``rule``, ``base``, ``unknown``, ``scale`` and ``balance`` of :class:`WSTLoss`.
+    majority vote; their loss is the WST loss, and the mean is over them, whatever ``average`` says.
+    The other arguments are those of :class:`SeedCrossEntropyLoss`.
     """
 
     def __init__(self, stock: OhemCrossEntropy, *, average: str | None = None, **options):

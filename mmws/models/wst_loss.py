@@ -227,14 +227,9 @@ class WSTLoss(nn.Module):
 
 
 def build_rule(rule: str | dict, **options: float | None) -> Rule:
-    """Build a rule by its name or config.
+    """Build a rule by its name or its config with ``type``.
 
-    Args:
-        rule: A name, or a config with ``type``.
-        **options: Of the rule ``'wst'``; None is left out.
-
-    Raises:
-        ValueError: Options for another rule.
+    The options, but for those that are None, are of the rule ``'wst'``; others refuse them.
     """
     cfg = dict(rule) if isinstance(rule, dict) else dict(type=rule)
     options = {name: value for name, value in options.items() if value is not None}

@@ -78,9 +78,6 @@ def view_seeds(
         present: (N, K) bool, False for a seed that an image lacks: weight 0, and not among the N_k.
         unknown: See :class:`WSTLoss`.
         shares: (C,) shares of the classes among the labels. None: the batch's, where they matter.
-
-    Raises:
-        ValueError: Shapes that do not fit, or a label outside [0, C).
     """
     seeds, known = _check_seeds(seg_logits, seeds, ignore_index)
     counts = known if unknown == 'drop' else torch.ones_like(known)
@@ -94,13 +91,8 @@ def view_seeds(
 def weigh_by_agreement(view: SeedView, scale: float = 1.0, balance: float = 0.0) -> Tensor:
     """Weigh the seeds by whether they agree with the online prediction, Eq. 6 and 7.
 
-    Args:
-        view: The seeds.
-        scale: The factor s of Eq. 6.
-        balance: How far the prediction is balanced by class, see :class:`WST`.
-
-    Returns:
-        (N, K, H, W) float32 in [0, 1], with the sum 1 over k where a seed counts.
+    ``scale`` is the factor s of Eq. 6; for ``balance`` see :class:`WST`. The weights are
+    (N, K, H, W) float32 in [0, 1], with the sum 1 over k where a seed counts.
     """
     logits = view.logits
     if balance:

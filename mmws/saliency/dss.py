@@ -27,9 +27,6 @@ class DSS(EncoderDecoder):
 
         test_cfg=dict(mode='whole', outputs=('side3', 'side4', 'side5', 'fuse'), min_max=True)
 
-    Args:
-        *args: As in ``EncoderDecoder``, like all others.
-
     Raises:
         ValueError: ``test_cfg.outputs`` names an output that the head does not have, or the trunk
             does not have as many maps as the head has sides.
@@ -58,14 +55,10 @@ class DSS(EncoderDecoder):
     def postprocess_result(
         self, seg_logits: torch.Tensor, data_samples: OptSampleList = None
     ) -> SampleList:
-        """Fuse the outputs into saliency maps of the images' own sizes.
+        """Fuse the outputs (N, S, H, W) of the head into saliency maps of the images' own sizes.
 
-        Args:
-            seg_logits: (N, S, H, W), all outputs of the head.
-            data_samples: Tell padding, flip and original sizes; None: as the logits are.
-
-        Raises:
-            ValueError: The network's outputs are not finite.
+        The data samples tell padding, flip and original sizes; without them the maps are as the
+        logits. Outputs that are not finite are a ValueError.
         """
         for i, logits in enumerate(seg_logits):
             if not torch.isfinite(logits).all():
@@ -81,16 +74,11 @@ class DSS(EncoderDecoder):
         for sample in samples:
             saliency = sample.seg_logits.data[1:]
             # At the image's size: resizing changes the extremes.
-            if self.test_cfg.get('min_max', True):
-                saliency = stretch(saliency)
+            if self.test_cfg.get('min_max', True):  # without contrast nothing stands out
+                saliency = saliency - saliency.min()
+                saliency = saliency / saliency.max().clamp(min=torch.finfo(saliency.dtype).tiny)
             mask = (saliency >= 0.5).to(saliency)
             sample.pred_saliency = PixelData(data=saliency)
             sample.seg_logits = PixelData(data=saliency)
             sample.pred_sem_seg = PixelData(data=mask)
         return samples
-
-
-def stretch(saliency: torch.Tensor) -> torch.Tensor:
-    """Stretch a map linearly to [0, 1]; one without contrast becomes 0: nothing stands out."""
-    low, high = saliency.min(), saliency.max()
-    return (saliency - low) / (high - low) if high > low else torch.zeros_like(saliency)

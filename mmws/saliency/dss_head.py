@@ -134,14 +134,10 @@ class _Side(nn.Module):
 
 
 def deep_supervision_losses(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Compute the sigmoid cross-entropy of each output, averaged over the pixels that count.
+    """Compute the sigmoid cross-entropy of each output, averaged over the pixels that count: (S,).
 
-    Args:
-        logits: (N, S, H, W).
-        labels: (N, H, W) integers: 1 salient, 0 not, 255 unknown.
-
-    Returns:
-        (S,); zeros, with zero gradients, if no pixel counts.
+    The logits are (N, S, H, W), the labels (N, H, W) integers: 1 salient, 0 not, 255 unknown. If no
+    pixel counts, losses and gradients are 0.
     """
     known = labels != UNKNOWN
     target = (labels == 1).to(logits.dtype)[:, None].expand_as(logits)

@@ -21,7 +21,7 @@ IMAGE_GRID = Grid(1, 0)
 
 
 def resample(x: torch.Tensor, source: Grid, target: Grid, size: tuple[int, int]) -> torch.Tensor:
-    """Interpolate maps (N, C, h, w) bilinearly at the (H, W) cells of another grid; nothing is learnt.
+    """Interpolate maps (N, C, h, w) bilinearly at the (H, W) cells of another grid.
 
     It is what a fixed bilinear deconvolution and a crop do in Caffe, whose crop finds its offset
     from the same geometry (and rounds halves, which this does not). Positions beyond the outermost

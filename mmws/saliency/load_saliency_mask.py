@@ -53,7 +53,7 @@ class LoadSaliencyMask(BaseTransform):
             labels = read_label_map(path)
             mask = np.where(labels == UNKNOWN, np.uint8(UNKNOWN), (labels > 0).astype(np.uint8))
         else:
-            mask = read_grey_mask(path)
+            mask = self._read_grey(path)
         size = results.get('ori_shape', mask.shape)[:2]
         if mask.shape != tuple(size):
             raise ValueError(
@@ -64,25 +64,19 @@ class LoadSaliencyMask(BaseTransform):
         results['seg_fields'].append('gt_seg_map')
         return results
 
+    @staticmethod
+    def _read_grey(path: str) -> np.ndarray:
+        content = Path(path).read_bytes()
+        if (fault := file_fault(content)) is not None:
+            raise ValueError(f'the mask {path} {fault}.')
+        with Image.open(io.BytesIO(content)) as image:
+            grey = np.asarray(image.convert('L'))
+        if 0 < grey.max() < 128:
+            raise ValueError(
+                f'the brightest pixel of the mask {path} is {grey.max()}: it is not black and '
+                "white. For label maps set source='labels' in LoadSaliencyMask."
+            )
+        return (grey >= 128).astype(np.uint8)
+
     def __repr__(self) -> str:
         return f'{type(self).__name__}(source={self.source!r})'
-
-
-def read_grey_mask(path: str) -> np.ndarray:
-    """Read a mask of black and white, (H, W) uint8 of 0 and 1.
-
-    Raises:
-        FileNotFoundError: No such file.
-        ValueError: It is unreadable, or its brightest value lies between 0 and 128.
-    """
-    content = Path(path).read_bytes()
-    if (fault := file_fault(content)) is not None:
-        raise ValueError(f'the mask {path} {fault}.')
-    with Image.open(io.BytesIO(content)) as image:
-        grey = np.asarray(image.convert('L'))
-    if 0 < grey.max() < 128:
-        raise ValueError(
-            f'the brightest pixel of the mask {path} is {grey.max()}: it is not black and white. '
-            "For label maps set source='labels' in LoadSaliencyMask."
-        )
-    return (grey >= 128).astype(np.uint8)

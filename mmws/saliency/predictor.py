@@ -45,15 +45,12 @@ def load_dss(
 
 
 class Predictor:
-    """Apply a saliency model to arrays.
+    """Apply a saliency model, in evaluation mode, to arrays; the ``recipe`` says how.
 
     Args:
-        model: In evaluation mode, on its device.
+        model: On its device.
         pipeline: Of the test data; what loads files in it is left out.
         longest: Larger images are shrunk to this longer side for the network.
-
-    Attributes:
-        recipe: The options, for the recipe of the maps.
     """
 
     def __init__(self, model: DSS, pipeline: list[dict], *, longest: int | None = None):

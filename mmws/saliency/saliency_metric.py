@@ -16,14 +16,10 @@ _BETA2 = 0.3  # weight of recall against precision, by custom
 
 
 def precision_recall(saliency: np.ndarray, salient: np.ndarray) -> np.ndarray:
-    """Compute precision and recall of one map at the thresholds 1, 2, ..., 255.
+    """Compute precision and recall of one map at the thresholds 1, 2, ..., 255: (2, 255) float64.
 
-    Args:
-        saliency: (P,) uint8. A pixel counts as found if its value reaches the threshold.
-        salient: (P,) bool, with at least one True.
-
-    Returns:
-        (2, 255) float64. Precision is 0 where nothing is found.
+    The map is (P,) uint8; a pixel counts as found if its value reaches the threshold. What is
+    salient is (P,) bool, with at least one True. Precision is 0 where nothing is found.
     """
     hits, others = (
         # Number of pixels that reach each level, from the number that have it.

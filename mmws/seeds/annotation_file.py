@@ -17,13 +17,10 @@ from mmws.files.storage import read_bytes
 
 
 class Region(NamedTuple):
-    """A part of an image that has a class.
+    """A part of an image that has a class, with a score in [0, 1].
 
-    Attributes:
-        name: Of the class.
-        shape: Polygons, each (N, 2) as x and y in pixels, where a pixel is from i to i + 1; or
-            COCO's run lengths, ``{'size': (H, W), 'counts': ...}``.
-        score: In [0, 1].
+    Its shape are polygons, each (N, 2) as x and y in pixels, where a pixel is from i to i + 1; or
+    COCO's run lengths, ``{'size': (H, W), 'counts': ...}``.
     """
 
     name: str
@@ -38,7 +35,6 @@ class Annotation(NamedTuple):
         form: ``'COCO'``, ``'LabelMe'``, ``'Cityscapes'`` or ``'VIA'``.
         found: What the file holds, in words.
         size: (H, W) of the image, or None where the file does not tell.
-        regions: Those of the image.
     """
 
     form: str

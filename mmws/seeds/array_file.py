@@ -40,12 +40,7 @@ _HEADERS = {
 def read_arrays(path: str | os.PathLike) -> np.ndarray | dict:
     """Read a ``.npy`` or ``.npz`` file of arrays, or of a dictionary of them.
 
-    Args:
-        path: What ``np.save``, ``np.savez`` or ``np.savez_compressed`` writes.
-
-    Returns:
-        The array or the dictionary. An archive of one array is that array; of several, a
-        dictionary.
+    An archive of one array is that array; of several, a dictionary.
 
     Raises:
         FileNotFoundError: No such file.

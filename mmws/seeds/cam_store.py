@@ -18,10 +18,7 @@ CAM_SUFFIX = '.npz'
 
 @dataclass(frozen=True)
 class ImageCAMs:
-    """Normalised CAMs of one image.
-
-    Seeds are always made from this form, so that they are the same whether the CAMs come from the
-    network or from a file.
+    """Normalised CAMs of one image, from which seeds are made whether they come from a file or not.
 
     Attributes:
         class_ids: Present classes, from 0, without background, ascending.

@@ -170,12 +170,9 @@ def label_pixels(
 def labels_of_class_maps(
     path: str | os.PathLike, image: str | os.PathLike, **options: float
 ) -> np.ndarray:
-    """Turn a file of scores into a label map of the image's size.
+    """Turn a file of scores, see :func:`read_class_maps`, into a label map of the image's size.
 
-    Args:
-        path: A file as in :func:`read_class_maps`.
-        image: The image, for its size.
-        **options: As in :func:`label_pixels`.
+    The options are those of :func:`label_pixels`.
 
     Returns:
         (H, W) uint8: 0 background, class index + 1, 255 unknown.

@@ -52,9 +52,8 @@ class ConversionOptions:
     Attributes:
         names: From the files' labels to those that are wanted.
         palette: As in :func:`mmws.seeds.mask_file.read_mask`.
-        background: Score of the background, where the files hold classes only; with ``alpha`` or
-            saliency maps these tell it.
-        alpha: As in :func:`mmws.seeds.class_map_file.label_pixels`.
+        background, alpha: As in :func:`mmws.seeds.class_map_file.label_pixels`, where no
+            saliency maps tell it.
         ignore_below: Pixels of less confidence become 255: that of the file, or the label's share
             of all scores.
         form: Of all files, a key of ``USES``.
@@ -72,7 +71,7 @@ class Conversion:
     """The conversion of a source into a folder of seeds; may be stopped and run again.
 
     Args:
-        source: Folder, zip file, or JSON file.
+        source: Folder, zip file, or JSON file; ``found`` says in words what it holds.
         folder: Where the seeds go.
         options: What is done; the form is found out here.
         asked: What the user asked for, as JSON knows it: with other wishes the folder is refused.
@@ -81,13 +80,6 @@ class Conversion:
         saliency: Folder of saliency maps ``<image id>.png``.
         ids: List of the images to convert; all if there is none.
         workers, limit: As in :class:`MapRun`.
-
-    Attributes:
-        found: What the source holds, in words.
-
-    Raises:
-        FileNotFoundError: There is no such source.
-        ValueError: It holds nothing that can be read, or something else than what was asked for.
     """
 
     def __init__(
@@ -146,9 +138,7 @@ class Conversion:
             names.label(name)
 
     def run(self, *, overwrite: bool = False) -> MapReport:
-        """Make the seeds that are missing, or with ``overwrite`` those that were asked for
-        otherwise.
-        """
+        """Make the seeds that are missing, or with ``overwrite`` those asked for otherwise."""
         self._run.prepare(overwrite=overwrite)
         return self._run.make(self._job, functools.partial(convert, options=self._options))
 
@@ -161,13 +151,8 @@ class Conversion:
 def find_entries(path: str | os.PathLike, suffix: str | None = None) -> dict[str, str | Annotation]:
     """Find what a folder or zip file, or a JSON file of many images, holds of each image.
 
-    Args:
-        path: The folder, zip file or JSON file.
-        suffix: What the names of the folder's files end with; by default whichever of .png, .npy,
-            .npz and .json is there.
-
-    Returns:
-        By image id, sorted: the file, or its content.
+    By image id, sorted, it is the file or its content. ``suffix`` is what the names of a folder's
+    files end with; by default whichever of .png, .npy, .npz and .json is there.
     """
     path = os.fspath(path)
     if not is_folder(path):
@@ -200,10 +185,9 @@ def read_entry(
 def recognise(
     entries: Mapping[str, str | Annotation], palette: Sequence[Sequence[int]] | None = None
 ) -> tuple[str, str]:
-    """Tell what the files are, by the first one that is readable and has a class.
+    """Tell the form of the files, a key of ``USES``, and in words what they hold.
 
-    Returns:
-        Its form, a key of ``USES``, and what it holds, in words.
+    The first one tells that is readable and has a class.
     """
     problem = None
     for image_id in list(entries)[:_LOOK_AT]:

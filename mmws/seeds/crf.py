@@ -105,9 +105,7 @@ def crf_probabilities(
     device: torch.device | str = 'cpu',
     **options: float,
 ) -> np.ndarray:
-    """The label probabilities that :func:`refine_with_crf` takes the winner of: (G, L, H, W)
-    float32.
-    """
+    """Give what :func:`refine_with_crf` takes the winner of: probabilities (G, L, H, W) float32."""
     return _infer(image, scores, backend, device, CRFOptions(**options)).softmax(1).cpu().numpy()
 
 

@@ -73,9 +73,8 @@ class Confusions(NamedTuple):
     def log_rates(self, named: Tensor, *, accuracy: float = 0.8) -> Tensor:
         """Return log P_k[c, l] in each image, as (N, K, L, C).
 
-        Args:
-            named: (N, C) bool, the classes that a seed of the image names.
-            accuracy: P_k[c, c] of a seed of which little is counted.
+        ``named`` (N, C) bool are the classes that a seed of the image names; ``accuracy`` is
+        P_k[c, c] of a seed of which little is counted.
         """
         num_classes = len(self.mass)
         guess = torch.full_like(self.counts[0], (1 - accuracy) / max(num_classes - 1, 1))
@@ -165,12 +164,7 @@ def disputed(seeds: Tensor, known: Tensor) -> Tensor:
 def agreement(seeds: Tensor, known: Tensor) -> Tensor:
     """Count for each two seeds the pixels at which they agree, and those that both know.
 
-    Args:
-        seeds: (N, K, P) integers.
-        known: (N, K, P) bool, the pixels that count.
-
-    Returns:
-        (2, K, K) float32.
+    Of (N, K, P) integers and bool, the pixels that count, it is (2, K, K) float32.
     """
     seeds, known = (x.transpose(0, 1).flatten(1) for x in (seeds, known))
     same = [((seeds == s) & known & k).sum(1) for s, k in zip(seeds, known, strict=True)]

@@ -23,8 +23,7 @@ class Mask(NamedTuple):
     """A mask.
 
     Attributes:
-        form: ``'ids'``, ``'colours'`` or ``'certainty'``.
-        found: What the file holds, in words.
+        form: ``'ids'``, ``'colours'`` or ``'certainty'``; ``found`` is that in words.
         labels: (H, W) uint8.
         certainty: (H, W) float32 in [0, 1], or None.
     """
@@ -38,15 +37,10 @@ class Mask(NamedTuple):
 def read_mask(path: str | os.PathLike, palette: Sequence[Sequence[int]] | None = None) -> Mask:
     """Read a PNG of class ids; of colours; or of class ids and, in a second channel, certainty.
 
-    Args:
-        path: The file. One channel holds ids. Two are grey and alpha of a PNG, as URN writes its
-            pseudo-labels: ids, and certainty times 255. Three are the colours of a palette.
-        palette: RGB of each label: files of one channel are painted in it too, and their own
-            indices mean nothing. By default VOC's 256 colours.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is damaged, or a colour is not in the palette.
+    One channel holds ids. Two are grey and alpha of a PNG, as URN writes its pseudo-labels: ids,
+    and certainty times 255. Three are the colours of a palette, the RGB of each label, by default
+    VOC's 256. With another palette files of one channel are painted in it too, and their own
+    indices mean nothing. A colour that is not in it is a ValueError.
     """
     content = read_bytes(path)
     try:

@@ -30,17 +30,11 @@ def add_block_noise(
     are not told apart; unknown pixels stay.
 
     Args:
-        labels: (H, W) uint8, the ground truth: 0 background, 255 unknown.
+        labels: (H, W) uint8, the ground truth: 0 background, 255 unknown; not changed.
         ratio: The share of the foreground pixels to replace, in [0, 1].
         rng: Makes the draw, see :func:`noise_generator`.
         size_range: Smallest and largest side of a block in pixels, inclusive.
         both_ways: As many pixels of the background get a class of the image, likewise by blocks.
-
-    Returns:
-        (H, W) uint8, a new array.
-
-    Raises:
-        ValueError: A ratio outside [0, 1] or sizes that are no range.
     """
     if not 0 <= ratio <= 1:
         raise ValueError(f'ratio is a share of the foreground, 0 to 1; got {ratio}.')

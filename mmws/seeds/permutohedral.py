@@ -64,12 +64,10 @@ class Lattice(NamedTuple):
 
 
 def normalized_lattice(points: Tensor, reach: Sequence[float], factor: float = 1) -> Lattice:
-    """Builds the Gaussian filter of some points, with DenseCRF's symmetric normalization.
+    """Build the Gaussian filter of some points, with DenseCRF's symmetric normalization.
 
-    Args:
-        points: (d, N) float32, d <= 5.
-        reach: (d,) the filter's standard deviations.
-        factor: The result is multiplied by it.
+    The points are (d, N) float32, d <= 5, ``reach`` (d,) the filter's standard deviations; the
+    result of the filter is multiplied by ``factor``.
     """
     # A number would be inverted first on a GPU, and rounded differently.
     features = points / torch.tensor(reach, dtype=points.dtype, device=points.device).unsqueeze(1)
@@ -83,11 +81,7 @@ def normalized_lattice(points: Tensor, reach: Sequence[float], factor: float = 1
 
 
 def build_lattice(features: Tensor) -> Lattice:
-    """Builds the filter of some points, not normalized.
-
-    Args:
-        features: (d, N) float32, d <= 5, divided by the filter's standard deviations.
-    """
+    """Build the filter of points (d, N) float32, in standard deviations, not normalized."""
     d, count = features.shape
     # DenseCRF takes four points at a time and fills the last ones up with zeros. Nothing is
     # splatted from there, but the vertices around zero exist and pass on what others blur.
@@ -111,14 +105,10 @@ def build_lattice(features: Tensor) -> Lattice:
 
 
 def _simplices(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Finds the simplex of each point, as DenseCRF does.
+    """Find the simplex of each point of (d, N) float32, as DenseCRF does.
 
-    Args:
-        features: (d, N) float32.
-
-    Returns:
-        (d + 1, N) each: the nearest point whose coordinates are multiples of d + 1, float32; the
-        coordinates' indices by descending residual, int8; the residuals in that order, float32.
+    It is given by three (d + 1, N): the nearest point whose coordinates are multiples of d + 1,
+    float32; the coordinates' indices by descending residual, int8; the residuals in that order.
     """
     d = len(features)
     deviation = torch.tensor(sqrt(2 / 3) * (d + 1), dtype=torch.float32).item()
@@ -178,14 +168,10 @@ def _keys(nearest: Tensor, order: Tensor) -> tuple[Tensor, Tensor, int]:
 
 
 def _sorted(keys: Tensor, most: int) -> tuple[Tensor, Tensor]:
-    """Sorts corners by their vertices.
+    """Sort corners by their vertices.
 
-    Args:
-        keys: (d + 1, N) int64, overwritten.
-        most: As of :func:`_keys`.
-
-    Returns:
-        (N * (d + 1),) int64 each: the keys, and which corner of which point, point * (d + 1) + i.
+    Of the (d + 1, N) int64 keys, overwritten, and their bound, see :func:`_keys`, it is two
+    (N * (d + 1),) int64: the keys, and which corner of which point, point * (d + 1) + i.
     """
     size, count = keys.shape
     corners = torch.arange(0, count * size, size, device=keys.device)

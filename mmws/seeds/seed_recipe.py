@@ -35,9 +35,6 @@ class SaliencyOptions:
         suffix: Ending of the maps' file names.
         alpha: Exponent of ``'cam'``.
         sparse_share: An image in which less than this share is salient is counted and reported.
-
-    Raises:
-        ValueError: A value that makes no sense.
     """
 
     source: str = 'map'
@@ -164,9 +161,8 @@ class SeedRecipe:
         """Make the seeds of one image.
 
         The CRF always runs on all of the image's CAM sets together, also where only some of its
-        seeds are asked for, so that a seed does not depend on when it was made.
-
-        An image without any class is background everywhere, whatever saliency finds in it.
+        seeds are asked for, so that a seed does not depend on when it was made. An image without
+        any class is background everywhere, whatever saliency finds in it.
 
         Args:
             image: (H, W, 3) uint8, RGB, as decoded.
@@ -176,9 +172,6 @@ class SeedRecipe:
 
         Returns:
             Name -> (H, W) uint8.
-
-        Raises:
-            ValueError: A scale is missing, or sizes do not fit.
         """
         wanted = self.names if names is None else list(names)
         size = image.shape[:2]

@@ -12,12 +12,7 @@ from mmws.files.label_map import UNKNOWN, label_colours
 
 
 def colour_labels(labels: np.ndarray, palette: Sequence[Sequence[int]]) -> np.ndarray:
-    """Paint a label map, (H, W) uint8; 255 is unknown and painted pale.
-
-    Args:
-        labels: The map.
-        palette: RGB of each class.
-    """
+    """Paint a label map, (H, W) uint8, by the RGB of each class; 255 is unknown and pale."""
     return label_colours(palette)[labels]
 
 
@@ -40,10 +35,8 @@ def legend_patches(
 ) -> list[Patch]:
     """Give matplotlib's handles for a legend of the labels in some pictures.
 
-    Args:
-        pictures: (H, W) uint8 label maps; others are skipped.
-        classes: Names of the labels, background first; a label without a name is left out.
-        palette: RGB of each class.
+    Pictures that are no label maps, (H, W) uint8, are skipped, and labels without a name. Names and
+    palette begin with the background.
     """
     occurring = {int(i) for p in pictures if p.ndim == 2 for i in np.unique(p)}
     names = {**dict(enumerate(classes)), UNKNOWN: 'unknown'}

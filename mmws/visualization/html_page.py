@@ -26,11 +26,7 @@ pre { font-size: .85em; overflow-x: auto; background: #f6f6f6; padding: 1em; }
 
 
 class HTMLPage:
-    """Collect sections; the page needs no network, and no other file but those that it names.
-
-    Args:
-        title: Of the page, and its heading.
-    """
+    """Collect sections; the page needs no network, and no file but those that it names."""
 
     def __init__(self, title: str):
         self._title = html.escape(title)
@@ -58,12 +54,9 @@ class HTMLPage:
         self._parts.append('<table>\n' + '\n'.join(lines) + '\n</table>')
 
     def picture(self, image: np.ndarray | str, description: str) -> None:
-        """Add a picture.
+        """Add a picture, (H, W, 3) uint8, RGB, or the name of a file beside the page.
 
-        Args:
-            image: (H, W, 3) uint8, RGB, which becomes part of the page; or the name of a file
-                beside it.
-            description: For those who do not see it.
+        The first becomes part of the page. The description is for those who do not see it.
         """
         if isinstance(image, str):
             source = urllib.parse.quote(image)

@@ -29,10 +29,7 @@ def prediction_sheet(
 ) -> np.ndarray:
     """Draw one row per image and one titled column per source, as :func:`picture_grid`.
 
-    Args:
-        columns: Title -> pictures, in the same order in every column.
-        classes: Names of the labels, background first.
-        palette: RGB of each label.
+    The columns hold pictures in the same order.
     """
     rows = [list(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     rows[1:] = [[('', picture) for _, picture in row] for row in rows[1:]]
@@ -53,8 +50,7 @@ def picture_grid(
 
     Args:
         rows: At least one, each of at least one picture.
-        classes: Names of the labels, background first.
-        palette: RGB of each label.
+        classes: Names of the labels, background first; ``palette`` has their RGB.
         title: Above everything.
         cell_inches: Width of a cell, at 100 dots per inch.
 

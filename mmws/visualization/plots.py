@@ -21,8 +21,7 @@ def seed_score_plot(
     """Draw the mIoU of each seed, the pairwise agreement, and mIoU over the CAM threshold.
 
     Args:
-        names: Of the K seeds.
-        miou: Of the K seeds, in [0, 1].
+        names, miou: Of the K seeds, in [0, 1].
         agreement: (K, K) in [0, 1].
         references: Name -> mIoU of what the seeds are compared with, drawn as lines.
         sweep: Name -> thresholds and their mIoU; without any that panel is left out.
@@ -65,10 +64,8 @@ def seed_score_plot(
 def right_weight_curves(panels: Mapping[str, Mapping[str, Sequence[Mapping]]]) -> np.ndarray:
     """Draw the share of weight that right labels get, one panel a group of trainings.
 
-    Args:
-        panels: Title -> label of a training -> its log, of which the records of
-            :class:`RightWeightHook` are drawn. The plain average, which never changes, is drawn
-            once a panel.
+    By title and label of a training it is a log, of which the records of :class:`RightWeightHook`
+    are drawn. The plain average, which never changes, is drawn once a panel.
     """
     lines, columns = -(-len(panels) // 2), min(2, len(panels))
     figure = Figure(figsize=(5.5 * columns, 3.4 * lines), dpi=100, layout='constrained')

@@ -13,16 +13,10 @@ _CUT = (1, 99)
 
 
 def read_picture(path: str | os.PathLike) -> np.ndarray:
-    """Read an image as one looks at it.
+    """Read an image as one looks at it: (H, W, 3) uint8, RGB.
 
     As :func:`mmws.files.image_file.read_image` does, but for more than 8 bits, which are stretched
     to the range of their values, and for more than four bands, of which the first three are shown.
-
-    Returns:
-        (H, W, 3) uint8, RGB.
-
-    Raises:
-        BadInputError: It is missing, empty, damaged or no image.
     """
     try:
         bands = read_bands(path)

@@ -14,14 +14,7 @@ _POINTS = 200
 
 
 def curves(panels: Mapping[str, Sequence[float]]) -> np.ndarray:
-    """Draw one panel a quantity, from the start of the training to its end.
-
-    Args:
-        panels: Title -> all values, in order.
-
-    Returns:
-        (height, width, 3) uint8, RGB.
-    """
+    """Draw one panel for all values of a quantity, in order: (height, width, 3) uint8, RGB."""
     figure = Figure(figsize=(3.6 * len(panels), 2.6), dpi=100, layout='constrained')
     for axis, (title, values) in zip(
         figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
@@ -36,14 +29,9 @@ def curves(panels: Mapping[str, Sequence[float]]) -> np.ndarray:
 
 
 def confusion_picture(counts: np.ndarray, classes: Sequence[str]) -> np.ndarray:
-    """Draw what share of each class is taken for what.
+    """Draw what share of each class is taken for what: (height, width, 3) uint8, RGB.
 
-    Args:
-        counts: (C, C) pixels of the class in the ground truth (row) and in the prediction.
-        classes: C names.
-
-    Returns:
-        (height, width, 3) uint8, RGB.
+    The counts (C, C) are pixels of the class in the ground truth (row) and in the prediction.
     """
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     side = 2 + 0.3 * len(classes)

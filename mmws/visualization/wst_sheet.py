@@ -29,12 +29,8 @@ def wst_sheet(
         maps: Title -> (H, W, 3) uint8 RGB image, or (H, W) uint8 labels: the first row.
         seeds: Name -> (H, W) uint8 labels, 255 unknown; K of them.
         weights: (K, H, W) floats in [0, 1], of :func:`mmws.models.wst_weights`.
-        classes: Names of the labels, background first.
-        palette: RGB of each label.
+        classes: Names of the labels, background first; ``palette`` has their RGB.
         title: Above everything, before what the colours of the weights mean.
-
-    Returns:
-        (height, width, 3) uint8, RGB.
     """
     highest = float(weights.max())
     rows, seeds = [list(maps.items())], list(seeds.items())

@@ -36,9 +36,8 @@ class WeighedSeeds(NamedTuple):
         image_id: Its path in the image folder, without ending.
         image: (H, W, 3) uint8, RGB.
         names: Of the K seeds.
-        seeds: (K, H, W) uint8, 255 unknown.
+        seeds: (K, H, W) uint8, 255 unknown, and ``gt`` (H, W), where ground truth was asked for.
         view: Of these seeds; N is 1.
-        gt: (H, W) uint8 ground truth, 255 unknown; None where none was asked for.
     """
 
     image_id: str
@@ -85,9 +84,7 @@ class WSTView:
     def weigh(self, model: nn.Module, index: int) -> WeighedSeeds:
         """Look at one image; the model is left as it was, and no random number is drawn.
 
-        Args:
-            model: A segmentor; wrapped or not.
-            index: Of the image, counted through all parts of the dataset.
+        The model may be wrapped. The index counts the images through all parts of the dataset.
 
         Raises:
             FileNotFoundError: The image has no ground truth in ``gt_dir``.
@@ -133,11 +130,7 @@ class WSTView:
         )
 
     def draw(self, model: nn.Module, index: int) -> tuple[str, np.ndarray]:
-        """Draw what :meth:`weigh` gives.
-
-        Returns:
-            Its ``image_id``, and (height, width, 3) uint8, RGB.
-        """
+        """Draw what :meth:`weigh` gives: its ``image_id``, and (height, width, 3) uint8, RGB."""
         seen = self.weigh(model, index)
         maps = {
             'image': seen.image,
@@ -174,12 +167,7 @@ class WSTView:
 
 
 def load_segmentor(config: Config, checkpoint: str, *, device: str) -> nn.Module:
-    """Build a config's model with the weights of a checkpoint, to be looked at.
-
-    Raises:
-        FileNotFoundError: There is no such checkpoint.
-        ValueError: It is of another architecture, or holds NaN.
-    """
+    """Build a config's model with the weights of a checkpoint, to be looked at."""
     from mmseg.apis import init_model
 
     model = init_model(config, None, device=device)

@@ -131,5 +131,3 @@ def test_error_in_a_worker_reaches_the_caller_and_ends_the_pool(samples):
 def test_numbers_that_make_no_sense_are_refused():
     with pytest.raises(ValueError, match='the CRF option bilateral_srgb is a number from 0.1'):
         CRFIoUMetric(bilateral_srgb=0)
-    with pytest.raises(ValueError, match='workers must be >= 0'):
-        CRFIoUMetric(workers=-1)

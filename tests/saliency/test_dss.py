@@ -8,7 +8,6 @@ from mmseg.structures import SegDataSample
 from torch import nn
 
 from mmws.saliency import DSSHead
-from mmws.saliency.dss import stretch
 
 WIRING = {1: {3, 4, 5, 6}, 2: {3, 4, 5, 6}, 3: {5, 6}, 4: {5, 6}, 5: set(), 6: set()}
 
@@ -164,12 +163,6 @@ def test_weights_that_are_not_finite_give_no_map(tiny_dss, value):
         sample = SegDataSample(metainfo=dict(img_path='a.jpg', ori_shape=(20, 20)))
         with pytest.raises(ValueError, match='values that are not finite for a.jpg. Its training'):
             tiny_dss(torch.randn(1, 3, 20, 20), [sample], mode='predict')
-
-
-def test_stretch_by_hand():
-    saliency = torch.tensor([[0.2, 0.3], [0.4, 0.6]])
-    assert torch.allclose(stretch(saliency), torch.tensor([[0.0, 0.25], [0.5, 1.0]]))
-    assert not stretch(torch.full((3, 4), 0.7)).any()
 
 
 @pytest.mark.parametrize('outputs', [(), ('side1', 'fuse'), 'fuse'])

@@ -23,11 +23,9 @@ class LabelMapImageLevelDataset(ImageLevelDataset):
     seconds for VOC's 10,582. :meth:`write_list` keeps the result for ListImageLevelDataset.
 
     Args:
-        ann_file: As in :class:`ImageLevelDataset`.
-        data_root: Likewise.
+        ann_file: As in :class:`ImageLevelDataset`, like all that are not named here.
         data_prefix: ``img_path`` and ``seg_map_path``, the folders of the images and the masks.
         seg_map_suffix: Ending of a mask file after its image's id.
-        **kwargs: As in :class:`ImageLevelDataset`.
     """
 
     def __init__(

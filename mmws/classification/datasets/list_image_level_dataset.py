@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from mmpretrain.registry import DATASETS
 
-from mmws.files.id_list import check_unique, read_ids, read_lines
+from mmws.files.id_list import check_unique, listed_ids, read_lines
 
 from .image_level_dataset import ImageLevelDataset
 
@@ -31,15 +31,6 @@ class ListImageLevelDataset(ImageLevelDataset):
         self.id_file = os.path.join(data_root, id_file) if id_file else ''
         super().__init__(ann_file, data_root, **kwargs)
 
-    def _read_entries(self) -> dict[str, list[int]]:
-        entries, ids = {}, []
-        for line in read_lines(self.ann_file):
-            image_id, names = self._split(line)
-            ids.append(image_id)
-            entries[image_id] = [self._index(name, line) for name in names]
-        check_unique(ids, self.ann_file)
-        return entries
-
     def _split(self, line: str) -> tuple[str, list[str]]:
         words = line.split(' ')
         for count in range(len(words), 1, -1):
@@ -59,16 +50,15 @@ class ListImageLevelDataset(ImageLevelDataset):
         )
 
     def load_image_ids(self) -> list[str]:
-        self._entries = self._read_entries()
+        self._entries, ids = {}, []
+        for line in read_lines(self.ann_file):
+            image_id, names = self._split(line)
+            ids.append(image_id)
+            self._entries[image_id] = [self._index(name, line) for name in names]
+        check_unique(ids, self.ann_file)
         if self.id_file:
-            return read_ids(self.id_file, self._entries.__contains__)
-        return list(self._entries)
+            return listed_ids(self.id_file, self._entries, self.ann_file)
+        return ids
 
     def load_labels(self, image_ids: Sequence[str]) -> list[list[int]]:
-        unknown = [image_id for image_id in image_ids if image_id not in self._entries]
-        if unknown:
-            raise ValueError(
-                f'{len(unknown)} of {len(image_ids)} ids of {self.id_file} have no line in '
-                f'{self.ann_file}, the first: {unknown[0]}.'
-            )
         return [self._entries[image_id] for image_id in image_ids]

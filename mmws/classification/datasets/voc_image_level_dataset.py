@@ -23,14 +23,12 @@ class VOCImageLevelDataset(ImageLevelDataset):
     trained as an image without anything in it.
 
     Args:
-        ann_file: List of image ids, for example ``ImageSets/Segmentation/train_aug.txt``.
-        data_root: ``VOC2012``.
+        ann_file: As in :class:`ImageLevelDataset`, like all that are not named here.
         data_prefix: ``img_path`` and ``ann_path``, the folders of the images and the XML files.
         difficult: Objects marked difficult count ``'if_alone'`` (only where every object of the
             image is difficult), never (``'drop'``) or always (``'keep'``).
         unknown_classes: An object of a class that is not in ``classes`` is an ``'error'``, or
             passed over (``'ignore'``), for training on some of the classes.
-        **kwargs: As in :class:`ImageLevelDataset`.
     """
 
     def __init__(

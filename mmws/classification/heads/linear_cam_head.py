@@ -17,10 +17,8 @@ class LinearCAMHead(ClassMapHead):
     ``fc8``; both are linear, so the score is the same.
 
     Args:
-        in_channels: Channels of the backbone's last feature map.
-        num_classes: Classes without background.
+        in_channels: As in :class:`ClassMapHead`, like all but ``dropout``.
         dropout: Rate at which whole channels are dropped in training.
-        **kwargs: As in :class:`ClassMapHead`.
     """
 
     def __init__(self, in_channels: int, num_classes: int = 20, *, dropout: float = 0.0, **kwargs):

@@ -20,10 +20,9 @@ class VGG16CAMHead(ClassMapHead):
 
     Args:
         in_channels: Channels of the backbone's last feature map.
-        num_classes: Classes without background.
+        num_classes: As in :class:`ClassMapHead`, like all that are not named here.
         channels: Channels of ``fc6`` and ``fc7``; pretrained weights need 1024.
         dropout: Rate after ``fc6`` and after ``fc7``.
-        **kwargs: ``loss``, ``thr``, ``topk`` and ``init_cfg`` as in :class:`ClassMapHead`.
     """
 
     def __init__(

@@ -36,16 +36,10 @@ class DeepLabV2Head(FeatureGridHead):
     are ``branches.0.conv_seg`` and so on: a ``custom_keys`` entry ``conv_seg`` in the optimizer's
     ``paramwise_cfg`` reaches them as it does in :class:`LargeFOVHead`.
 
-    Load fc6 and fc7 of all branches with ``init_cfg=dict(type='PretrainedVGG16', checkpoint=...)``;
-    the classifiers start from N(0, 0.01) with bias 0.
-
     Args:
-        in_channels: Channels of the feature map.
-        channels: Channels of fc6 and fc7; weight files have 1024. None: no hidden layers.
+        in_channels: As in :class:`LargeFOVHead`, like all that are not named here. An ``init_cfg``
+            fills fc6 and fc7 of all branches.
         dilations: Dilation of each branch's 3x3 convolution.
-        dropout_ratio: Probability of the dropout after fc6 and after fc7.
-        init_cfg: mmengine's initialisation config of fc6 and fc7. None: He's normal one.
-        **kwargs: ``num_classes``, ``loss_at`` and others, see :class:`FeatureGridHead`.
 
     The source is DeepLab-v2 (arXiv 1606.00915), ASPP-L; 23,162,964 parameters on VGG16 with 21
     classes.

@@ -12,18 +12,11 @@ from ..hand_over import hand_over, handed_seeds
 
 
 def sample_on_grid(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Pick from label maps the pixels on which the cells of a feature map are centred.
+    """Pick from label maps (..., H, W) the pixels on which (h, w) cells of a feature map centre.
 
     The grid is that of ``align_corners=True``: first and last cell lie on first and last pixel. A
     crop of 8 n + 1 pixels and n + 1 cells gives exactly ``maps[..., ::8, ::8]``. Elsewhere the
     nearest pixel is taken, the later one where two are equally near. Labels are never mixed.
-
-    Args:
-        maps: (..., H, W), any dtype.
-        size: (h, w) of the feature map.
-
-    Returns:
-        (..., h, w), same dtype.
     """
     rows = _grid(maps.shape[-2], size[0], maps.device)
     columns = _grid(maps.shape[-1], size[1], maps.device)

@@ -67,5 +67,5 @@ def test_wrong_list(voc_tree, text, message):
 
 def test_id_without_a_line(voc_tree):
     (voc_tree / 'some.txt').write_text('a\nb\n')
-    with pytest.raises(ValueError, match='1 of 2 ids of .*some.txt have no line in .*: b'):
+    with pytest.raises(FileNotFoundError, match='1 of 2 images of .*some.txt are not in .*: b'):
         build(voc_tree, 'a 1\n', id_file='some.txt')
