@@ -1,6 +1,7 @@
 """Test a model: python tools/test.py CONFIG CHECKPOINT [--tta] [--crf] [--out DIR] ..."""
 
 import argparse
+import os
 
 from mmengine.dist import is_main_process
 from mmengine.runner import Runner
@@ -39,9 +40,11 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--show-dir', metavar='DIR', help='folder for painted images')
     parser.add_argument('--wait-time', type=float, default=2, help='seconds that a window is shown')
     # torch.distributed.launch passes it and sets the variable.
-    parser.add_argument('--local_rank', '--local-rank', help=argparse.SUPPRESS)
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
     add_arguments(parser, 'cfg-options', 'launcher', 'limit')
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))  # mmengine reads it with MPI
+    return args
 
 
 def main(argv: list[str] | None = None) -> None:

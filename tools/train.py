@@ -1,6 +1,7 @@
 """Train a model: python tools/train.py CONFIG [--work-dir DIR] [--resume] [--amp] ..."""
 
 import argparse
+import os
 
 from mmws import run_config
 from mmws.files.arguments import add_arguments, read_config
@@ -29,9 +30,11 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help='load_from may hold a part of the model; the rest keeps its initial weights',
     )
     # torch.distributed.launch passes it and sets the variable.
-    parser.add_argument('--local_rank', '--local-rank', help=argparse.SUPPRESS)
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
     add_arguments(parser, 'cfg-options', 'launcher', 'limit')
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))  # mmengine reads it with MPI
+    return args
 
 
 def main(argv: list[str] | None = None) -> None:
