@@ -12,11 +12,10 @@ from mmengine.runner import Runner
 from mmpretrain.registry import TRANSFORMS
 from PIL import Image
 
-from mmws.classification import ImageLevelDataset, build_classifier, class_maps, load_classifier
+from mmws.classification import build_classifier, class_maps, load_classifier
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = sorted((ROOT / 'configs/cam').glob('*_cam_voc12aug.py'))
-CLASSES = ImageLevelDataset.METAINFO['classes']
 NAMES = [path.stem for path in CONFIGS]
 
 

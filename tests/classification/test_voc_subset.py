@@ -1,13 +1,8 @@
 """Subsets of VOC: which images are in, the balanced part, and what is written."""
 
-from pathlib import Path
-
 import pytest
 
 from mmws.classification.voc_subset import balanced_images, images_within, write_subset
-
-SHARED = Path(__file__).resolve().parents[2].parent / 'shared'
-ANIMALS = ['cat', 'cow', 'dog', 'horse', 'sheep']
 
 
 def test_all_objects_lie_within_and_a_clear_one_is_needed():

@@ -18,7 +18,6 @@ LABELS = np.arange(21, dtype=np.uint8).repeat(40).reshape(21, 40)
 LONG = 'everything_that_annotators_of_the_third_campaign_said_about_it'
 RED, GREEN, PALE = (255, 0, 0), (0, 200, 0), (224, 224, 192)
 PALETTE = [(0, 0, 0), RED, GREEN]
-NAMES = ('bg', 'a', 'b')
 
 
 def boxes(figure):

@@ -1,12 +1,9 @@
 """Labels from XML: the difficult rule, and every way in which a tree can be wrong."""
 
-from pathlib import Path
-
 import pytest
 
 from mmws.classification import VOCImageLevelDataset
 
-SHARED = Path(__file__).resolve().parents[3].parent / 'shared'
 PERSON, DOG, CAT, SOFA, TVMONITOR, AEROPLANE, CAR = 14, 11, 7, 17, 19, 0, 6
 
 
