@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
@@ -20,10 +19,8 @@ class SaliencyDataset(BaseSegDataset):
     are masks then. With ``ann_file`` only the ids in that list are used.
 
     Args:
-        img_suffixes: Endings that an image may have, in any case.
-        seg_map_suffix: Ending of the masks.
         **kwargs: As in mmseg's ``BaseSegDataset``: ``data_root``, ``data_prefix`` with
-            ``img_path`` and ``seg_map_path``, ``ann_file``, ``pipeline``, ...
+            ``img_path`` and ``seg_map_path``, ``seg_map_suffix``, ``ann_file``, ``pipeline``, ...
 
     Raises:
         FileNotFoundError: A folder, an image or a mask is missing.
@@ -32,21 +29,11 @@ class SaliencyDataset(BaseSegDataset):
 
     METAINFO = dict(classes=('background', 'salient'), palette=[[0, 0, 0], [255, 255, 255]])
 
-    def __init__(
-        self,
-        *,
-        img_suffixes: Sequence[str] = IMAGE_SUFFIXES,
-        seg_map_suffix: str = '.png',
-        **kwargs,
-    ):
-        self.img_suffixes = tuple(suffix.lower() for suffix in img_suffixes)
-        super().__init__(seg_map_suffix=seg_map_suffix, **kwargs)
-
     def load_data_list(self) -> list[dict]:
         """List the pairs, sorted by name, or in the order of ``ann_file``."""
         image_dir = self.data_prefix['img_path']
         mask_dir = self.data_prefix.get('seg_map_path')
-        suffixes = self.img_suffixes
+        suffixes = IMAGE_SUFFIXES
         if mask_dir and os.path.realpath(mask_dir) == os.path.realpath(image_dir):
             suffixes = tuple(s for s in suffixes if s != self.seg_map_suffix.lower())
         images = find_images(image_dir, suffixes).images
