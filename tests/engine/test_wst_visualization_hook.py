@@ -5,9 +5,8 @@ import numpy as np
 import pytest
 import torch
 from mmengine.registry import init_default_scope
-from mmseg.registry import MODELS
+from mmseg.registry import DATASETS, MODELS
 
-from mmws.datasets import MultiSeedDataset
 from mmws.files.label_map import read_label_map
 from mmws.models import WSTLoss, wst_weights
 from mmws.seeds.vote import vote
@@ -67,9 +66,7 @@ class Oracle(torch.nn.Module):
 
 
 def test_the_sheet_shows_the_weights_of_the_models_own_loss(cfg, monkeypatch):
-    dataset = MultiSeedDataset(
-        **{k: v for k, v in cfg.train_dataloader.dataset.items() if k != 'type'}
-    )
+    dataset = DATASETS.build(cfg.train_dataloader.dataset)
     shown = {}
 
     def keep(maps, seeds, weights, classes, palette, title):
@@ -99,9 +96,7 @@ def test_the_sheet_shows_the_weights_of_the_models_own_loss(cfg, monkeypatch):
 
 
 def test_a_balanced_loss_takes_the_shares_of_the_classes_from_many_images(cfg):
-    dataset = MultiSeedDataset(
-        **{k: v for k, v in cfg.train_dataloader.dataset.items() if k != 'type'}
-    )
+    dataset = DATASETS.build(cfg.train_dataloader.dataset)
     infos = [dataset.get_data_info(i) for i in range(len(dataset))]
     labels = np.concatenate([read_label_map(p).ravel() for i in infos for p in i['seed_paths']])
     counts = torch.from_numpy(np.bincount(labels, minlength=256)[:21])
@@ -128,8 +123,7 @@ def test_a_checkpoint_of_another_network_is_refused(cfg, tmp_path):
 
 
 def test_a_missing_ground_truth_is_named(cfg, tmp_path):
-    options = {k: v for k, v in cfg.train_dataloader.dataset.items() if k != 'type'}
-    view = WSTView(MultiSeedDataset(**options), gt_dir=tmp_path)
+    view = WSTView(DATASETS.build(cfg.train_dataloader.dataset), gt_dir=tmp_path)
     with pytest.raises(FileNotFoundError, match='has no ground truth: there is no'):
         view.weigh(Oracle(), 0)
 
