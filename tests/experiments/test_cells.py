@@ -90,6 +90,14 @@ def test_the_command_of_a_cell_trains_the_same_config(kind):
             assert test[2:4] == [train[2], train[4]] and test[-len(train[5:]) :] == train[5:]
 
 
+def test_cells_of_one_name_are_one_training():
+    found = {}
+    for table in TABLES.values():
+        for name, training in table.trainings.items():
+            same = found.setdefault(name, training)
+            assert (training, training.options) == (same, same.options)
+
+
 def test_the_papers_figures_of_shared_cells_agree():
     figures = {}
     for table in (TABLES[f'table{number}'] for number in range(2, 7)):
