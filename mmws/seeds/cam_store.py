@@ -18,7 +18,7 @@ CAM_SUFFIX = '.npz'
 
 @dataclass(frozen=True)
 class ImageCAMs:
-    """Normalised CAMs of one image, from which seeds are made whether they come from a file or not.
+    """Normalised CAMs of one image, of which seeds are made.
 
     Attributes:
         class_ids: Present classes, from 0, without background, ascending.
@@ -37,7 +37,12 @@ class ImageCAMs:
 
 
 def read_cams(path: str | os.PathLike) -> ImageCAMs:
-    """Read what :meth:`ImageCAMs.encode` wrote; a ValueError where it is damaged or none."""
+    """Read what :meth:`ImageCAMs.encode` wrote.
+
+    Raises:
+        FileNotFoundError: No such file.
+        ValueError: It is damaged or something else, or values are not in [0, 1].
+    """
     try:
         with np.load(path, allow_pickle=False) as file:
             class_ids = tuple(int(c) for c in file['class_ids'])
@@ -49,4 +54,11 @@ def read_cams(path: str | os.PathLike) -> ImageCAMs:
             f'{path} {fault or f"is not a file of CAMs, or is damaged ({error})"}. Remove it and '
             'make it again.'
         ) from error
+    for scale, cam in maps.items():
+        # CAMs of another tool, or of a network that has diverged.
+        if cam.ndim != 3 or len(cam) != len(class_ids) or not ((cam >= 0) & (cam <= 1)).all():
+            raise ValueError(
+                f'{path}: the CAMs of scale {scale} are not one map in [0, 1] for each of the '
+                f'{len(class_ids)} classes. Remove the file and make it again.'
+            )
     return ImageCAMs(class_ids, maps)

@@ -28,3 +28,15 @@ def test_damaged_files_are_named(tmp_path):
     path.write_bytes(b'')
     with pytest.raises(ValueError, match='a.npz is an empty file'):
         read_cams(path)
+
+
+@pytest.mark.parametrize(
+    'cam', [np.full((1, 2, 2), np.nan), np.full((1, 2, 2), 1.5), np.ones((2, 2, 2))]
+)
+def test_what_are_no_cams_is_named(tmp_path, cam):
+    path = tmp_path / 'a.npz'
+    path.write_bytes(ImageCAMs((3,), {0.5: cam.astype(np.float16)}).encode())
+    with pytest.raises(
+        ValueError, match=r'a.npz: the CAMs of scale 0.5 are not one map in \[0, 1\]'
+    ):
+        read_cams(path)
