@@ -78,7 +78,10 @@ def run_jobs(
             for job in list(waiting):
                 if free and not unfinished & set(job.needs):
                     waiting.remove(job)
-                    running.append(_Running(job, free.pop(0)))
+                    if job.done():  # meanwhile, by another process
+                        unfinished.discard(job.name)
+                    else:
+                        running.append(_Running(job, free.pop(0)))
             for one in list(running):
                 if one.is_finished():
                     running.remove(one)

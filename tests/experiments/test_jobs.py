@@ -33,6 +33,14 @@ def test_what_is_done_is_not_run_again(tmp_path):
     assert run_jobs(jobs, 1, say=lambda _: None) == 0
 
 
+def test_what_another_process_has_done_meanwhile_is_not_run_again(tmp_path):
+    both = f'open(r"{tmp_path}/a", "w").write("a"); open(r"{tmp_path}/b", "w").write("other")'
+    said = []
+    run_jobs([write_job(tmp_path, 'a', both), write_job(tmp_path, 'b')], 1, say=said.append)
+    assert (tmp_path / 'b').read_text() == 'other'
+    assert [line.split(' done')[0] for line in said] == ['a']
+
+
 def test_what_a_job_does_between_its_commands_runs_in_their_order(tmp_path):
     log, seen = tmp_path / 'log.txt', []
 
