@@ -80,7 +80,7 @@ class Training:
     Attributes:
         name: Unique; the folder of its results.
         seeds: Seed folders, keys of :data:`SOURCES`; none: the masks.
-        network: ``'vgg16'`` or ``'r101'``.
+        network: ``'vgg16'``, ``'r101'`` or, on photographs, ``'lite0'``.
         options: Of the config, by their dotted names.
     """
 
@@ -91,7 +91,7 @@ class Training:
 
     @property
     def base(self) -> str:
-        """The config that it is a variation of, in ``configs/msws`` or ``configs/shapes``."""
+        """The config that it is a variation of, in the folder that its data name."""
         return f'deeplabv2_{self.network}_{"12seeds" if self.seeds else "gt"}.py'
 
     @property

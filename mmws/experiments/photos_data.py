@@ -18,7 +18,7 @@ class PhotosData(VOCData):
     root: Path = Path('data/voc_animals')
 
     kind = configs = 'photos'
-    config_root = Path('data/voc_animals')
+    config_root = root
     networks = MappingProxyType(
         {'vgg16': 'lite0', 'VGG16': 'Lite0', 'res38': 'lite2', 'ResNet38': 'Lite2'}
     )
@@ -39,7 +39,7 @@ class PhotosData(VOCData):
             ),
             files_of(self.root, 'training', 'JPEGImages', lists, 'the photos', source),
             files_of(self.root, 'training', 'SegmentationClassAug', lists[1:], 'masks', source),
-            files_of(self.root, 'masks', 'SegmentationClassAug', lists, 'masks', source),
+            files_of(self.root, 'masks', 'SegmentationClassAug', lists[:1], 'masks', source),
             file(
                 'training',
                 Path('work_dirs/lite0_cam/epoch_2.pth'),

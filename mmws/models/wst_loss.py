@@ -242,8 +242,8 @@ def build_rule(rule: str | dict, **options: float | None) -> Rule:
             f'rule must be one of {", ".join(sorted(RULES.module_dict))}; got {rule!r}.'
         )
     # RULES.build would look in the registry of the default scope, mmseg, and log that it is none.
-    cls = RULES.get(cfg.pop('type'))
-    return cls(**cfg, **(options if cls is RULES.get('wst') else {}))
+    name = cfg.pop('type')
+    return RULES.get(name)(**cfg, **(options if name == 'wst' else {}))
 
 
 def check_class_weight(class_weight: Sequence[float], num_classes: int, where: str) -> None:
