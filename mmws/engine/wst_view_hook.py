@@ -16,6 +16,9 @@ class WSTViewHook(Hook):
         num_images: At how many images, spread evenly over the training set.
         head: The module whose loss says how the weights are computed.
         gt_dir: Folder of ground-truth label maps, named as the seeds are.
+
+    Raises:
+        ValueError: A number is not positive, or the training set has no seeds.
     """
 
     def __init__(
@@ -26,6 +29,10 @@ class WSTViewHook(Hook):
         head: str = 'decode_head',
         gt_dir: str | None = None,
     ):
+        if interval < 1 or num_images < 1:
+            raise ValueError(
+                f'interval and num_images must be at least 1; got {interval} and {num_images}.'
+            )
         self.interval = interval
         self.num_images = num_images
         self.head = head

@@ -7,6 +7,7 @@ import torch
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS, MODELS
 
+from mmws.engine import WSTVisualizationHook
 from mmws.files.label_map import read_label_map
 from mmws.models import WSTLoss, wst_weights
 from mmws.seeds.vote import vote
@@ -131,3 +132,9 @@ def test_a_missing_ground_truth_is_named(cfg, tmp_path):
 def test_spread_is_even_and_without_repetition():
     assert list(spread(3, 101)) == [0, 50, 100]
     assert list(spread(5, 2)) == [0, 1]
+
+
+@pytest.mark.parametrize('wrong', [dict(interval=0), dict(num_images=0)])
+def test_numbers_of_a_config_are_checked(wrong):
+    with pytest.raises(ValueError, match='interval and num_images must be at least 1'):
+        WSTVisualizationHook(**{'interval': 1, 'num_images': 1, **wrong})
