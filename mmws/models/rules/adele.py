@@ -61,7 +61,8 @@ class Adele(LearningRule):
         opened = self.state['open'].bool()[predicted] & (sure > self.sure)
         opened &= counts.gather(1, predicted) & view.known.any(1, keepdim=True)
         if self.background is not None:
-            opened &= ~self._loses_objects(view, torch.where(opened, predicted, majority(view)))
+            voted = majority(view)
+            opened &= ~self._loses_objects(view, voted, torch.where(opened, predicted, voted))
         seeds = torch.zeros_like(view.logits).scatter_add_(
             1, view.seeds.long(), view.weights * view.known
         )
@@ -70,10 +71,10 @@ class Adele(LearningRule):
         own = torch.zeros_like(seeds).scatter_(1, predicted, 1.0)
         return self.soft(view, torch.where(opened, own, seeds))
 
-    def _loses_objects(self, view: SeedView, corrected: Tensor) -> Tensor:
+    def _loses_objects(self, view: SeedView, voted: Tensor, corrected: Tensor) -> Tensor:
         """Return (N, 1, 1, 1) bool, for images that would lose too much of their foreground."""
         known = view.known.any(1, keepdim=True)
-        before = ((majority(view) != self.background) & known).flatten(1).float().sum(1)
+        before = ((voted != self.background) & known).flatten(1).float().sum(1)
         after = ((corrected != self.background) & known).flatten(1).float().sum(1)
         total = known.flatten(1).float().sum(1)
         loses = (after < before / 2) & (after < 0.05 * total)
