@@ -62,7 +62,7 @@ def run_jobs(
         say: Prints a line.
 
     Returns:
-        How many jobs were run; the others were done already.
+        How many jobs there were to do at the start; the others were done already.
 
     Raises:
         JobFailed: A command failed; the other jobs are stopped. What is finished stays.
