@@ -127,7 +127,7 @@ MUTATIONS = {
     'mmws/seeds/crf.py': [
         ('bilateral_sxy: float = 80', 'bilateral_sxy: float = 40'),
     ],
-    'mmws/classification/heads/class_map_head.py': [
+    'mmws/classification/heads/linear_cam_head.py': [
         ('std=0.01', 'std=0.1'),
     ],
     'mmws/backbones/vgg16.py': [

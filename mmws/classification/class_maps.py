@@ -9,8 +9,6 @@ import numpy as np
 import torch
 from mmpretrain.models import ImageClassifier
 
-from mmws.seeds.cam import NotFiniteError
-
 
 @torch.no_grad()
 def class_maps(
@@ -38,7 +36,6 @@ def class_maps(
         background, h and w at the network's output stride.
 
     Raises:
-        NotFiniteError: A map is not finite.
         ValueError: The image is no such array, a scale is not positive, or the preprocessor pads.
     """
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.shape[2:] != (3,):
@@ -74,9 +71,4 @@ def _class_maps_at(
     maps = model.head.class_maps(model.extract_feat(inputs)).float()
     if flip:
         maps = (maps[:1] + maps[1:].flip(3)) / 2
-    if not torch.isfinite(maps).all():
-        raise NotFiniteError(
-            f'class_maps: the maps at scale {scale} hold NaN or infinite values. Did the training '
-            'of this checkpoint diverge?'
-        )
     return maps[0]

@@ -58,16 +58,11 @@ def load_classifier(
 
     Raises:
         FileNotFoundError: The config or the checkpoint is not there.
-        ValueError: The checkpoint is of another architecture, has other classes or holds NaN.
+        ValueError: The checkpoint is of another architecture or holds NaN.
     """
     content = read_checkpoint(checkpoint)
     model = build_classifier(config)
     load_weights(model, content, checkpoint)
     classes = (content.get('meta') or {}).get('dataset_meta', {}).get('classes')
-    if classes is not None and len(classes) != model.head.num_classes:
-        raise ValueError(
-            f'{checkpoint} was trained on {len(classes)} classes, its head has '
-            f'{model.head.num_classes}: the dataset of that training did not fit its model.'
-        )
     model.dataset_meta = dict(classes=classes)
     return model.to(device).eval()

@@ -14,6 +14,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope
 from torch import nn
+from torch.utils.data import Dataset
 
 from mmws.checkpoint import model_identity
 from mmws.files.atomic_write import write_atomically
@@ -43,7 +44,7 @@ class SeedGeneration(MapRun):
         images: All images, the same list in every process that takes part.
         recipe: How to make the seeds.
         out: SEED_ROOT; each seed gets a folder in it.
-        identity: Which classifier, see :func:`classifier_identity`.
+        identity: Which classifier, see :func:`mmws.checkpoint.model_identity`.
         classes: Names of the classes, without background; for the manifests, as ``config``.
         config: File of the classifier's config.
         model: The classifier, in evaluation mode on its device. None if all CAMs are kept.
@@ -68,7 +69,8 @@ class SeedGeneration(MapRun):
         self.model = model
         self.images = {image.image_id: image for image in images}
         names = None if classes is None else list(classes)
-        number = len(names) if names else getattr(getattr(model, 'head', None), 'num_classes', None)
+        head = getattr(model, 'head', None)
+        number = getattr(head, 'num_classes', None if names is None else len(names))
         _check_classes(images, recipe, number)
         common = {'classifier': identity, 'classes': names}
         maps = saliency_identity(images, recipe.saliency.suffix)
@@ -233,9 +235,10 @@ def recipe_of(config: Config, **changes) -> SeedRecipe:
     return SeedRecipe.from_dict({**options, **changes})
 
 
-def classifier_identity(model: nn.Module, config: Config) -> dict[str, str]:
-    """Tell a classifier from others, the same for a checkpoint and for a model just trained."""
-    return model_identity(model, {key: config.get(key) for key in ('model', 'data_preprocessor')})
+def seed_dataset(config: Config) -> Dataset:
+    """Build the images to make seeds of: ``seed_dataset`` of a config, or its training set."""
+    with DefaultScope.overwrite_default_scope(config.get('default_scope') or 'mmpretrain'):
+        return DATASETS.build(config.get('seed_dataset') or config.train_dataloader.dataset)
 
 
 def saliency_identity(images: Sequence[SeedImage], suffix: str) -> str | None:
@@ -275,8 +278,7 @@ def build_generation(
 ) -> SeedGeneration:
     """Check a config, its data and its checkpoint, and say what seeds are to be made.
 
-    The images are those of ``seed_dataset`` in the config, or else of the training set; of several
-    processes each makes its share, see :func:`share_of_work`.
+    Of several processes each makes its share of the images, see :func:`share_of_work`.
 
     Args:
         config: Of stage one, with ``seeds``.
@@ -288,8 +290,7 @@ def build_generation(
         **kwargs: ``workers`` and ``limit`` as in :class:`SeedGeneration`.
     """
     recipe = recipe_of(config, scales=scales, types=types)
-    with DefaultScope.overwrite_default_scope(config.get('default_scope') or 'mmpretrain'):
-        dataset = DATASETS.build(config.get('seed_dataset') or config.train_dataloader.dataset)
+    dataset = seed_dataset(config)
     images = dataset_images(dataset, recipe)
     model = None
     classes = (getattr(dataset, 'metainfo', None) or {}).get('classes')
@@ -305,12 +306,18 @@ def build_generation(
         torch.backends.cudnn.deterministic = True  # a run that is continued makes the same seeds
         torch.backends.cudnn.benchmark = False
         model = load_classifier(config, checkpoint, device or own_device())
-        identity = classifier_identity(model, config)
+        built_from = {key: config.get(key) for key in ('model', 'data_preprocessor')}
+        identity = model_identity(model, built_from)
         trained_on = model.dataset_meta['classes']
         if trained_on is not None and classes is not None and list(trained_on) != list(classes):
             raise ValueError(
                 f'{checkpoint} was trained on the classes {", ".join(trained_on)}; the dataset '
                 f'has {", ".join(classes)}.'
+            )
+        if classes is not None and len(classes) != model.head.num_classes:
+            raise ValueError(
+                f'the dataset has {len(classes)} classes, the head of {checkpoint} '
+                f'{model.head.num_classes}: it was trained on another dataset.'
             )
     return SeedGeneration(
         images,
@@ -318,7 +325,7 @@ def build_generation(
         out,
         identity=identity,
         classes=classes,
-        config=str(config.filename),
+        config=config.filename,
         model=model,
         cams_dir=cams_dir,
         share=share_of_work()[:2],

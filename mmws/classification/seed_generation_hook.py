@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import copy
 import datetime
 from collections.abc import Callable
 
 import torch
-from mmengine.dist import all_gather_object, barrier, broadcast, get_rank, get_world_size
-from mmengine.hooks import Hook
+from mmengine.dist import all_gather_object, barrier, get_rank, get_world_size
+from mmengine.hooks import CheckpointHook, Hook
 from mmengine.logging import print_log
 from mmengine.registry import HOOKS
-from torch import nn
 
-from mmws.checkpoint import unwrap_model
 from mmws.files.map_run import MapReport
 from mmws.files.worker_pool import worker_cores
 
-from .seed_generation import SeedGeneration, classifier_identity, recipe_of
+from .seed_generation import build_generation, recipe_of, seed_dataset
 from .seed_images import dataset_images
 
 
@@ -25,10 +22,9 @@ from .seed_images import dataset_images
 class SeedGenerationHook(Hook):
     """Make folders of seeds with the classifier that has just been trained.
 
-    It does what ``tools/generate_seeds.py`` does with the last checkpoint, by the same recipe
-    (``seeds`` in the config), for the images of the training set; in a distributed training every
-    process makes its share. What can be checked is checked before the first iteration. If it is
-    stopped, run that tool: it continues.
+    It does what ``tools/generate_seeds.py`` does with the last checkpoint; in a distributed
+    training every process makes its share. What can be checked is checked before the first
+    iteration. If it is stopped, run that tool: it continues.
 
     Args:
         out: SEED_ROOT, in which each seed gets its folder.
@@ -59,24 +55,22 @@ class SeedGenerationHook(Hook):
 
     def before_train(self, runner) -> None:
         """Check the recipe and the files that it needs."""
-        self._recipe = recipe_of(runner.cfg)
-        self._images = dataset_images(runner.train_dataloader.dataset, self._recipe)
+        if not any(isinstance(hook, CheckpointHook) and hook.save_last for hook in runner.hooks):
+            raise ValueError(
+                'SeedGenerationHook makes the seeds with the last checkpoint, and this training '
+                'keeps none: put a CheckpointHook with save_last=True into default_hooks.'
+            )
+        dataset_images(seed_dataset(runner.cfg), recipe_of(runner.cfg))
 
     def after_train(self, runner) -> None:
         """Make the seeds."""
-        model = saved_model(runner)
-        dataset = runner.train_dataloader.dataset
-        generation = SeedGeneration(
-            self._images,
-            self._recipe,
+        barrier()  # the first process has written the checkpoint
+        generation = build_generation(
+            runner.cfg,
+            runner.message_hub.get_info('last_ckpt'),
             self.out,
-            identity=classifier_identity(model, runner.cfg),
-            classes=dataset.metainfo.get('classes'),
-            config=runner.cfg.filename,
-            model=model,
             cams_dir=self.cams_dir,
             workers=worker_cores() if self.workers is None else self.workers,
-            share=(get_rank(), get_world_size()),
         )
         if get_rank() == 0:
             generation.prepare(overwrite=self.overwrite)
@@ -85,24 +79,6 @@ class SeedGenerationHook(Hook):
         report = MapReport.merge(_of_all_processes(generation.run))
         again = f'run tools/generate_seeds.py with the last checkpoint and --out {self.out}'
         print_log(generation.summary(report, again=again), logger='current')
-
-
-def saved_model(runner) -> nn.Module:
-    """Copy the runner's model, in evaluation mode, with the weights a checkpoint would hold.
-
-    In a distributed training these are of the first process, whose statistics of batch
-    normalisation are its own; with an ``EMAHook`` they are the averaged ones.
-    """
-    model = copy.deepcopy(unwrap_model(runner.model)).eval()
-    if get_rank() == 0:
-        # Hooks may look at what else a checkpoint has.
-        rest = dict(meta={}, message_hub={}, optimizer={}, param_schedulers=[])
-        checkpoint = dict(rest, state_dict=model.state_dict())
-        runner.call_hook('before_save_checkpoint', checkpoint=checkpoint)
-        model.load_state_dict(checkpoint['state_dict'])
-    for value in model.state_dict().values():
-        broadcast(value)
-    return model
 
 
 def _of_all_processes(run: Callable[[], MapReport]) -> list[MapReport]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from mmws.files.id_list import check_unique
 from mmws.seeds.seed_recipe import SeedRecipe
 
 from .datasets.image_level_dataset import check_files
@@ -48,13 +48,12 @@ def dataset_images(dataset, recipe: SeedRecipe) -> list[SeedImage]:
         for leaf in _leaves(dataset)
         for index in range(len(leaf))
     ]
-    twice = [image_id for image_id, n in Counter(i.image_id for i in images).items() if n > 1]
-    if twice:
-        raise ValueError(
-            f'{len(twice)} image ids occur more than once, the first: {twice[0]}. Seeds are named '
-            'by image id, so each may occur once.'
-        )
-    astray = [image for image in images if not _names_a_file_inside(image.image_id)]
+    check_unique([image.image_id for image in images], 'the dataset')
+    astray = [
+        image  # that would lie outside its folder, or be hidden
+        for image in images
+        if any(part == '' or part.startswith('.') for part in image.image_id.split('/'))
+    ]
     if astray:
         raise ValueError(
             f'{len(astray)} of {len(images)} image ids would name files outside the folders of '
@@ -62,12 +61,6 @@ def dataset_images(dataset, recipe: SeedRecipe) -> list[SeedImage]:
             "data_root and data_prefix to the images' folder, or give each sample an image_id "
             "without '..'."
         )
-    for image in images:
-        if min(image.class_ids, default=0) < 0 or len({*image.class_ids}) < len(image.class_ids):
-            raise ValueError(
-                f'image {image.image_id} has the classes {list(image.class_ids)}: gt_label must '
-                'list the indices of the classes that are present, from 0 and each once.'
-            )
     check_files('images', [image.path for image in images], 'Check data_root and data_prefix.')
     maps = [image for image in images if image.saliency_path]
     if maps:
@@ -101,17 +94,14 @@ def _image_of(dataset, info: dict, recipe: SeedRecipe) -> SeedImage:
         name = os.path.relpath(path, prefix) if prefix else os.path.basename(path)
         image_id = os.path.splitext(name)[0].replace(os.sep, '/')
     classes = np.atleast_1d(np.asarray(info.get('gt_label', ())))
-    if len(classes) and classes.dtype.kind not in 'iu':
+    indices = classes.dtype.kind in 'iu' and classes.min(initial=0) >= 0
+    if len(classes) and not (indices and len(set(classes.tolist())) == len(classes)):
         raise ValueError(
-            f'{path} has the gt_label {classes.tolist()}; it must list class indices, from 0.'
+            f'{path} has the gt_label {classes.tolist()}; it must list the indices of the classes '
+            'that are present, from 0 and each once.'
         )
     saliency = None
     if recipe.saliency.source == 'map' and len(classes):
         folder = os.path.join(dataset.data_root or '', recipe.saliency.folder)
         saliency = os.path.join(folder, f'{image_id}{recipe.saliency.suffix}')
     return SeedImage(image_id, path, tuple(sorted(int(c) for c in classes)), saliency)
-
-
-def _names_a_file_inside(image_id: str) -> bool:
-    """Check that an id, used as a path, stays in its folder and names no hidden file or folder."""
-    return not any(part == '' or part.startswith('.') for part in image_id.split('/'))

@@ -14,30 +14,8 @@ from .datasets.voc_image_level_dataset import VOCImageLevelDataset
 _FOLDERS = ('JPEGImages', 'SegmentationClassAug', 'Annotations')
 
 
-def images_within(
-    labels: Mapping[str, Collection[str]],
-    classes: Collection[str],
-    *,
-    clear: Mapping[str, Collection[str]],
-    need: Collection[str],
-) -> list[str]:
-    """Pick the images that show nothing but some classes, in the order of ``labels``.
-
-    Args:
-        labels: Names of all objects by image id, difficult ones included.
-        classes: What may be in an image.
-        clear: Names of the objects that count as image-level labels.
-        need: At least one of these must be among the clear ones.
-    """
-    return [
-        image_id
-        for image_id, names in labels.items()
-        if set(classes).issuperset(names) and set(need).intersection(clear[image_id])
-    ]
-
-
 def balanced_images(
-    labels: Mapping[str, Collection[str]], classes: Collection[str], most: int, *, seed: int = 0
+    labels: Mapping[str, Collection[str]], classes: Collection[str], most: int
 ) -> list[str]:
     """Pick images at random until each class has enough, the rarest class first.
 
@@ -45,10 +23,9 @@ def balanced_images(
         labels: Names of the classes by image id.
         classes: The classes to balance; others come along.
         most: Images of a class, if there are so many. Images of several classes may exceed it.
-        seed: Of the order in which images are looked at.
     """
     order = list(labels)
-    random.Random(seed).shuffle(order)
+    random.Random(0).shuffle(order)
     having = {name: [i for i in order if name in labels[i]] for name in classes}
     chosen: set[str] = set()
     for images in sorted(having.values(), key=len):
@@ -87,8 +64,8 @@ def write_subset(
     Args:
         voc_root: ``VOC2012``.
         out: The new data root.
-        classes: What may be in an image, names of VOC.
-        need: At least one of these must be in it; all ``classes`` by default.
+        classes: All that may be in an image, difficult objects included; names of VOC.
+        need: At least one of these must be among its image-level labels; by default any.
         most: Also write ``train_balanced``, with so many images of each needed class.
 
     Returns:
@@ -109,12 +86,14 @@ def write_subset(
         raise ValueError(f'{strange[0]} must be in an image, but is not among the classes.')
     lists = {}
     for name, source in (('train', 'train_aug'), ('val', 'val')):
-        labels = voc_labels(voc_root, source, difficult='keep')
-        clear = voc_labels(voc_root, source, difficult='if_alone')
-        ids = images_within(labels, classes, clear=clear, need=need)
-        if not ids:
+        labels, clear = (voc_labels(voc_root, source, difficult=d) for d in ('keep', 'if_alone'))
+        lists[name] = {
+            image_id: names
+            for image_id, names in labels.items()
+            if set(classes).issuperset(names) and set(need).intersection(clear[image_id])
+        }
+        if not lists[name]:
             raise ValueError(f'no image of {source} shows nothing but {", ".join(classes)}.')
-        lists[name] = {image_id: labels[image_id] for image_id in ids}
     for folder in _FOLDERS:
         link(voc_root / folder, out / folder)
     for name, labels in lists.items():

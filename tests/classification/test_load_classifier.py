@@ -65,14 +65,6 @@ def test_a_checkpoint_of_another_config(checkpoint, other, message):
         load_classifier(config(**other), checkpoint[0])
 
 
-def test_classes_of_the_dataset_do_not_fit_the_head(checkpoint):
-    path, model = checkpoint
-    meta = dict(dataset_meta=dict(classes=('x', 'y')))
-    torch.save(dict(state_dict=model.state_dict(), meta=meta), path)
-    with pytest.raises(ValueError, match='trained on 2 classes, its head has 3'):
-        load_classifier(config(), path)
-
-
 def test_configs_of_no_cam_classifier():
     cfg = config()
     cfg.model.head = dict(type='MultiLabelLinearClsHead', in_channels=64, num_classes=3)

@@ -6,6 +6,7 @@ import torch
 from mmengine.config import Config
 from PIL import Image
 
+from mmws.checkpoint import model_identity
 from mmws.files.atomic_write import write_atomically
 from mmws.files.folder import SALIENCY_MANIFEST, SeedFolder
 from mmws.files.image_file import read_image
@@ -17,7 +18,6 @@ pytest.importorskip('mmpretrain')
 from mmws.classification import seed_generation
 from mmws.classification.seed_generation import (
     SeedGeneration,
-    classifier_identity,
     recipe_of,
     saliency_identity,
     write_seeds,
@@ -188,12 +188,11 @@ def test_a_class_that_the_classifier_lacks(root):
 
 def test_the_identity_is_of_weights_and_model():
     one, other = torch.nn.Linear(2, 3), torch.nn.Linear(2, 3)
-    config = Config(dict(model=dict(type='A', init_cfg=dict(checkpoint='x'))))
-    assert classifier_identity(one, config) != classifier_identity(other, config)
+    config = dict(model=dict(type='A', init_cfg=dict(checkpoint='x')))
+    assert model_identity(one, config) != model_identity(other, config)
     other.load_state_dict(one.state_dict())
-    same = Config(dict(model=dict(type='A')))
-    assert classifier_identity(one, config) == classifier_identity(other, same)
-    assert classifier_identity(one, config) != classifier_identity(one, Config(dict(model=None)))
+    assert model_identity(one, config) == model_identity(other, dict(model=dict(type='A')))
+    assert model_identity(one, config) != model_identity(one, dict(model=None))
 
 
 def test_a_config_and_its_recipe():

@@ -6,21 +6,17 @@ Run by torchrun, this file is one of two processes of a training.
 import json
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.hooks import EMAHook
 from PIL import Image
-from torch import nn
 
 pytest.importorskip('mmpretrain')
 import mmws.classification  # noqa: F401  (registers stage one)
 from mmws import run_config
 from mmws.classification.seed_generation import build_generation
-from mmws.classification.seed_generation_hook import saved_model
 
 CLASSES = ['red', 'green']
 
@@ -101,6 +97,21 @@ def root(tmp_path):
     return tmp_path
 
 
+def tool(root, out):
+    return build_generation(config(root), str(root / 'run/epoch_1.pth'), str(root / out), workers=0)
+
+
+def check_seeds(root):
+    alone = tool(root, 'alone')
+    alone.prepare()
+    alone.run()
+    for name, folder in alone.folders.items():
+        assert len(folder.finished()) == 7
+        for image_id in folder.finished():
+            made = root / 'seeds' / name / f'{image_id}.png'
+            assert made.read_bytes() == folder.file(image_id).read_bytes()
+
+
 @pytest.mark.slow
 def test_two_processes_make_the_seeds_of_the_checkpoint(root, python):
     output = python(__file__, root, cwd=root, processes=2)
@@ -112,21 +123,10 @@ def test_two_processes_make_the_seeds_of_the_checkpoint(root, python):
     assert 'Mend them' in output and 'generate_seeds.py' in output
     assert 'the same command' not in output
 
-    def tool(out):
-        checkpoint = str(root / 'run/epoch_1.pth')
-        return build_generation(config(root), checkpoint, str(out), workers=0)
-
-    alone = tool(root / 'alone')
-    alone.prepare()
-    alone.run()
-    for name, folder in alone.folders.items():
-        assert len(folder.finished()) == 7
-        for image_id in folder.finished():
-            made = root / 'seeds' / name / f'{image_id}.png'
-            assert made.read_bytes() == folder.file(image_id).read_bytes()
+    check_seeds(root)
     # Once the bad map is mended, the tool goes on in the hook's folders.
     Image.new('L', (32, 32), 200).save(root / 'saliency/5.png')
-    rest = tool(root / 'seeds')
+    rest = tool(root, 'seeds')
     rest.prepare()
     report = rest.run()
     assert (report.made, report.kept, report.missing) == (1, 7, 0)
@@ -134,31 +134,20 @@ def test_two_processes_make_the_seeds_of_the_checkpoint(root, python):
     assert manifest['complete'] and manifest['num_images'] == 8
 
 
-def test_averaged_weights_are_those_of_the_checkpoint():
-    model = nn.Sequential(nn.Conv2d(1, 1, 1), nn.BatchNorm2d(1))
-    hook = EMAHook(momentum=0.25)
-    runner = SimpleNamespace(model=model, iter=0, epoch=0)
-    runner.call_hook = lambda name, **options: getattr(hook, name)(runner, **options)
-    hook.before_run(runner)
-    with torch.no_grad():
-        model[0].weight.fill_(1)
-        hook.after_train_iter(runner, 0)  # the first is copied
-        runner.iter = 1
-        model[0].weight.fill_(5)
-        model[1].running_mean.fill_(7)
-        hook.after_train_iter(runner, 1)
-    online = {name: value.clone() for name, value in model.state_dict().items()}
-    checkpoint = dict(state_dict=model.state_dict())
-    hook.before_save_checkpoint(runner, checkpoint)
+def test_the_seeds_are_those_of_the_last_checkpoint(root):
+    cfg = config(root)
+    cfg.launcher = 'none'
+    run_config.run(cfg, lambda runner: runner.train())
+    check_seeds(root)
 
-    found = saved_model(runner).state_dict()
-    assert found['0.weight'].item() == 0.75 * 1 + 0.25 * 5
-    for name, value in checkpoint['state_dict'].items():
-        assert torch.equal(found[name], value), name
-    # What other hooks and the caller go on with is untouched.
-    assert not saved_model(runner).training and model.training
-    for name, value in model.state_dict().items():
-        assert torch.equal(value, online[name]), name
+
+def test_a_training_that_keeps_no_checkpoint_is_refused_before_it(root):
+    cfg = config(root)
+    cfg.launcher = 'none'
+    cfg.default_hooks.checkpoint.save_last = False
+    with pytest.raises(ValueError, match='this training keeps none: put a CheckpointHook'):
+        run_config.run(cfg, lambda runner: runner.train())
+    assert not (root / 'seeds').exists()
 
 
 if __name__ == '__main__':

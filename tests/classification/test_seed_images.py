@@ -50,11 +50,15 @@ def test_an_image_without_any_class_needs_no_map(root):
 @pytest.mark.parametrize(
     'labels, error, message',
     [
-        ([('x', [3]), ('x', [4])], ValueError, '1 image ids occur more than once, the first: x'),
+        (
+            [('x', [3]), ('x', [4])],
+            ValueError,
+            'lists 1 image ids more than once, the first: x',
+        ),
         ([('q', [3])], FileNotFoundError, '1 of 1 images are missing, the first: .*q.jpg'),
-        ([('x', [3, 1, 3])], ValueError, r'x has the classes \[1, 3, 3\].*each once'),
-        ([('x', [-1])], ValueError, r'x has the classes \[-1\].*from 0'),
-        ([('x', ['cat'])], ValueError, r"x.jpg has the gt_label \['cat'\]; .*class indices"),
+        ([('x', [3, 1, 3])], ValueError, r'x.jpg has the gt_label \[3, 1, 3\].*each once'),
+        ([('x', [-1])], ValueError, r'x.jpg has the gt_label \[-1\].*from 0'),
+        ([('x', ['cat'])], ValueError, r"x.jpg has the gt_label \['cat'\]; .*indices"),
         ([('x', [0.5])], ValueError, r'x.jpg has the gt_label \[0.5\]'),
         ([('../x', [3])], ValueError, r"1 of 1 image ids .* outside .*first: '\.\./x' of .*x.jpg"),
         ([('/a/x', [3])], ValueError, "ids would name files outside .*first: '/a/x'"),

@@ -2,21 +2,7 @@
 
 import pytest
 
-from mmws.classification.voc_subset import balanced_images, images_within, write_subset
-
-
-def test_all_objects_lie_within_and_a_clear_one_is_needed():
-    labels = {
-        'a': ['cat', 'person'],
-        'b': ['cat', 'sofa'],  # a sofa is not asked for
-        'c': ['person'],
-        'd': ['dog', 'person'],  # the dog is difficult
-    }
-    clear = {**labels, 'd': ['person']}
-    classes = ['cat', 'dog', 'person']
-    assert images_within(labels, classes, clear=labels, need=classes) == ['a', 'c', 'd']
-    assert images_within(labels, classes, clear=labels, need=['cat', 'dog']) == ['a', 'd']
-    assert images_within(labels, classes, clear=clear, need=['cat', 'dog']) == ['a']
+from mmws.classification.voc_subset import balanced_images, write_subset
 
 
 def test_balanced_part_fills_the_rarest_class_first():
@@ -27,7 +13,6 @@ def test_balanced_part_fills_the_rarest_class_first():
     assert {'d0', 'd1', 'd2', 'both'} < set(chosen)
     assert sum('cat' in labels[i] for i in chosen) == 5
     assert balanced_images(labels, ['cat', 'dog'], 5) == chosen
-    assert balanced_images(labels, ['cat', 'dog'], 5, seed=1) != chosen
 
 
 @pytest.fixture
@@ -41,7 +26,8 @@ def voc(voc_tree):
 
 def test_a_subset_is_a_data_root(voc, tmp_path, tool):
     out = tmp_path / 'subset'
-    command = [voc, '--out', out, '--classes', 'cat', 'sofa', 'person', 'dog', '--with', 'cat']
+    command = [voc, '--out', out, '--classes', 'cat', 'sofa', 'person', 'dog']
+    command += ['--with', 'cat', 'dog']
     for _ in range(2):  # a second run finds its own links
         done = tool('make_voc_subset.py', *command, '--most', 1, cwd=tmp_path)
         assert done.returncode == 0, done.stderr

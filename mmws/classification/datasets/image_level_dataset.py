@@ -34,7 +34,8 @@ class ImageLevelDataset(MultiLabelDataset):
     Args:
         ann_file: List of image ids, one a line, relative to ``data_root``.
         data_root: Root of the data.
-        data_prefix: Folders relative to ``data_root``; ``img_path`` is the one with the images.
+        data_prefix: Folders relative to ``data_root``, ``img_path`` is the one with the images; by
+            default those of ``DATA_PREFIX``.
         img_suffix: Ending of an image file after its id.
         unlabelled: What to do with an image in which no class is present: ``'error'``; ``'skip'``
             leaves it out, counts it and names the first; ``'keep'`` trains on it with an empty
@@ -49,12 +50,13 @@ class ImageLevelDataset(MultiLabelDataset):
     """
 
     METAINFO = {'classes': VOC2007_CATEGORIES}
+    DATA_PREFIX = {'img_path': 'JPEGImages'}
 
     def __init__(
         self,
         ann_file: str,
         data_root: str = '',
-        data_prefix: str | dict = 'JPEGImages',
+        data_prefix: str | dict | None = None,
         *,
         img_suffix: str = '.jpg',
         unlabelled: str = 'error',
@@ -64,6 +66,9 @@ class ImageLevelDataset(MultiLabelDataset):
             raise ValueError(f'unlabelled must be one of {_UNLABELLED}; got {unlabelled!r}.')
         self.img_suffix = img_suffix
         self.unlabelled = unlabelled
+        if isinstance(data_prefix, str):
+            data_prefix = {'img_path': data_prefix}
+        data_prefix = {**self.DATA_PREFIX, **(data_prefix or {})}
         super().__init__(ann_file, data_root=data_root, data_prefix=data_prefix, **kwargs)
 
     def load_labels(self, image_ids: Sequence[str]) -> list[list[int]]:

@@ -23,27 +23,16 @@ class LabelMapImageLevelDataset(ImageLevelDataset):
     seconds for VOC's 10,582. :meth:`write_list` keeps the result for ListImageLevelDataset.
 
     Args:
-        ann_file: As in :class:`ImageLevelDataset`, like all that are not named here.
-        data_prefix: ``img_path`` and ``seg_map_path``, the folders of the images and the masks.
         seg_map_suffix: Ending of a mask file after its image's id.
+        *args, **kwargs: As in :class:`ImageLevelDataset`; ``data_prefix`` has ``seg_map_path``, the
+            folder of the masks, beside ``img_path``.
     """
 
-    def __init__(
-        self,
-        ann_file: str,
-        data_root: str = '',
-        data_prefix: dict | None = None,
-        *,
-        seg_map_suffix: str = '.png',
-        **kwargs,
-    ):
+    DATA_PREFIX = {**ImageLevelDataset.DATA_PREFIX, 'seg_map_path': 'SegmentationClassAug'}
+
+    def __init__(self, *args, seg_map_suffix: str = '.png', **kwargs):
         self.seg_map_suffix = seg_map_suffix
-        data_prefix = {
-            'img_path': 'JPEGImages',
-            'seg_map_path': 'SegmentationClassAug',
-            **(data_prefix or {}),
-        }
-        super().__init__(ann_file, data_root, data_prefix, **kwargs)
+        super().__init__(*args, **kwargs)
 
     def load_labels(self, image_ids: Sequence[str]) -> list[list[int]]:
         folder = self.data_prefix['seg_map_path']

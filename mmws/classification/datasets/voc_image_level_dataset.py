@@ -11,7 +11,6 @@ from mmpretrain.registry import DATASETS
 from .image_level_dataset import ImageLevelDataset, check_files
 
 _DIFFICULT = ('if_alone', 'drop', 'keep')
-_UNKNOWN = ('error', 'ignore')
 
 
 @DATASETS.register_module()
@@ -23,32 +22,19 @@ class VOCImageLevelDataset(ImageLevelDataset):
     trained as an image without anything in it.
 
     Args:
-        ann_file: As in :class:`ImageLevelDataset`, like all that are not named here.
-        data_prefix: ``img_path`` and ``ann_path``, the folders of the images and the XML files.
         difficult: Objects marked difficult count ``'if_alone'`` (only where every object of the
             image is difficult), never (``'drop'``) or always (``'keep'``).
-        unknown_classes: An object of a class that is not in ``classes`` is an ``'error'``, or
-            passed over (``'ignore'``), for training on some of the classes.
+        *args, **kwargs: As in :class:`ImageLevelDataset`; ``data_prefix`` has ``ann_path``, the
+            folder of the XML files, beside ``img_path``.
     """
 
-    def __init__(
-        self,
-        ann_file: str,
-        data_root: str = '',
-        data_prefix: dict | None = None,
-        *,
-        difficult: str = 'if_alone',
-        unknown_classes: str = 'error',
-        **kwargs,
-    ):
+    DATA_PREFIX = {**ImageLevelDataset.DATA_PREFIX, 'ann_path': 'Annotations'}
+
+    def __init__(self, *args, difficult: str = 'if_alone', **kwargs):
         if difficult not in _DIFFICULT:
             raise ValueError(f'difficult must be one of {_DIFFICULT}; got {difficult!r}.')
-        if unknown_classes not in _UNKNOWN:
-            raise ValueError(f'unknown_classes must be one of {_UNKNOWN}; got {unknown_classes!r}.')
         self.difficult = difficult
-        self.unknown_classes = unknown_classes
-        data_prefix = {'img_path': 'JPEGImages', 'ann_path': 'Annotations', **(data_prefix or {})}
-        super().__init__(ann_file, data_root, data_prefix, **kwargs)
+        super().__init__(*args, **kwargs)
 
     def load_labels(self, image_ids: Sequence[str]) -> list[list[int]]:
         paths = [os.path.join(self.data_prefix['ann_path'], f'{i}.xml') for i in image_ids]
@@ -65,12 +51,9 @@ class VOCImageLevelDataset(ImageLevelDataset):
         for item in objects:
             name = (item.findtext('name') or '').strip()
             if name not in self.class_to_idx:
-                if self.unknown_classes == 'ignore':
-                    continue
                 raise ValueError(
                     f'{path} holds an object of the unknown class {name!r}; known are '
-                    f'{", ".join(self.CLASSES)}. Correct it, name the class in `classes`, or set '
-                    "unknown_classes='ignore'."
+                    f'{", ".join(self.CLASSES)}. Correct it, or name the class in `classes`.'
                 )
             is_difficult = (item.findtext('difficult') or '0').strip() == '1'
             (difficult if is_difficult else clear).add(self.class_to_idx[name])

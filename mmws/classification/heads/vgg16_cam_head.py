@@ -7,11 +7,11 @@ import torch.nn.functional as F
 from mmpretrain.registry import MODELS
 from torch import nn
 
-from .class_map_head import ClassMapHead
+from .linear_cam_head import LinearCAMHead
 
 
 @MODELS.register_module()
-class VGG16CAMHead(ClassMapHead):
+class VGG16CAMHead(LinearCAMHead):
     """``fc6`` (3x3) and ``fc7`` (1x1), each with ReLU and dropout, then ``fc8`` with a bias.
 
     With the trunk :class:`mmws.backbones.VGG16LargeFOV` it has the author's 20,504,404
@@ -20,7 +20,7 @@ class VGG16CAMHead(ClassMapHead):
 
     Args:
         in_channels: Channels of the backbone's last feature map.
-        num_classes: As in :class:`ClassMapHead`, like all that are not named here.
+        num_classes: As in :class:`LinearCAMHead`, like all that are not named here.
         channels: Channels of ``fc6`` and ``fc7``; pretrained weights need 1024.
         dropout: Rate after ``fc6`` and after ``fc7``.
     """
@@ -45,4 +45,4 @@ class VGG16CAMHead(ClassMapHead):
 
     def pre_logits(self, feats: tuple[torch.Tensor, ...]) -> torch.Tensor:
         x = self.dropout(F.relu(self.fc6(super().pre_logits(feats))))
-        return self.dropout(F.relu(self.fc7(x)))
+        return F.relu(self.fc7(x))

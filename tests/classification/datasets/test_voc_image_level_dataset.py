@@ -52,20 +52,9 @@ def test_unknown_class(voc_tree):
     path.write_text(path.read_text().replace('>car<', '>cart<'))
     with pytest.raises(ValueError, match="d.xml holds an object of the unknown class 'cart'"):
         build(voc_tree)
-    with pytest.raises(ValueError, match='1 of 4 images .* no known class, the first: d'):
-        build(voc_tree, unknown_classes='ignore')
-    dataset = build(voc_tree, unknown_classes='ignore', unlabelled='skip')
-    assert list(labels(dataset)) == ['a', 'b', 'c']
 
 
-def test_some_of_the_classes(voc_tree):
-    dataset = build(
-        voc_tree, classes=['person', 'car'], unknown_classes='ignore', unlabelled='skip'
-    )
-    assert labels(dataset) == {'a': [0], 'd': [1]}
-
-
-@pytest.mark.parametrize('option', ['difficult', 'unlabelled', 'unknown_classes'])
+@pytest.mark.parametrize('option', ['difficult', 'unlabelled'])
 def test_wrong_option(voc_tree, option):
     with pytest.raises(ValueError, match=f"{option} must be one of .*; got 'maybe'"):
         build(voc_tree, **{option: 'maybe'})
