@@ -131,20 +131,14 @@ def load_weights(
     missing = [name for name in missing if name not in counters and name not in differing]
     if not getattr(model, 'with_auxiliary_head', True):
         unexpected = [name for name in unexpected if not name.startswith('auxiliary_head.')]
-    if len(missing) == len(own) - len(counters):
-        raise ValueError(
-            f'{source} holds no weight of {kind}: it is a checkpoint of another model or only a '
-            f'part of one. It has {some(weights)}; the model has {some(own)}. Test or train with '
-            'the config that it was made with. Weights of a backbone alone belong into its '
-            'init_cfg.'
-        )
-    if (missing or unexpected) and not allow_partial:
+    nothing = {*missing, *differing} >= own.keys() - counters
+    if nothing or ((missing or unexpected) and not allow_partial):
         raise ValueError(
             f'{source} is a checkpoint of another architecture than {kind}: it lacks '
             f'{len(missing)} weights of the model ({some(missing)}) and has {len(unexpected)} '
             f'that the model has not ({some(unexpected)}). Use the config that it was made with. '
-            'To start a training from a part of the weights: '
-            "dict(type='CheckpointCheckHook', allow_partial=True) in custom_hooks."
+            'Weights of a backbone alone belong into its init_cfg. To start a training from a part '
+            "of the weights: dict(type='CheckpointCheckHook', allow_partial=True) in custom_hooks."
         )
     return missing, unexpected
 

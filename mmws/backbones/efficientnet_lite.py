@@ -75,7 +75,8 @@ class EfficientNetLite(BaseModule):
         arch: One of 'lite0' ... 'lite4'.
         output_stride: 8, 16 or 32. Below 32, dilation stands in for the last strides.
         frozen_blocks: The stem and so many of the blocks (lite0 has 16, lite2 21) keep their
-            weights. The first 11 and 15 are those before the last stride, 40% of a training step.
+            weights, and with ``norm_eval`` their statistics. The first 11 and 15 are those before
+            the last stride, 40% of a training step.
         norm_eval: Keep the batch normalisations in evaluation mode. Their affine parameters are
             trained where they are not frozen. Turn off to train from scratch.
         init_cfg: mmengine's initialisation config. None: He's normal initialisation.

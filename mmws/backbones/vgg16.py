@@ -67,7 +67,6 @@ class VGG16LargeFOV(BaseModule):
                 if batch_norm:
                     self.add_module(f'bn{stage}_{index}', nn.BatchNorm2d(out_channels))
                 in_channels = out_channels
-        self.out_channels = in_channels
         self.batch_norm = batch_norm
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor]:

@@ -57,23 +57,23 @@ def decimate(layer: str, value: Tensor) -> Tensor:
     return value.reshape(4096, 4096, 1, 1)[::4, ::4]
 
 
-def rename_vgg16_entries(entries: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
+def rename_vgg16_entries(entries: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Name the entries of a weight file ``conv1_1.weight`` ... ``fc7.bias``, in DeepLab's shapes.
 
     They are the state dict of torchvision's VGG16, or one with Caffe's layer names (of the full
-    network or with reduced fully connected layers). The second result are the names of the rest.
+    network or with reduced fully connected layers). The rest keeps its names.
     """
-    found, unused = {}, []
+    found = {}
     for key, value in entries.items():
         name, _, kind = key.rpartition('.')
         layer = _NAMES.get(name)
         if layer is None or kind not in ('weight', 'bias'):
-            unused.append(key)
+            found[key] = value
             continue
         inputs = {'fc6': 512 * 7 * 7, 'fc7': 4096}.get(layer)
         full = inputs and len(value) == 4096 and (value.dim() == 1 or value[0].numel() == inputs)
         found[f'{layer}.{kind}'] = decimate(layer, value) if full else value
-    return found, unused
+    return found
 
 
 def recognise_images(entries: Mapping[str, Tensor]) -> str | None:
@@ -137,7 +137,7 @@ class PretrainedVGG16:
                 'only.'
             )
         entries, meta = read_weight_file(path, _EXPECTED)
-        found, unused = rename_vgg16_entries(entries)
+        found = rename_vgg16_entries(entries)
         trained_on = meta.get('images') or recognise_images(found)
         if None not in (self.images, trained_on) and trained_on != self.images:
             raise ValueError(
@@ -146,5 +146,5 @@ class PretrainedVGG16:
                 f"images='{trained_on}' in init_cfg, as the configs cam/vgg16*_cam_voc12aug.py do."
             )
         weights = {name: found[entry] for name, entry in wanted.items() if entry in found}
-        unused += [entry for entry in found if entry not in wanted.values()]
-        fill(module, weights, path, _EXPECTED, names=wanted, unused=unused)
+        rest = {entry: value for entry, value in found.items() if entry not in wanted.values()}
+        fill(module, weights | rest, path, _EXPECTED, names=wanted)

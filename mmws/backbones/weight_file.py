@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 
 import torch
 from mmengine.logging import print_log
-from mmengine.model.weight_init import update_init_info
 from torch import Tensor, nn
 
 from mmws.checkpoint import check_finite, read_checkpoint, some, weights_of
@@ -51,10 +50,9 @@ def fill(
     path: str | os.PathLike,
     expected: str,
     *,
-    names: Iterable[str] | None = None,
-    unused: Iterable[str] = (),
+    names: Collection[str] | None = None,
 ) -> None:
-    """Copy weights into a module, all or none, and log what of the file was not used.
+    """Copy weights into a module, and log what of the file was not used.
 
     Args:
         module: What to fill.
@@ -62,37 +60,31 @@ def fill(
         path: Of their file, for messages, as ``expected``, the files that would do.
         names: What must be filled. By default everything but BatchNorm's ``num_batches_tracked``,
             which old files lack.
-        unused: What else there is in the file.
 
     Raises:
         ValueError: A weight is missing, of another shape, or holds NaN.
     """
-    kind, own = type(module).__name__, module.state_dict()
-    names = [n for n in own if not n.endswith('num_batches_tracked')] if names is None else names
-    own = {name: own[name] for name in names}
-    missing = [name for name in own if name not in weights]
+    kind = type(module).__name__
+    if names is None:
+        names = [n for n in module.state_dict() if not n.endswith('num_batches_tracked')]
+    missing = [name for name in names if name not in weights]
     if missing:
         raise ValueError(
-            f'{path} does not fit {kind}: {len(missing)} of its {len(own)} entries are not in the '
-            f'file, the first {missing[0]}; the file holds {some([*weights, *unused])}. Use '
-            f'{expected}.'
+            f'{path} does not fit {kind}: {len(missing)} of its {len(names)} entries are not in '
+            f'the file, the first {missing[0]}; the file holds {some(weights)}. Use {expected}.'
         )
-    for name, value in own.items():
-        if weights[name].shape != value.shape:
-            raise ValueError(
-                f'{path} does not fit {kind}: {name} has shape {tuple(value.shape)}, the file has '
-                f'{tuple(weights[name].shape)}. Use {expected}; train other sizes from scratch, '
-                'without this init_cfg.'
-            )
-    check_finite({name: weights[name] for name in own}, path)
-    with torch.no_grad():
-        for name, value in own.items():
-            value.copy_(weights[name])
-    left = [n for n in weights if n not in own and not n.endswith('num_batches_tracked')]
+    chosen = {name: weights[name] for name in names}
+    check_finite(chosen, path)
+    try:
+        module.load_state_dict(chosen, strict=False)
+    except RuntimeError as error:  # it names every shape that differs
+        raise ValueError(
+            f'{path} does not fit {kind}: {error} Use {expected}; train other sizes from scratch, '
+            'without this init_cfg.'
+        ) from error
+    left = [n for n in weights if n not in chosen and not n.endswith('num_batches_tracked')]
     print_log(
-        f'{kind}: loaded {len(own)} entries from {path}; not used from the file: '
-        f'{", ".join([*left, *unused]) or "nothing"}.',
+        f'{kind}: loaded {len(chosen)} entries from {path}; not used from the file: '
+        f'{", ".join(left) or "nothing"}.',
         logger='current',
     )
-    if hasattr(module, '_params_init_info'):
-        update_init_info(module, init_info=f'loaded from {path}')

@@ -22,18 +22,16 @@ class DSSVGG16(VGG16LargeFOV):
     Source: train_val.prototxt of the released code (github.com/Andrew-Qibin/DSS).
 
     Args:
-        base_channels: Width of the first stage, as in :class:`VGG16LargeFOV`.
-        **kwargs: ``batch_norm`` and ``init_cfg`` as in :class:`VGG16LargeFOV`.
+        **kwargs: As in :class:`VGG16LargeFOV`.
     """
 
     dilations = (1, 1, 1, 1, 1)
     # A 2x2 pooling moves the cells by half a cell, a padded 3x3 one does not.
     grids = tuple(map(Grid, (1, 2, 4, 8, 16, 32), (-4, -3.5, -2.5, -0.5, -0.5, -0.5)))
 
-    def __init__(self, base_channels: int = 64, **kwargs):
-        super().__init__(base_channels, **kwargs)
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
         self.conv1_1.padding = (5, 5)
-        self.out_channels = tuple(base_channels * factor for factor in (1, 2, 4, 8, 8, 8))
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Compute conv1_2, conv2_2, conv3_3, conv4_3, conv5_3 and pool5a of (N, 3, H, W)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 
-import cv2
+import mmcv
 import numpy as np
 import torch
 from mmcv.transforms import Compose
@@ -15,6 +15,7 @@ from mmengine.registry import DefaultScope
 from mmseg.registry import MODELS, TRANSFORMS
 
 from mmws.checkpoint import load_weights, read_checkpoint
+from mmws.run_config import type_name
 
 from .dss import DSS
 
@@ -60,7 +61,7 @@ class Predictor:
         steps = [
             step.to_dict() if isinstance(step, Config) else dict(step)
             for step in pipeline
-            if not step['type'].rsplit('.', 1)[-1].startswith('Load')
+            if not type_name(step).startswith('Load')
         ]
         self.recipe = {'longest': longest, 'pipeline': steps}
         with DefaultScope.overwrite_default_scope('mmseg'):
@@ -76,19 +77,11 @@ class Predictor:
             ValueError: The network's output is not finite; names ``path``.
         """
         # mmseg's pipelines work on BGR.
-        image = np.ascontiguousarray(image[..., ::-1])
-        data = pseudo_collate([self._pipeline(dict(img=shrink(image, self.longest)))])
+        small = np.ascontiguousarray(image[..., ::-1])
+        if self.longest is not None and max(image.shape[:2]) > self.longest:
+            small = mmcv.imrescale(small, (self.longest, self.longest), interpolation='area')
+        data = pseudo_collate([self._pipeline(dict(img=small))])
         # The model enlarges the map to this size before it stretches the values.
         data['data_samples'][0].set_metainfo(dict(ori_shape=image.shape[:2], img_path=path))
         (sample,) = self.model.test_step(data)
         return sample.pred_saliency.data[0].float().cpu().numpy()
-
-
-def shrink(image: np.ndarray, longest: int | None) -> np.ndarray:
-    """Shrink an image if its longer side exceeds ``longest`` pixels."""
-    height, width = image.shape[:2]
-    if longest is None or max(height, width) <= longest:
-        return image
-    factor = longest / max(height, width)
-    size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)

@@ -29,12 +29,6 @@ def precision_recall(saliency: np.ndarray, salient: np.ndarray) -> np.ndarray:
     return np.stack([hits / np.maximum(hits + others, 1), hits / np.count_nonzero(salient)])
 
 
-def f_measure(precision: np.ndarray, recall: np.ndarray) -> np.ndarray:
-    """Compute the weighted harmonic mean of precision and recall; 0 where both are 0."""
-    weighted = _BETA2 * precision + recall
-    return (1 + _BETA2) * precision * recall / np.where(weighted > 0, weighted, 1)
-
-
 @METRICS.register_module()
 class SaliencyMetric(BaseMetric):
     """MAE, maximal and mean F-measure, as papers on salient objects report them.
@@ -56,7 +50,7 @@ class SaliencyMetric(BaseMetric):
 
         Raises:
             KeyError: The model predicts no saliency.
-            ValueError: Map and mask differ in size, or the map is not finite.
+            ValueError: Map and mask differ in size.
         """
         for sample in data_samples:
             name = sample.get('img_path', 'the image')
@@ -71,11 +65,6 @@ class SaliencyMetric(BaseMetric):
                 raise ValueError(
                     f'the saliency map of {name} is {saliency.shape}, its mask {label.shape}. In '
                     'the test pipeline load the mask after all resizing.'
-                )
-            if not np.isfinite(saliency).all():
-                raise ValueError(
-                    f'the saliency map of {name} holds values that are not finite. Has training '
-                    'diverged?'
                 )
             known = label != UNKNOWN
             saliency, salient = saliency[known], label[known] == 1
@@ -103,6 +92,8 @@ class SaliencyMetric(BaseMetric):
                 print_log(f'{count} of {len(results)} {text}.', logger='current')
         metrics = dict(mae=float(np.mean(errors)))
         if curves:
-            values = f_measure(*np.mean(curves, 0))
+            precision, recall = np.mean(curves, 0)
+            weighted = _BETA2 * precision + recall  # 0 where both are, and so is F
+            values = (1 + _BETA2) * precision * recall / np.where(weighted > 0, weighted, 1)
             metrics.update(max_f=float(values.max()), mean_f=float(values.mean()))
         return metrics

@@ -80,8 +80,12 @@ def test_a_part_is_refused_unless_asked_for(model, weights, message):
 
 @pytest.mark.parametrize('partial', [False, True])
 def test_never_accepted(partial):
-    with pytest.raises(ValueError, match='old.pth holds no weight of _Net.*weight, bias'):
+    with pytest.raises(ValueError, match='old.pth is .* architecture than _Net.*weight, bias'):
         _check(_Net(), nn.Linear(2, 2).state_dict(), allow_partial=partial)
+    # Not one weight fits.
+    weights = {name: torch.ones(9) for name in _Net().state_dict()}
+    with pytest.raises(ValueError, match='old.pth is a checkpoint of another .* than _Net'):
+        _check(_Net(), weights, allow_partial=True, allow_mismatch=['.'])
     message = (
         r'2 weights in old.pth.*decode_head.weight is \(5, 4, 1, 1\) in the file and '
         r'\(3, 4, 1, 1\) in the model.*num_classes'
