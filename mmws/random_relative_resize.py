@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import mmcv
 import numpy as np
-from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
+from mmseg.datasets.transforms import Resize
 
 
-class RandomRelativeResize(BaseTransform):
+class RandomRelativeResize(Resize):
     """Resize the image and its label maps by one random factor, DeepLab's scale augmentation.
 
     mmcv's ``RandomResize`` scales relative to one fixed size for all images; here the factor is
     relative to the size of the image at hand, so that objects keep their mixture of sizes. It is
-    registered under this name in mmseg and in mmpretrain.
-
-    Required keys: ``img``; the maps in ``seg_fields``, if there are any. Modified: these and
-    ``img_shape``. Added: ``scale_factor`` (width, height).
+    registered under this name in mmseg and in mmpretrain. Keys are those of mmseg's ``Resize``.
 
     Args:
         ratio_range: Lowest and highest factor; drawn uniformly between them.
-        interpolation: mmcv's name of the image's interpolation; label maps take the nearest pixel.
+        **kwargs: As in mmseg's ``Resize``: ``interpolation`` of the image; label maps take the
+            nearest pixel.
     """
 
-    def __init__(
-        self, ratio_range: tuple[float, float] = (0.5, 1.5), *, interpolation: str = 'bilinear'
-    ):
+    def __init__(self, ratio_range: tuple[float, float] = (0.5, 1.5), **kwargs):
+        super().__init__(scale_factor=1.0, **kwargs)
         low, high = ratio_range
         if not 0 < low <= high:
             raise ValueError(
@@ -33,7 +29,6 @@ class RandomRelativeResize(BaseTransform):
                 f'{tuple(ratio_range)}.'
             )
         self.ratio_range = (low, high)
-        self.interpolation = interpolation
 
     @cache_randomness
     def _factor(self) -> float:
@@ -41,19 +36,5 @@ class RandomRelativeResize(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Resize one sample."""
-        factor = self._factor()
-        height, width = results['img'].shape[:2]
-        # A very thin image keeps at least one pixel.
-        size = (max(round(width * factor), 1), max(round(height * factor), 1))
-        results['img'] = mmcv.imresize(results['img'], size, interpolation=self.interpolation)
-        for key in results.get('seg_fields', ()):
-            results[key] = mmcv.imresize(results[key], size, interpolation='nearest')
-        results['img_shape'] = results['img'].shape[:2]
-        results['scale_factor'] = (size[0] / width, size[1] / height)
-        return results
-
-    def __repr__(self) -> str:
-        return (
-            f'{type(self).__name__}(ratio_range={self.ratio_range}, '
-            f'interpolation={self.interpolation!r})'
-        )
+        self.scale_factor = (self._factor(),) * 2
+        return super().transform(results)

@@ -18,7 +18,7 @@ from mmws.datasets.named_classes import named_classes
 from mmws.files.arguments import add_arguments, at_least
 from mmws.files.find_images import images_by_id
 from mmws.files.label_map import read_label_map
-from mmws.files.seed_source import SeedSource, common_ids
+from mmws.files.seed_source import SeedSource, common_ids, packed_or_not
 from mmws.files.storage import is_folder
 from mmws.visualization import prediction_sheet
 from mmws.visualization.read_picture import read_picture
@@ -70,11 +70,13 @@ def sources_of(args: argparse.Namespace) -> list[SeedSource]:
     found += map(split_source, args.sources)
     titles = [title for title, _ in found]
     if twice := [title for title in titles if titles.count(title) > 1]:
-        sys.exit(f'Two folders are called {twice[0]!r}. Name them: "one title={found[-1][1]}".')
-    for _, folder in found:
-        if not is_folder(folder):
-            sys.exit(f'{folder} is no folder.')
-    return [SeedSource(str(folder), '.png', title) for title, folder in found]
+        folder = dict(found)[twice[0]]
+        sys.exit(f'Two folders are called {twice[0]!r}. Name them: "one title={folder}".')
+    sources = [SeedSource(packed_or_not(str(folder)), '.png', title) for title, folder in found]
+    for source in sources:
+        if not is_folder(source.folder):
+            sys.exit(f'{source.folder} is no folder.')
+    return sources
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -135,11 +135,6 @@ class MultiSeedDataset(BaseDataset):
         """What tells the K seeds apart: names of folders, or paths where names repeat."""
         return [source.name for source in self._sources]
 
-    @property
-    def num_seeds(self) -> int:
-        """K."""
-        return len(self._sources)
-
     def full_init(self) -> None:
         """Read the list of images and check every path.
 
@@ -277,7 +272,7 @@ def _wrap_inside(config: dict, options: dict):
     wrapper = DATASETS.build({**config, key: inside})
     if mixes:
         carry_seeds(wrapper.pipeline, loads=False)
-        numbers = {dataset.num_seeds for dataset in seed_datasets(wrapper)}
+        numbers = {len(dataset.seed_names) for dataset in seed_datasets(wrapper)}
         if len(numbers) > 1:
             raise ValueError(
                 'a MultiImageMixDataset joins several images into one, which needs the same number '

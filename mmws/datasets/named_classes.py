@@ -29,11 +29,12 @@ def named_classes(name: str) -> tuple[list[str], list[list[int]]]:
         names = ['background', *(f'class {i}' for i in range(1, count))]
         return names, voc_palette()[:count].tolist()
     if ',' in name or os.path.isfile(name):
-        names = read_lines(name) if os.path.isfile(name) else name.split(',')
+        named = read_lines(name) if os.path.isfile(name) else name.split(',')
+        names = [each.strip() for each in named]
         return names, voc_palette()[: len(names)].tolist()
-    dataset = DATASETS.get(name)
-    if dataset is not None:
-        return list(dataset.METAINFO['classes']), list(dataset.METAINFO['palette'])
+    known = getattr(DATASETS.get(name), 'METAINFO', {})
+    if 'classes' in known:
+        return list(known['classes']), list(known['palette'])
     try:
         return list(get_classes(name)), list(get_palette(name))
     except ValueError:

@@ -47,7 +47,7 @@ def backend_of(pipeline: list, loader: type[BaseTransform]) -> dict | None:
 
 def _check_loading(steps: list, reduce_zero_label: bool) -> None:
     stock = [step for step in steps if isinstance(step, LoadAnnotations)]
-    own = any(isinstance(step, LoadMultiSeedAnnotations) for step in steps)
+    own = [step for step in steps if isinstance(step, LoadMultiSeedAnnotations)]
     for step in stock:
         # The stock transform asserts the same, but at the first image.
         reduces = getattr(step, 'reduce_zero_label', None)
@@ -62,15 +62,10 @@ def _check_loading(steps: list, reduce_zero_label: bool) -> None:
                 f'{type(step).__name__} loads label maps in its own way, and seeds are read as '
                 '8-bit label maps. Write LoadMultiSeedAnnotations in its place if that is right.'
             )
-    if own and stock:
+    if len(stock) + len(own) != 1:
         raise ValueError(
-            'the pipeline holds LoadAnnotations beside LoadMultiSeedAnnotations, which would '
-            "overwrite the seeds' map. Remove LoadAnnotations."
-        )
-    if not (own or stock):
-        raise ValueError(
-            'the pipeline loads no label maps: it needs LoadMultiSeedAnnotations after '
-            f'LoadImageFromFile. Found: {_names(steps)}'
+            'the pipeline must load label maps once, by LoadAnnotations or '
+            f'LoadMultiSeedAnnotations. Found: {_names(steps)}'
         )
 
 

@@ -107,6 +107,7 @@ def seeds_below(
 
     ``names`` are of the folders; by default all that hold a file of the suffix, packed or not.
     """
+    root = packed_or_not(os.fspath(root))
     if not is_folder(root):
         raise FileNotFoundError(f'{root} is no folder.')
     if names is None:
@@ -117,7 +118,7 @@ def seeds_below(
         names = sorted({p.partition('/')[0] for p in paths if '/' in p and p.endswith(suffix)})
     if not names:
         raise ValueError(f'{root} holds no folder of seeds.')
-    return seed_sources(names, suffix, root=os.fspath(root))
+    return seed_sources(names, suffix, root=root)
 
 
 def common_ids(sources: Sequence[SeedSource], wanted: Sequence[str] | None = None) -> list[str]:

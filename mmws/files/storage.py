@@ -35,17 +35,11 @@ def read_bytes(path: str | os.PathLike, backend_args: dict | None = None) -> byt
     """
     if (packed := path_in_zip(path)) is not None:
         return packed.archive.read(packed.name)
-    backend = _backend(path, backend_args)
-    if isinstance(backend, LocalBackend):
-        return Path(path).read_bytes()
     try:
-        return backend.get(os.fspath(path))
+        return _backend(path, backend_args).get(os.fspath(path))
     except HTTPError as error:
-        missing = error.code in (404, 410)
-        kind = FileNotFoundError if missing else OSError
-        raise kind(f'{path} {"does not exist" if missing else "cannot be read"} ({error}).') from (
-            error
-        )
+        kind = FileNotFoundError if error.code in (404, 410) else OSError
+        raise kind(f'{path} cannot be read ({error}).') from error
 
 
 def is_folder(path: str | os.PathLike, backend_args: dict | None = None) -> bool:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 ZIP = '.zip'
-_IN_ARCHIVE = re.compile(rf'(.+?{re.escape(ZIP)})(?:/+(.*))?', re.IGNORECASE)
+_END_OF_ARCHIVE = re.compile(rf'(?<=[^/]){re.escape(ZIP)}(?=/|$)', re.IGNORECASE)
 _LOCAL_HEADER = 30  # bytes, then the name and extra data, whose lengths are its last two numbers
 
 
@@ -93,17 +93,17 @@ class PathInZip(NamedTuple):
 def path_in_zip(path: str | os.PathLike) -> PathInZip | None:
     """Split a path at an archive; None where there is none on it."""
     path = os.fspath(path).replace(os.sep, '/')
-    found = _IN_ARCHIVE.fullmatch(path) if ZIP in path.lower() else None
-    if found is None:
-        return None
-    try:
-        state = os.stat(found[1])
-    except OSError:
-        return None
-    if not stat.S_ISREG(state.st_mode):
-        return None
-    # One that is replaced is opened anew.
-    return PathInZip(_opened(found[1], state.st_mtime_ns, state.st_size), found[2] or '')
+    for found in _END_OF_ARCHIVE.finditer(path):
+        archive = path[: found.end()]
+        try:
+            state = os.stat(archive)
+        except OSError:
+            return None
+        if stat.S_ISREG(state.st_mode):  # a folder may be called so
+            # One that is replaced is opened anew.
+            opened = _opened(archive, state.st_mtime_ns, state.st_size)
+            return PathInZip(opened, path[found.end() :].lstrip('/'))
+    return None
 
 
 @functools.lru_cache(maxsize=64)

@@ -16,7 +16,7 @@ from mmws.files.id_list import listed_ids
 from mmws.files.image_file import BadInputError, image_size, read_saliency
 from mmws.files.label_map import UNKNOWN, encode_label_map
 from mmws.files.map_run import MapReport, MapRun
-from mmws.files.seed_source import SeedSource
+from mmws.files.seed_source import SeedSource, packed_or_not
 from mmws.files.storage import is_folder
 
 from .annotation_file import Annotation, paint, read_annotation, read_annotations
@@ -154,7 +154,7 @@ def find_entries(path: str | os.PathLike, suffix: str | None = None) -> dict[str
     By image id, sorted, it is the file or its content. ``suffix`` is what the names of a folder's
     files end with; by default whichever of .png, .npy, .npz and .json is there.
     """
-    path = os.fspath(path)
+    path = packed_or_not(os.fspath(path))
     if not is_folder(path):
         if not os.path.isfile(path):
             raise FileNotFoundError(f'there is no file or folder {path}.')

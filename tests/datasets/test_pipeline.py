@@ -339,13 +339,6 @@ def test_bad_seed_files(tree):
     message = r'im2.png holds the labels \[5, 17\].* 5 classes.*ignore_index \(here 255\)'
     with pytest.raises(ValueError, match=message):
         dataset[2]
-    path = tree.seed_path(2, 'im0')
-    path.write_bytes(path.read_bytes()[:-60])
-    with pytest.raises(ValueError, match='s2/im0.png is damaged or cut off'):
-        dataset[0]
-    path.unlink()
-    with pytest.raises(FileNotFoundError, match='s2/im0.png'):
-        dataset[0]
 
 
 def test_without_the_dataset_the_transforms_say_what_is_missing(tree):

@@ -67,14 +67,6 @@ def test_another_recipe_is_refused_while_unfinished_and_when_complete(tmp_path):
     assert other.finished() == set() and not other.is_complete
 
 
-def test_a_folder_of_unknown_origin_is_refused(tmp_path):
-    (tmp_path / 'a.png').write_bytes(b'x')
-    with pytest.raises(FileExistsError, match='holds 1 .png files but no seed.json') as refusal:
-        SeedFolder(tmp_path, RECIPE).prepare()
-    # What mmws did not make is for its owner to remove.
-    assert '--overwrite' not in str(refusal.value) and 'by hand' in str(refusal.value)
-
-
 @pytest.mark.parametrize('kind', ['neither', 'complete', 'unfinished', 'unreadable', 'no recipe'])
 def test_what_is_of_another_kind_is_never_removed(tmp_path, kind):
     """Pictures below a folder, or another stage's output, survive --overwrite."""

@@ -38,6 +38,8 @@ def test_an_archive_is_read_as_the_folder(archive, folder):
         read_bytes(f'{archive}/40.png')
     (folder / 'folder.zip').mkdir()
     assert path_in_zip(folder / 'folder.zip/x.png') is None
+    pack_folder(folder / 'ä b', folder / 'folder.zip/b.zip')
+    assert read_bytes(folder / 'folder.zip/b.zip/0.png') == FILES['ä b/0.png']
 
 
 def test_the_same_files_give_the_same_archive(archive, folder):
