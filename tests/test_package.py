@@ -57,15 +57,6 @@ def test_collections_name_existing_pages():
             assert collection['Paper']['Title']
 
 
-def test_the_model_index_package_loads_the_index(monkeypatch):
-    modelindex = pytest.importorskip('modelindex', reason='comes with mmpretrain')
-    monkeypatch.chdir(ROOT)
-    index = modelindex.load('model-index.yml')
-    assert index.check() is None
-    index.build_models_with_collections()
-    assert len(index.models) == len(CONFIGS)
-
-
 @pytest.fixture(scope='module')
 def installed(tmp_path_factory) -> Path:
     """A folder that `pip install --target` has put mmws into, from a wheel of this checkout."""

@@ -104,22 +104,14 @@ class Training:
         """The folder that its seed folders are in."""
         return 'noisy' if self.seeds and self.sources[0].ratio else 'seeds'
 
-    def plain(self) -> Training:
-        """With the plain average (Eq. 4) instead of WST."""
-        return self.by('plain')
-
     def balanced(self) -> Training:
         """With a prediction that is balanced by class to select the seeds."""
         return replace(
             self, name=f'{self.name}_balanced', options={**self.options, _LOSS + 'balance': 1.0}
         )
 
-    def voted(self) -> Training:
-        """With their majority vote as one label."""
-        return self.by('vote')
-
     def by(self, rule: str) -> Training:
-        """With another rule that weighs the seeds."""
+        """With another rule that weighs the seeds: ``'plain'`` (Eq. 4), ``'vote'``, ..."""
         options = {**self.options, _LOSS + 'rule': rule}
         return replace(self, name=f'{self.name}_{rule}', options=options)
 
@@ -191,7 +183,7 @@ def _noisy(ratio: float, labels: int) -> Training:
     """Learn some of the noisy labels; one or two by the plain average, as the pilot does."""
     name = f'noise{ratio}_{labels}label' + ('s' if labels > 1 else '')
     training = Training(name, NOISES[ratio].folders[:labels])
-    return training if labels > 2 else replace(training.plain(), name=name)
+    return training if labels > 2 else replace(training.by('plain'), name=name)
 
 
 MASKS = Training('gt')
@@ -199,8 +191,8 @@ TWELVE = Training('12seeds', _seeds(CLASSIFIERS, ('threshold', 'crf'), _SCALES))
 SINGLES = tuple(_of_cams([net], kind) for net, kind in product(CLASSIFIERS, ('threshold', 'crf')))
 _TYPES = {'threshold': 'threshold', 'CRF': 'crf', 'both types': 'both'}
 _BASELINES = (
-    Cell(TWELVE.plain(), 'plain average of the twelve', 'mIoU'),
-    Cell(TWELVE.voted(), 'majority vote of the twelve as one label', 'mIoU'),
+    Cell(TWELVE.by('plain'), 'plain average of the twelve', 'mIoU'),
+    Cell(TWELVE.by('vote'), 'majority vote of the twelve as one label', 'mIoU'),
     Cell(MASKS, 'ground truth', 'mIoU'),
 )
 
@@ -212,9 +204,9 @@ def _pilot() -> Iterator[Cell]:
         for labels, column, paper in zip((1, 2), ('one label', 'two labels'), papers, strict=True):
             yield Cell(_noisy(ratio, labels), f'noise {ratio}', column, paper)
     twelve = _noisy(0.3, 12)
-    yield Cell(twelve.plain(), 'noise 0.3', 'twelve, plain average')
+    yield Cell(twelve.by('plain'), 'noise 0.3', 'twelve, plain average')
     yield Cell(twelve, 'noise 0.3', 'twelve, WST')
-    yield Cell(twelve.voted(), 'noise 0.3', 'majority vote of twelve')
+    yield Cell(twelve.by('vote'), 'noise 0.3', 'majority vote of twelve')
 
 
 def _grid(
@@ -292,7 +284,7 @@ TABLES = {
         (
             *_grid(
                 {
-                    row: [training.plain(), training]
+                    row: [training.by('plain'), training]
                     for row, training in (
                         ('two types', _VGG16_BOTH[0]),
                         ('two types, three scales', _VGG16_BOTH[1]),
@@ -325,7 +317,7 @@ TABLES = {
     'safety': Table(
         'When weighted selective training is safe',
         _grid(
-            {row: [t.plain(), t, t.balanced()] for row, t in _FROM.items()},
+            {row: [t.by('plain'), t, t.balanced()] for row, t in _FROM.items()},
             ['plain average', 'WST', 'balanced'],
             [(None,) * 3] * len(_FROM),
         ),
@@ -338,8 +330,8 @@ TABLES = {
             {
                 name: [
                     single,
-                    seeds.voted(),
-                    seeds.plain(),
+                    seeds.by('vote'),
+                    seeds.by('plain'),
                     seeds,
                     seeds.balanced(),
                     *map(seeds.by, _RULES),

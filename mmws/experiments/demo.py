@@ -44,13 +44,10 @@ class Demo:
         self._table = TableRun('table6', data, epochs=epochs)
 
     def check(self) -> None:
-        """Refuse the folder of a demo with other settings.
-
-        Raises:
-            FileExistsError: It holds one.
-            FileNotFoundError: There are not enough masks.
-        """
-        self._table.check()
+        """Refuse, by a FileExistsError, the folder of a demo with other settings."""
+        self.data.check(self._table.trainings)
+        for training in self._table.table.trainings.values():
+            self.run(training).check()
 
     def run(self, training: Training) -> TrainingRun:
         """One training of stage two."""
@@ -74,9 +71,9 @@ class Demo:
         best = max(SINGLES, key=lambda single: self.seed_scores()[single.seeds[0]]['miou'])
         return {
             f'best single seed ({best.seeds[0]})': best,
-            'twelve seeds, plain average': TWELVE.plain(),
+            'twelve seeds, plain average': TWELVE.by('plain'),
             'twelve seeds, WST': TWELVE,
-            'majority vote of the twelve as one label': TWELVE.voted(),
+            'majority vote of the twelve as one label': TWELVE.by('vote'),
             'trained with the masks': MASKS,
         }
 

@@ -47,25 +47,13 @@ def identify(config: Config, **more) -> dict:
     return {'config': walk(config.to_dict()), **hashes, **more}
 
 
-def check_identity(folder: Path, wanted: Mapping) -> None:
-    """Refuse a folder whose results depend on something else.
+def described(folder: Path, wanted: Mapping) -> SeedFolder:
+    """Name a folder of results, of a training or of data, and what they depend on.
 
-    Args:
-        folder: Of a training or of data; one that does not exist is fine.
-        wanted: As :func:`identify` gives it.
-
-    Raises:
-        FileExistsError: The first differences, or that nothing was written down.
+    Its ``check`` refuses, by a FileExistsError with the first differences, results of something
+    else or of which nothing was written down; its ``prepare`` writes ``wanted`` down, as
+    :func:`identify` gives it.
     """
-    _described(folder, wanted).check()
-
-
-def write_identity(folder: Path, wanted: Mapping) -> None:
-    """Write down what the results in a folder are going to depend on, as it may be once only."""
-    _described(folder, wanted).prepare()
-
-
-def _described(folder: Path, wanted: Mapping) -> SeedFolder:
     # Of what is older, trainings at least have left JSON files.
     options = dict(suffix='.json', manifest='settings.json')
     # A file that is not there now cannot be compared: a finished result may outlive it.

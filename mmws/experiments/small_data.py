@@ -14,7 +14,7 @@ from mmws.files.folder import SEED_MANIFEST, SeedFolder
 
 from .cells import NOISE_DRAWS, Source, Training
 from .data import LISTS, Data, datasets_of, schedule
-from .identity import check_identity, write_identity
+from .identity import described
 from .jobs import Job
 from .training_run import TrainingRun, project_root, read_config
 
@@ -67,7 +67,7 @@ class SmallData(Data):
 
     def check(self, trainings: Sequence[Training]) -> None:
         recipe = {**vars(self), 'folder': None, 'masks': self.masks and str(self.masks.resolve())}
-        check_identity(self.folder, recipe)
+        described(self.folder, recipe).check()
         if self.masks is not None:
             found, wanted = len(list(self.masks.glob('*.png'))), self.train + self.val
             if found < wanted:
@@ -75,7 +75,7 @@ class SmallData(Data):
                     f'{self.masks} holds {found} label maps (PNG) and {wanted} are wanted. Name '
                     'the folder that holds them, or ask for fewer with --train and --val.'
                 )
-        write_identity(self.folder, recipe)
+        described(self.folder, recipe).prepare()
 
     def options(self, training: Training) -> dict[str, object]:
         options = super().options(training) | _NO_VALIDATION

@@ -97,11 +97,7 @@ class TableRun:
         return [self.run(t, repeat) for repeat in range(self.repeats) for t in self.trainings]
 
     def check_results(self) -> None:
-        """Refuse results of other settings, in any cell that the report shows.
-
-        Raises:
-            FileExistsError: There are some.
-        """
+        """Refuse, by a FileExistsError, results of other settings in any cell of the report."""
         for training in self.table.trainings.values():
             for repeat in range(self.repeats):
                 self.run(training, repeat).check()
@@ -109,9 +105,7 @@ class TableRun:
     def check(self) -> None:
         """Look for what the trainings read before the first one starts.
 
-        Raises:
-            FileExistsError: There are other results or data.
-            FileNotFoundError: Seeds, images or masks are missing.
+        A FileExistsError tells of other results or data, a FileNotFoundError of missing ones.
         """
         self.check_results()
         self.data.check(self.trainings)

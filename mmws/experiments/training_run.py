@@ -22,10 +22,11 @@ from mmengine.config import Config, DictAction
 import mmws
 from mmws.checkpoint import read_checkpoint
 from mmws.files.atomic_write import write_atomically
+from mmws.files.folder import SeedFolder
 from mmws.files.worker_pool import available_cores
 from mmws.run_config import checkpoint_file
 
-from .identity import check_identity, identify, write_identity
+from .identity import described, identify
 from .jobs import Job
 
 
@@ -87,15 +88,11 @@ class TrainingRun:
         return json.loads(self.result_path.read_text()) if self.result_path.is_file() else None
 
     def check(self) -> None:
-        """Refuse a folder with a run of something else, finished or not.
+        """Refuse, by a FileExistsError, a folder with a run of something else, finished or not."""
+        self._described().check()
 
-        Raises:
-            FileExistsError: The difference.
-        """
-        check_identity(self.folder, self._identity())
-
-    def _identity(self) -> dict:
-        return identify(self.config, test=list(self.test_flags))
+    def _described(self) -> SeedFolder:
+        return described(self.folder, identify(self.config, test=list(self.test_flags)))
 
     def job(self) -> Job:
         """Train and test where there is no result yet."""
@@ -109,7 +106,7 @@ class TrainingRun:
         )
 
     def _train_and_test(self) -> Iterator[list]:
-        write_identity(self.folder, self._identity())
+        self._described().prepare()
         write_atomically(self.config_path, self.config.pretty_text.encode())
         batch = []
         if self.gpus > 1:
@@ -121,9 +118,9 @@ class TrainingRun:
         newest = sorted((self.folder / 'test').glob('*/*.json'))[-1]
         metrics = json.loads(newest.read_text().splitlines()[-1])
         result = {key: value for key, value in metrics.items() if 'time' not in key}
-        _keep_weights(self.folder)
         result['made_with'] = made_with(self.folder)
         write_atomically(self.result_path, json.dumps(result).encode())
+        _keep_weights(self.folder)  # from here on the training cannot be resumed
 
     def submission_job(self) -> Job:
         """Pack the predictions of VOC's test images for the server that has their masks."""

@@ -96,13 +96,3 @@ def test_cells_of_one_name_are_one_training():
         for name, training in table.trainings.items():
             same = found.setdefault(name, training)
             assert (training, training.options) == (same, same.options)
-
-
-def test_the_papers_figures_of_shared_cells_agree():
-    figures = {}
-    for table in (TABLES[f'table{number}'] for number in range(2, 7)):
-        for cell in table.cells:
-            if cell.paper is not None:
-                assert figures.setdefault(cell.training.name, cell.paper) == cell.paper, cell
-    assert figures['12seeds'] == 64.6
-    assert figures['vgg16_both'] == 63.8

@@ -4,7 +4,7 @@ import shutil
 import pytest
 from mmengine.config import Config
 
-from mmws.experiments.identity import check_identity, identify, write_identity
+from mmws.experiments.identity import described, identify
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def identity(root, test=('--tta',), **changes):
 
 @pytest.fixture
 def finished(files, tmp_path):
-    write_identity(tmp_path / 'run', identity(files))
+    described(tmp_path / 'run', identity(files)).prepare()
     return tmp_path / 'run'
 
 
@@ -62,30 +62,21 @@ def change_png(root):
     ],
 )
 def test_a_file_that_has_changed_is_named(files, finished, change, named):
-    check_identity(finished, identity(files))
+    described(finished, identity(files)).check()
     change(files)
     with pytest.raises(FileExistsError, match=named) as caught:
-        check_identity(finished, identity(files))
+        described(finished, identity(files)).check()
     assert str(caught.value).count(' there and ') == 1  # nothing else differs
     assert 'Choose another folder with --out' in str(caught.value)
 
 
 def test_other_settings_are_named(files, finished):
     with pytest.raises(FileExistsError, match='config.train_cfg.max_epochs is 20 there and 30 her'):
-        check_identity(finished, identity(files, **{'train_cfg.max_epochs': 30}))
+        described(finished, identity(files, **{'train_cfg.max_epochs': 30})).check()
     with pytest.raises(FileExistsError, match=r"test is \['--tta'\] there and \[\] here"):
-        check_identity(finished, identity(files, test=()))
+        described(finished, identity(files, test=())).check()
 
 
 def test_what_changes_no_result_is_not_compared(files, finished):
     shutil.rmtree(files / 'mine')  # the disk was full
-    check_identity(finished, identity(files, **{'train_dataloader.num_workers': 1}))
-
-
-@pytest.mark.parametrize('left', ['result.json', '20261125/vis_data/scalars.json'])
-def test_a_run_that_wrote_nothing_down_is_refused(tmp_path, left):
-    check_identity(tmp_path, {})
-    (tmp_path / left).parent.mkdir(parents=True, exist_ok=True)
-    (tmp_path / left).write_text('{}')
-    with pytest.raises(FileExistsError, match='holds 1 .json files but no settings.json'):
-        check_identity(tmp_path, {})
+    described(finished, identity(files, **{'train_dataloader.num_workers': 1})).check()

@@ -19,16 +19,6 @@ def first_command(run):
     return list(map(str, next(iter(run.job().steps()))))
 
 
-def test_a_run_of_other_settings_is_refused_while_it_runs(run):
-    run.check()
-    first_command(run)
-    run.check()
-    trial = TrainingRun(run.name, run.base, {'train_cfg.max_epochs': 1}, run.folder)
-    for refuse in (trial.check, lambda: first_command(trial)):
-        with pytest.raises(FileExistsError, match='train_cfg.max_epochs is 2 there and 1 here'):
-            refuse()
-
-
 @pytest.mark.parametrize(
     ('launcher', 'begin', 'end'),
     [

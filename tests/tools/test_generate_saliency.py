@@ -70,20 +70,3 @@ def test_processes_make_their_shares(run, tmp_path, monkeypatch):
     assert [path.name for path in (tmp_path / 'maps').glob('*.png')] == ['im1.png']
     done = run('--overwrite')
     assert done.returncode == 2 and 'several processes would empty' in done.stderr
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize('out', ['images', 'VOC'])
-def test_overwrite_leaves_the_images_alone(tool, trained, tmp_path, out):
-    """Nor does it remove pictures that mmws has not made."""
-    folder = tmp_path / 'VOC/images'
-    folder.mkdir(parents=True)
-    (tmp_path / 'VOC/SegmentationClass').mkdir()
-    for path in (folder / 'a.png', tmp_path / 'VOC/SegmentationClass/a.png'):
-        Image.new('RGB', (20, 20)).save(path)
-    before = sorted(tmp_path.rglob('*'))
-    out = folder if out == 'images' else tmp_path / 'VOC'
-    paths = (trained / 'dss.py', trained / 'dss.pth', folder, '--out', out)
-    done = tool('generate_saliency.py', *paths, '--device', 'cpu', '--overwrite', cwd=tmp_path)
-    assert done.returncode != 0 and 'the folder of the images' in done.stderr
-    assert sorted(tmp_path.rglob('*')) == before
