@@ -148,7 +148,6 @@ def shrink(cfg, root, work_dir):
     else:
         cfg.train_cfg.update(max_epochs=1, val_interval=1)
     cfg.default_hooks.logger.interval = 1
-    cfg.env_cfg.dist_cfg.backend = 'gloo'
     cfg.experiment_name = work_dir.name
     return cfg
 

@@ -90,7 +90,7 @@ def test_masks_and_seeds_count_the_six_classes_from_one(photos):
 
 
 @pytest.mark.parametrize('name', SEGMENTORS)
-def test_segmentors_start_from_the_classifier_and_train(name, photos):
+def test_segmentors_start_from_the_classifier(name, photos):
     config = load(name)
     trunk = mmws.EfficientNetLite('lite0').state_dict()
     Path(config.classifier).parent.mkdir(parents=True)

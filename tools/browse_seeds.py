@@ -111,10 +111,7 @@ def classes_of(
 ) -> tuple[list[str], list]:
     """Names and colours of the labels: as asked for, as the folders say, or VOC's."""
     if args.classes is not None:
-        try:
-            return named_classes(args.classes)
-        except ValueError as error:
-            sys.exit(f'--classes: {error}')
+        return named_classes(args.classes)
     found = {seed.folder: stored_classes(seed.folder) for seed in seeds}
     found.update({store.folder: stored_classes(store.folder, CAM_MANIFEST) for store in stores})
     found = {folder: classes for folder, classes in found.items() if classes is not None}

@@ -84,9 +84,6 @@ def main(argv: list[str] | None = None) -> None:
     sources = sources_of(args)
     try:
         classes, palette = named_classes(args.classes)
-    except ValueError as error:
-        sys.exit(f'--classes: {error}')
-    try:
         images = images_by_id(args.images, args.image_suffix)
         ids = common_ids(sources, args.ids)
         if args.ids is None:

@@ -15,7 +15,6 @@ import argparse
 import sys
 from pathlib import Path
 
-import mmws  # noqa: F401  (before anything of the hosts)
 from mmws.datasets.named_classes import named_classes
 from mmws.files.arguments import add_arguments
 from mmws.files.find_images import images_by_id

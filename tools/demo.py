@@ -16,7 +16,6 @@ from pathlib import Path
 
 import torch
 
-import mmws  # noqa: F401  (before mmseg)
 from mmws.experiments.demo import Demo
 from mmws.experiments.jobs import JobFailed, hand_out, run_jobs
 from mmws.experiments.small_data import SmallData

@@ -5,7 +5,6 @@ import sys
 
 from mmengine.logging import MMLogger
 
-import mmws  # noqa: F401  (before anything of the hosts)
 from mmws.classification.seed_generation import build_generation
 from mmws.files.arguments import add_arguments, read_config
 from mmws.files.worker_pool import share_of_work

@@ -135,7 +135,8 @@ def main(argv: list[str] | None = None) -> None:
     )
     bar = ProgressBar(len(jobs))
     try:
-        for _ in map_unordered(work, jobs, workers=args.workers):
+        preload = 'mmws.datasets.shapes'
+        for _ in map_unordered(work, jobs, workers=args.workers, preload=preload):
             bar.advance()
     except ValueError as error:
         sys.exit(f'\n{error}')

@@ -12,7 +12,6 @@ import argparse
 import sys
 from pathlib import Path
 
-import mmws  # noqa: F401  (before anything of the hosts)
 from mmws.classification.voc_subset import write_subset
 from mmws.files.arguments import at_least
 

@@ -12,7 +12,6 @@ import argparse
 import sys
 from pathlib import Path
 
-import mmws  # noqa: F401  (before mmseg)
 from mmws.experiments.voc_data import VOC_ROOT, checklist, lacking, next_steps
 
 

@@ -18,7 +18,6 @@ from pathlib import Path
 
 import torch
 
-import mmws  # noqa: F401  (before anything of the hosts)
 from mmws.experiments.cells import TABLES
 from mmws.experiments.data import Data
 from mmws.experiments.jobs import JobFailed, hand_out, run_jobs

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from PIL import Image
 
-import mmws  # noqa: F401  (before mmseg)
 from mmws.files.arguments import add_arguments, at_least, read_config
 from mmws.files.progress_bar import ProgressBar
 from mmws.run_config import checkpoint_file, own_device

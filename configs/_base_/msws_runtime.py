@@ -2,16 +2,9 @@
 custom_imports = dict(imports=['mmws'], allow_failed_imports=False)
 default_scope = 'mmseg'
 
-env_cfg = dict(
-    cudnn_benchmark=True,
-    mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
-    dist_cfg=dict(backend='nccl'),
-)
+env_cfg = dict(cudnn_benchmark=True)
 vis_backends = [dict(type='LocalVisBackend')]
 visualizer = dict(type='SegLocalVisualizer', vis_backends=vis_backends, name='visualizer')
-log_level = 'INFO'
-load_from = None
-resume = False
 # The paper's differences are tenths of a point: repeat runs with other seeds.
 randomness = dict(seed=0)
 

@@ -1,11 +1,16 @@
 # Twelve seeds of the two CAM classifiers (lite0_cam.py and lite2_cam.py) with weighted selective
 # training on the photos. Images and masks are VOC's own, so a mask holds VOC's numbers (cat is 8);
 # `metainfo` makes mmseg count the six classes from 1.
-_base_ = ['../_base_/models/deeplabv2_lite0_largefov.py', '../_base_/msws_runtime.py']
+_base_ = [
+    '../_base_/models/deeplabv2_lite0_largefov.py',
+    '../_base_/datasets/voc12aug_12seeds.py',
+    '../_base_/msws_runtime.py',
+]
 
-dataset_type = 'PascalVOCDataset'
-data_root = 'data/voc_animals'
-metainfo = dict(classes=('background', 'cat', 'cow', 'dog', 'horse', 'person', 'sheep'))
+data = dict(
+    data_root='data/voc_animals',
+    metainfo=dict(classes=('background', 'cat', 'cow', 'dog', 'horse', 'person', 'sheep')),
+)
 # 16 n + 1, as n + 1 cells of the network lie 16 pixels apart.
 crop_size = (161, 161)
 
@@ -19,20 +24,9 @@ train_pipeline = [
     dict(type='RandomFlip', prob=0.5),
     dict(type='PackSegInputs'),
 ]
-# Every image at its own size.
-test_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations'),
-    dict(type='PackSegInputs'),
-]
 train_dataloader = dict(
-    batch_size=16,
     num_workers=1,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        type='mmws.MultiSeedDataset',
         seed_root='data/photo_seeds',
         seed_dirs=[
             'lite0_threshold_x1.0',
@@ -49,32 +43,14 @@ train_dataloader = dict(
             'lite2_crf_x0.5',
         ],
         dataset=dict(
-            type=dataset_type,
-            data_root=data_root,
-            metainfo=metainfo,
+            data,
             ann_file='ImageSets/Segmentation/train_balanced.txt',
-            data_prefix=dict(img_path='JPEGImages', seg_map_path='SegmentationClassAug'),
             pipeline=train_pipeline,
         ),
     ),
 )
-val_dataloader = dict(
-    batch_size=1,
-    num_workers=1,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        metainfo=metainfo,
-        ann_file='ImageSets/Segmentation/val.txt',
-        data_prefix=dict(img_path='JPEGImages', seg_map_path='SegmentationClassAug'),
-        pipeline=test_pipeline,
-    ),
-)
+val_dataloader = dict(num_workers=1, dataset=data)
 test_dataloader = val_dataloader
-val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])
-test_evaluator = val_evaluator
 
 classifier = 'work_dirs/lite0_cam/epoch_2.pth'
 model = dict(
@@ -111,11 +87,7 @@ param_scheduler = [
     )
 ]
 default_hooks = dict(
-    timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=10),
-    param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2),
-    sampler_seed=dict(type='DistSamplerSeedHook'),
     visualization=dict(type='SegVisualizationHook'),
 )
-log_processor = dict(by_epoch=True)

@@ -1,13 +1,20 @@
 # The first CAM classifier of the photos, and six of the twelve seeds. The labels are a text list,
 # one line an image: `image_id class class ...`. The images and classes are VOC 2012's, those with
 # nothing but these six in them.
-_base_ = ['../_base_/models/cam_lite0.py', '../_base_/cam_runtime.py', '../_base_/cam_seeds.py']
+_base_ = [
+    '../_base_/models/cam_lite0.py',
+    '../_base_/datasets/cam_voc12aug.py',
+    '../_base_/cam_runtime.py',
+    '../_base_/cam_seeds.py',
+]
 
 model = dict(head=dict(num_classes=6), data_preprocessor=dict(num_classes=6))
 
-data_root = 'data/voc_animals'
-classes = ['cat', 'cow', 'dog', 'horse', 'person', 'sheep']
-
+data = dict(
+    type='ListImageLevelDataset',
+    data_root='data/voc_animals',
+    classes=['cat', 'cow', 'dog', 'horse', 'person', 'sheep'],
+)
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='RandomRelativeResize', ratio_range=(0.5, 1.5)),
@@ -15,42 +22,17 @@ train_pipeline = [
     dict(type='RandomCrop', crop_size=193, pad_if_needed=True, pad_val=127),
     dict(type='PackInputs'),
 ]
-# Every image at its own size, as the class maps are made.
-test_pipeline = [dict(type='LoadImageFromFile'), dict(type='PackInputs')]
-
 train_dataloader = dict(
-    batch_size=16,
     num_workers=1,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        type='ListImageLevelDataset',
-        data_root=data_root,
-        classes=classes,
+        data,
         ann_file='ImageSets/train_labels.txt',
         id_file='ImageSets/Segmentation/train_balanced.txt',
         pipeline=train_pipeline,
     ),
 )
-val_dataloader = dict(
-    # One at a time: padding a batch to one size would change the scores.
-    batch_size=1,
-    num_workers=1,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='ListImageLevelDataset',
-        data_root=data_root,
-        classes=classes,
-        ann_file='ImageSets/val_labels.txt',
-        pipeline=test_pipeline,
-        test_mode=True,
-    ),
-)
+val_dataloader = dict(num_workers=1, dataset=dict(data, ann_file='ImageSets/val_labels.txt'))
 test_dataloader = val_dataloader
-val_evaluator = dict(type='AveragePrecision')  # reported as multi-label/mAP
-test_evaluator = val_evaluator
 
 # Two epochs from ImageNet weights: 150 steps of 16 of a thousand photos.
 train_cfg = dict(by_epoch=True, max_epochs=2, val_interval=2)

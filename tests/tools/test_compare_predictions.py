@@ -43,7 +43,7 @@ def test_every_folder_is_a_column(run, tmp_path, arguments, says, shown):
     ('arguments', 'message'),
     [
         (['a', 'b', '--ids', 'y'], '1 of 1 images have no label map in b'),
-        (['a', 'a'], "Two folders are called 'a'. Name them: .one title=a"),
+        (['a', 'a'], 'Two folders are called \'a\'. Name them: "one title=a"'),
         (['missing'], 'missing is no folder'),
         (['a', '--classes', 'Nothing'], "no classes are known as 'Nothing'"),
     ],

@@ -44,17 +44,7 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = dict(
-    batch_size=1,
-    num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        data_prefix=dict(img_path='image', seg_map_path='annotation'),
-        ann_file='test_cvpr2013.txt',
-        pipeline=test_pipeline,
-    ),
+    val_dataloader, dataset=dict(val_dataloader['dataset'], ann_file='test_cvpr2013.txt')
 )
 val_evaluator = dict(type='SaliencyMetric')
 test_evaluator = val_evaluator

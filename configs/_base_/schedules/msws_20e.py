@@ -13,13 +13,9 @@ optim_wrapper = dict(
 # lr * (1 - e / 20) ** 0.9; with 20 the last epoch would learn nothing.
 param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0.0, begin=0, end=21, by_epoch=True)]
 default_hooks = dict(
-    timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=50),
-    param_scheduler=dict(type='ParamSchedulerHook'),
     # The last epoch is the result; one more to go back to.
     checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2),
-    sampler_seed=dict(type='DistSamplerSeedHook'),
     visualization=dict(type='SegVisualizationHook'),
 )
-log_processor = dict(by_epoch=True)
 auto_scale_lr = dict(enable=False, base_batch_size=16)
