@@ -7,6 +7,7 @@ images can tell, which a training sees and this does not.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -63,60 +64,39 @@ class Advice:
 
     def as_dict(self, names: Sequence[str]) -> dict:
         """Return all numbers, NaN for what is not defined."""
-
-        def named(seeds: list[int]) -> list[str]:
-            return [names[k] for k in seeds]
-
-        return dict(
-            recall=self.recall.tolist(),
-            precision=self.precision.tolist(),
-            f1=self.f1.tolist(),
-            alike=self.alike.tolist(),
-            effective=self.effective,
-            groups=list(map(named, self.groups)),
-            camps=list(map(named, self.camps)),
-            odd=named(self.odd),
-            rule=self.rule,
-            reasons=self.reasons,
-        )
-
-
-def sample_pixels(maps: Sequence[np.ndarray | None]) -> np.ndarray:
-    """Take about a thousand pixels of an image, spread evenly.
-
-    Args:
-        maps: K label maps (H, W) uint8 of one size; None for one that the image lacks.
-
-    Returns:
-        (K, 1024) uint8; 255 is unknown, and fills up small images.
-    """
-    sample = np.full((len(maps), _PIXELS), UNKNOWN, np.uint8)
-    for row, labels in zip(sample, maps, strict=True):
-        if labels is not None:
-            places = np.linspace(0, labels.size - 1, min(_PIXELS, labels.size)).astype(int)
-            row[: len(places)] = labels.ravel()[places]
-    return sample
+        content = {
+            key: value.tolist() if isinstance(value, np.ndarray) else value
+            for key, value in dict(vars(self), f1=self.f1).items()
+        }
+        for key in ('groups', 'camps'):
+            content[key] = [[names[k] for k in seeds] for seeds in content[key]]
+        content['odd'] = [names[k] for k in self.odd]
+        return content
 
 
 def sample_image(
     job: MapsOfImage, *, reduce_zero_label: bool = False, backend_args: dict | None = None
 ) -> np.ndarray:
-    """Take some pixels, (K, 1024) uint8, of the maps of an image, which have one size."""
-    maps = []
-    for path in job.maps:
-        try:
+    """Take about a thousand pixels, spread evenly, of an image's K maps of one size.
+
+    Returns:
+        (K, 1024) uint8. 255 is unknown, fills up small images and stands for a map that is missing.
+    """
+    sample = np.full((len(job.maps), _PIXELS), UNKNOWN, np.uint8)
+    for row, path in zip(sample, job.maps, strict=True):
+        with contextlib.suppress(FileNotFoundError):
             labels = read_label_map(path, backend_args)
-            maps.append(drop_zero_label(labels) if reduce_zero_label else labels)
-        except FileNotFoundError:
-            maps.append(None)
-    return sample_pixels(maps)
+            labels = drop_zero_label(labels) if reduce_zero_label else labels
+            places = np.linspace(0, labels.size - 1, min(_PIXELS, labels.size)).astype(int)
+            row[: len(places)] = labels.ravel()[places]
+    return sample
 
 
 def advise(samples: np.ndarray, names: Sequence[str], num_classes: int) -> Advice:
     """Say how reliable each seed looks, how many there really are, and which rule to take.
 
     Args:
-        samples: (N, K, P) uint8, of :func:`sample_pixels`; 255 is unknown.
+        samples: (N, K, P) uint8, of :func:`sample_image`; 255 is unknown.
         names: K names of the seeds.
         num_classes: C, above all labels.
     """
@@ -130,7 +110,10 @@ def advise(samples: np.ndarray, names: Sequence[str], num_classes: int) -> Advic
     with np.errstate(invalid='ignore', divide='ignore'):
         recall = np.where(exists, right / counts.sum(1), np.nan)
         precision = np.where(exists, np.nan_to_num(right / counts.sum(2)), np.nan)
-    alike = _likeness(*agreement(labels, known & disputed(labels, known)).numpy())
+    same, both = agreement(labels, known & disputed(labels, known)).numpy()
+    share = same / np.maximum(both, 1)
+    alike = (share - share.min()) / max(1 - share.min(), 1e-6)
+    np.fill_diagonal(alike, 1)
     effective = float((1 / alike.sum(1)).sum())
     groups, camps = (_groups(alike, least) for least in (_ALIKE, _CAMP))
     advice = Advice(recall, precision, alike, effective, groups, camps, [], '', [])
@@ -139,28 +122,11 @@ def advise(samples: np.ndarray, names: Sequence[str], num_classes: int) -> Advic
     return advice
 
 
-def _likeness(same: np.ndarray, both: np.ndarray) -> np.ndarray:
-    share = same / np.maximum(both, 1)
-    least = share.min()
-    alike = (share - least) / max(1 - least, 1e-6)
-    np.fill_diagonal(alike, 1)
-    return alike
-
-
 def _groups(alike: np.ndarray, least: float) -> list[list[int]]:
     """Find seeds that are as alike, directly or by others in between, two or more each."""
-    left, groups = set(range(len(alike))), []
-    while left:
-        group, todo = set(), [left.pop()]
-        while todo:
-            k = todo.pop()
-            group.add(k)
-            near = {j for j in left if alike[k, j] > least}
-            left -= near
-            todo += near
-        if len(group) > 1:
-            groups.append(sorted(group))
-    return groups
+    linked = np.linalg.matrix_power(alike > least, len(alike))
+    rows = np.unique(linked, axis=0)[::-1]  # the smallest member first
+    return [np.flatnonzero(row).tolist() for row in rows if row.sum() > 1]
 
 
 def _choose(advice: Advice, counts: np.ndarray, names: Sequence[str]) -> None:

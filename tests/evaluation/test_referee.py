@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from mmws.evaluation.referee import advise, as_text, sample_pixels
+from mmws.evaluation.check import MapsOfImage
+from mmws.evaluation.referee import advise, as_text, sample_image
 
 NAMES = [f'seed{k}' for k in range(8)]
 CLASSES = ['background', 'cat', 'dog', 'cow']
@@ -76,11 +77,12 @@ def test_a_lone_seed_is_pointed_out_and_two_seeds_are_left_to_the_images(masks):
     assert judge(masks, spoil(masks, 0.3, 1)).rule == 'wst'
 
 
-def test_unknown_pixels_missing_maps_and_the_text(masks):
+def test_unknown_pixels_missing_maps_and_the_text(masks, save):
     image = masks[0].reshape(32, 32)
-    assert (sample_pixels([image, None])[0] == masks[0]).all()
-    assert (sample_pixels([image, None])[1] == 255).all()
-    assert (sample_pixels([image[:2]])[0, 64:] == 255).all()
+    sample = sample_image(MapsOfImage('a', [save(image, 'a.png'), 'gone.png']))
+    assert (sample[0] == masks[0]).all() and (sample[1] == 255).all()
+    small = sample_image(MapsOfImage('b', [save(image[:2], 'b.png')]))
+    assert (small[0, 64:] == 255).all()
     seeds = [spoil(masks, 0.3, s) for s in range(3)]
     seeds[0][:, ::3] = 255
     seeds[1][:10] = 255
