@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mmws.files.label_map import foreign_labels, read_label_map
+from mmws.files.label_map import BACKGROUND, foreign_labels, read_label_map
 from mmws.seeds.cam import upsample_cam
-from mmws.seeds.cam_store import ImageCAMs, read_cams
-from mmws.seeds.seed import threshold_seed
+from mmws.seeds.cam_store import read_cams
+from mmws.seeds.seed import label_ids
 
 from .check import MapsOfImage, SeedCheck
 from .seed_counts import SeedCounts, confusion
@@ -47,29 +47,13 @@ def score_image(
             )
     if bad:
         raise ValueError(f'{bad[0]}. Is the number of classes right ({num_classes})?')
-    sweep = {
-        (name, scale): table
-        for name, found in cams.items()
-        for scale, table in sweep_thresholds(truth, found, thresholds, num_classes).items()
-    }
+    sweep = {}
+    for name, found in cams.items():
+        labels = np.append(np.uint8(BACKGROUND), label_ids(found.class_ids))
+        for scale, maps in found.maps.items():
+            cam = upsample_cam(maps, truth.shape)
+            # What is not above the threshold is background, without saliency.
+            seeds = (labels[np.insert(cam, 0, t, axis=0).argmax(0)] for t in thresholds)
+            tables = [confusion(truth, seed, num_classes) for seed in seeds]
+            sweep[name, scale] = np.stack(tables)
     return check.counts, sweep
-
-
-def sweep_thresholds(
-    truth: np.ndarray, cams: ImageCAMs, thresholds: Sequence[float], num_classes: int
-) -> dict[float, np.ndarray]:
-    """Count for the seeds that T thresholds of the CAM would have given, without saliency.
-
-    What is not above the threshold is background. By scale it is (T, C + 1, C + 1) int64.
-    """
-    found = {}
-    for scale, maps in cams.maps.items():
-        cam = upsample_cam(maps, truth.shape)
-        highest = cam.max(0, initial=0)
-        tables = []
-        for threshold in thresholds:
-            salient = (highest > threshold).astype(np.float32)
-            seed = threshold_seed(cam, salient, cams.class_ids, foreground=threshold)
-            tables.append(confusion(truth, seed, num_classes))
-        found[scale] = np.stack(tables)
-    return found
