@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
+import math
 from pathlib import Path
 
 import torch
@@ -14,8 +14,8 @@ from mmengine.registry import HOOKS
 
 from mmws.checkpoint import unwrap_model
 from mmws.datasets.multi_seed_dataset import seed_datasets
-from mmws.evaluation.seed_trust import SeedTrust, listed, trust_sums, trust_table
-from mmws.files.atomic_write import write_atomically
+from mmws.evaluation.seed_trust import SeedTrust, trust_sums, trust_table
+from mmws.evaluation.tables import write_json
 from mmws.models.seed_losses import find_wst_losses
 from mmws.models.wst_loss import WSTLoss
 
@@ -130,8 +130,7 @@ class SeedTrustHook(Hook):
             return
         parts = [part.as_dict() for part in trust]
         content = dict(seeds=self.names, classes=self.classes, parts=parts, history=self.history)
-        text = json.dumps(content, indent=1) + '\n'
-        write_atomically(Path(runner.work_dir, FILE_NAME), text.encode())
+        write_json(Path(runner.work_dir, FILE_NAME), content)
         print_log(
             'Which seeds the model trusts in the end, and did at the start of the training (weight '
             f'1 is average; more in {FILE_NAME}):\n'
@@ -167,15 +166,15 @@ class SeedTrustHook(Hook):
             return
         trust = SeedTrust.of(window)
         step = min(runner.iter + 1, runner.max_iters)
-        entry = dict(iter=step, weight=listed(trust.weight), agreement=listed(trust.agreement))
+        entry = dict(iter=step, weight=trust.weight.tolist(), agreement=trust.agreement.tolist())
         self.history.append(entry)
         scalars = {}
         for s, name in enumerate(self.names):
             for kind in ('weight', 'agreement'):
                 scalars[f'seed_trust/{name}/{kind}'] = entry[kind][s]
                 if self.per_class:
-                    values = listed(getattr(trust, f'class_{kind}')[s])
+                    values = getattr(trust, f'class_{kind}')[s].tolist()
                     for label, value in zip(self.classes, values, strict=True):
                         scalars[f'seed_trust/{name}/{kind}/{label}'] = value
-        scalars = {name: value for name, value in scalars.items() if value is not None}
+        scalars = {name: value for name, value in scalars.items() if not math.isnan(value)}
         runner.visualizer.add_scalars(scalars, step=step)

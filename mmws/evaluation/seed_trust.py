@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -67,15 +66,8 @@ class SeedTrust(NamedTuple):
         )
 
     def as_dict(self) -> dict[str, list]:
-        """Return everything as lists for JSON, None where there is no pixel."""
-        return {name: listed(values) for name, values in self._asdict().items()}
-
-
-def listed(values: Tensor) -> list:
-    """Return numbers rounded for a report; None for NaN."""
-    if values.dim() > 1:
-        return list(map(listed, values))
-    return [None if math.isnan(value) else round(value, 6) for value in values.tolist()]
+        """Return everything as lists, NaN where there is no pixel."""
+        return {name: values.tolist() for name, values in self._asdict().items()}
 
 
 def trust_table(
@@ -128,13 +120,3 @@ def right_weight_sums(weights: Tensor, view: SeedView, gt: Tensor) -> Tensor:
     shares = (right / known)[counted]
     sums = [torch.bincount(classes, v, minlength=count) for v in (shares, torch.ones_like(shares))]
     return torch.stack(sums, 1)
-
-
-def right_weight_shares(sums: Tensor) -> tuple[float, float]:
-    """From (C, 2) of :func:`right_weight_sums`: over all pixels, and the mean over the classes.
-
-    Most pixels are background, which nearly every seed gets right: the second number says how
-    objects fare. NaN where there is no pixel at all.
-    """
-    shares, pixels = sums.T
-    return float(shares.sum() / pixels.sum()), float((shares / pixels).nanmean())

@@ -7,8 +7,6 @@ import math
 import os
 from collections.abc import Sequence
 
-import numpy as np
-
 from mmws.files.atomic_write import write_atomically
 
 
@@ -35,14 +33,7 @@ def percent(value: float) -> str:
 
 
 def write_json(path: str | os.PathLike, content: dict) -> None:
-    """Write a JSON file, with null for NaN."""
-    text = json.dumps(_without_nan(content), indent=1, allow_nan=False)
+    """Write a JSON file, with null for NaN and infinity."""
+    content = json.loads(json.dumps(content), parse_constant=lambda _: None)
+    text = json.dumps(content, indent=1)
     write_atomically(path, (text + '\n').encode())
-
-
-def _without_nan(value):
-    if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_without_nan(item) for item in value]
-    return None if isinstance(value, float) and np.isnan(value) else value
