@@ -10,7 +10,6 @@ from dataclasses import asdict, fields
 import mmcv
 import numpy as np
 import torch
-from mmengine import fileio
 from mmengine.logging import print_log
 from mmseg.registry import METRICS
 from torch import Tensor
@@ -143,8 +142,7 @@ class CRFIoUMetric(PaletteIoUMetric):
     def _image(self, sample: dict, size: tuple[int, int]) -> np.ndarray:
         """(H, W, 3) uint8 RGB, decoded as the pipeline decodes it."""
         path = sample['img_path']
-        content = fileio.get(path, backend_args=self.backend_args)
-        image = mmcv.imfrombytes(content, flag='color', channel_order='rgb')
+        image = mmcv.imread(path, channel_order='rgb', backend_args=self.backend_args)
         if image.shape[:2] != tuple(size):
             raise ValueError(
                 f'the scores of {path} are {tuple(size)} and the image is {image.shape[:2]}: the '

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from mmengine.logging import MMLogger
 from mmseg.evaluation import IoUMetric
 from mmseg.registry import METRICS
 from torch import Tensor
@@ -47,13 +46,6 @@ class PaletteIoUMetric(IoUMetric):
             if not self.format_only:
                 self.results.append(self._areas(prediction, label_of(sample, 'gt_sem_seg')))
             self._write(prediction.cpu().numpy(), sample)
-
-    def compute_metrics(self, results: list) -> dict[str, float]:
-        """Compute mmseg's metrics, or none with ``format_only``."""
-        if not self.format_only:
-            return super().compute_metrics(results)
-        MMLogger.get_current_instance().info(f'The predictions are in {self.output_dir}.')
-        return {}
 
     def _areas(self, prediction: Tensor, label: Tensor) -> tuple[Tensor, ...]:
         """Intersection, union, predicted and labelled pixels of every class, each (C,)."""

@@ -126,8 +126,3 @@ def test_error_in_a_worker_reaches_the_caller_and_ends_the_pool(samples):
         metric.process({}, samples)
         metric.evaluate(3)
     assert metric._pool is None
-
-
-def test_numbers_that_make_no_sense_are_refused():
-    with pytest.raises(ValueError, match='the CRF option bilateral_srgb is a number from 0.1'):
-        CRFIoUMetric(bilateral_srgb=0)
