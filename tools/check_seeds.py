@@ -67,7 +67,6 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help='how mmengine reads folders and images, as in configs, such as backend=petrel; '
         'http:// needs none, but --list, and --image-suffix with --images',
     )
-    parser.add_argument('--no-agreement', action='store_true', help='do not compare the folders')
     parser.add_argument(
         '--advise',
         action='store_true',
@@ -165,7 +164,6 @@ def main(argv: list[str] | None = None) -> int:
         check_images,
         num_classes=None if classes is None else len(classes),
         reduce_zero_label=args.reduce_zero_label,
-        pairs=not args.no_agreement,
         backend_args=args.backend_args,
     )
     total = work(jobs[:1])

@@ -102,12 +102,13 @@ def main(argv: list[str] | None = None) -> None:
     print(text_table(rows, left=(0,)))
     disputed = total.disputed / max(total.pixels, 1)
     print(f'\nAt {disputed:.1%} of the pixels two seeds give different labels.')
-    least = total.least_agreement()
-    if least is not None:
-        pairs = total.agreement[np.triu_indices(len(names), 1)]
+    rows, columns = np.triu_indices(len(names), 1)
+    pairs = total.agreement[rows, columns]
+    if not np.isnan(pairs).all():
         print(f'Two seeds agree at {np.nanmean(pairs):.1%} of the pixels both label, on average.')
-        one, other = least
-        print(f'The least: {names[one]} and {names[other]}, {total.agreement[least]:.1%}.')
+        least = np.nanargmin(pairs)
+        one, other = names[rows[least]], names[columns[least]]
+        print(f'The least: {one} and {other}, {pairs[least]:.1%}.')
     elif len(names) > 1:
         print('No two seeds label a common pixel.')
     for name, values in curves.items():

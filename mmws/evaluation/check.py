@@ -98,7 +98,6 @@ class SeedCheck:
         *,
         truth: np.ndarray | None = None,
         reduce_zero_label: bool = False,
-        pairs: bool = True,
         backend_args: dict | None = None,
     ) -> None:
         """Read the label maps of an image; a map with a defect is noted and not counted.
@@ -108,7 +107,6 @@ class SeedCheck:
             truth: Its ground truth, (H, W) uint8, to count against.
             reduce_zero_label: As in mmseg: 0 is unknown and the other labels move down by one,
                 before anything else is looked at.
-            pairs: Count agreements too.
             backend_args: As of mmengine, where maps and image are elsewhere.
         """
         size, kind = None, 'rest'
@@ -157,7 +155,7 @@ class SeedCheck:
                     f'with labels outside 0..{self.num_classes - 1} and 255',
                     f'{job.maps[k]} holds {shortened(foreign)}',
                 )
-        self.counts.add(count_image(maps, self.num_classes, truth=truth, pairs=pairs))
+        self.counts.add(count_image(maps, self.num_classes, truth=truth))
 
     def _note(self, seed: int, kind: str, text: str) -> None:
         self.problems.setdefault((seed, kind), []).append(text)

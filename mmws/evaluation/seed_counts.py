@@ -87,18 +87,12 @@ class SeedCounts:
         """(K, K) share of the pixels both know at which two seeds agree; NaN without any."""
         return share(self.same, self.known)
 
-    def least_agreement(self) -> tuple[int, int] | None:
-        """Find the two seeds that agree least; None where no two know a common pixel."""
-        pairs = zip(*np.triu_indices(len(self.same), 1), strict=True)
-        return min((p for p in pairs if self.known[p]), key=self.agreement.item, default=None)
-
 
 def count_image(
     seeds: Sequence[np.ndarray | None],
     num_classes: int,
     *,
     truth: np.ndarray | None = None,
-    pairs: bool = True,
 ) -> SeedCounts:
     """Compare the seeds of one image with a reference and with each other, in one pass.
 
@@ -107,7 +101,6 @@ def count_image(
         num_classes: C.
         truth: (H, W) uint8, the reference. With it the M maps that are compared are the seeds and
             :data:`REFERENCES`; without it the reference is the majority vote of the K seeds.
-        pairs: Compare the seeds with each other, which takes K * K / 2 comparisons.
     """
     there = [k for k, labels in enumerate(seeds) if labels is not None]
     compared = len(seeds) + (0 if truth is None else len(REFERENCES))
@@ -132,7 +125,7 @@ def count_image(
         highest = np.where(part == UNKNOWN, 0, part).max(0)
         counts.disputed += int(np.count_nonzero((highest > part.min(0)) & counted))
         known = part != UNKNOWN
-        for i, k in enumerate(there if pairs else ()):
+        for i, k in enumerate(there):
             both = known[i:] & known[i]
             counts.known[k, there[i:]] += np.count_nonzero(both, axis=1)
             counts.same[k, there[i:]] += np.count_nonzero(both & (part[i:] == part[i]), axis=1)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from mmws.evaluation import seed_counts
-from mmws.evaluation.seed_counts import REFERENCES, SeedCounts, confusion, count_image, rates
+from mmws.evaluation.seed_counts import REFERENCES, confusion, count_image, rates
 
 _ = 255
 
@@ -82,17 +82,3 @@ def test_without_ground_truth_the_vote_is_the_reference():
     # Both know four pixels: 0/0, 0/1, 1/1, 2/2.
     np.testing.assert_allclose(found.agreement, [[1, 0.75], [0.75, 1]])
     assert found.disputed == 1
-    assert not count_image(seeds, 3, pairs=False).known.any()
-
-
-def test_the_least_agreement_is_of_two_different_seeds():
-    def least(same, known):
-        counts = SeedCounts.empty(len(same), 2)
-        counts.same, counts.known = np.array(same), np.array(known)
-        return counts.least_agreement()
-
-    known = [[10, 10, 10], [10, 10, 0], [10, 0, 10]]
-    assert least([[1, 9, 8], [9, 10, 0], [8, 0, 10]], known) == (0, 2)
-    assert least(np.ones((3, 3)), np.ones((3, 3))) == (0, 1)
-    assert least(np.eye(2), np.eye(2)) is None
-    assert least(np.ones((1, 1)), np.ones((1, 1))) is None
