@@ -24,7 +24,7 @@ from mmws.files.label_map import encode_label_map
 from mmws.files.map_run import MapReport, MapRun
 from mmws.files.worker_pool import share_of_work
 from mmws.run_config import own_device
-from mmws.seeds.cam import NotFiniteError, normalize_cam
+from mmws.seeds.cam import normalize_cam
 from mmws.seeds.cam_store import CAM_MANIFEST, CAM_SUFFIX, ImageCAMs, read_cams
 from mmws.seeds.seed import salient_share
 from mmws.seeds.seed_recipe import SeedRecipe
@@ -151,8 +151,6 @@ class SeedGeneration(MapRun):
             return image, cam_file, files
         try:
             return image, self._cams_of(image), files, cam_file
-        except NotFiniteError as problem:
-            raise BadInputError(str(problem)) from problem
         except torch.cuda.OutOfMemoryError:
             torch.cuda.empty_cache()
             raise BadInputError(

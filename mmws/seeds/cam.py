@@ -6,34 +6,28 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mmws.files.image_file import BadInputError
+
 # The smallest maximum that is divided by, as in the author's code.
 _SMALLEST_MAXIMUM = 1e-5
 
 MERGES = ('max', 'mean')
 
 
-class NotFiniteError(ValueError):
-    """CAMs hold NaN or infinite values."""
-
-
 def normalize_cam(cam: np.ndarray) -> np.ndarray:
     """Take the positive part of each class map and divide it by its maximum (Eq. 3).
 
-    Args:
-        cam: (M, H, W) float32 of any sign, usually at the network's output size: the paper
-            normalises there and upsamples afterwards.
-
-    Returns:
-        (M, H, W) float32 in [0, 1]. A class without positive response stays all zero.
+    From (M, H, W) of any sign to float32 in [0, 1]; a class without positive response stays all
+    zero. The paper normalises at the network's output size and upsamples afterwards.
 
     Raises:
-        NotFiniteError: Values that are not finite.
+        BadInputError: Values that are not finite.
     """
     cam = np.asarray(cam, np.float32)
-    if not np.isfinite(cam).all():
-        raise NotFiniteError(
-            f'{np.count_nonzero(~np.isfinite(cam))} of {cam.size} CAM values are NaN or infinite. '
-            'Did the training of this classifier diverge?'
+    if bad := np.count_nonzero(~np.isfinite(cam)):
+        raise BadInputError(
+            f'{bad} of {cam.size} CAM values are NaN or infinite: did the training of this '
+            'classifier diverge?'
         )
     positive = np.maximum(cam, 0)
     highest = positive.max(axis=(1, 2), keepdims=True, initial=0)
@@ -63,12 +57,8 @@ def upsample_cam(cam: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def merge_cams(cams: Sequence[np.ndarray], mode: str) -> np.ndarray:
     """Fuse normalised CAMs of several scales into one set (Table 3, Merge-Scale).
 
-    Args:
-        cams: S sets (M, H, W) in [0, 1], all at the image's size.
-        mode: ``'max'`` or ``'mean'``, over the scales.
-
-    Returns:
-        (M, H, W) float32 in [0, 1], normalised again: a class's highest value is 1.
+    All are (M, H, W) in [0, 1] at the image's size, and ``mode`` is ``'max'`` or ``'mean'``. What
+    comes out is normalised again, float32: a class's highest value is 1.
     """
     stack = np.asarray(cams, np.float32)
     return normalize_cam(stack.max(0) if mode == 'max' else stack.mean(0))
