@@ -20,7 +20,8 @@ from .seed import (
     threshold_seed,
 )
 
-TYPES = ('threshold', 'crf')
+# Kind of seed -> its numbers, which a recipe holds under the same name.
+TYPES = {'threshold': ThresholdOptions, 'crf': CRFOptions}
 SOURCES = ('map', 'cam')
 
 
@@ -71,9 +72,9 @@ class SeedRecipe:
         crf: See :class:`mmws.seeds.crf.CRFOptions`.
     """
 
-    prefix: str
+    prefix: str = ''
     scales: tuple[float, ...] = (1.0, 0.75, 0.5)
-    types: tuple[str, ...] = TYPES
+    types: tuple[str, ...] = tuple(TYPES)
     flip: bool = False
     merge: str | None = None
     labels: tuple[int, ...] | None = None
@@ -88,7 +89,7 @@ class SeedRecipe:
         if not distinct or not all(0 < scale < np.inf for scale in self.scales):
             raise ValueError(f'seeds.scales must be distinct positive numbers; got {self.scales}.')
         if not self.types or {*self.types} - {*TYPES} or len({*self.types}) != len(self.types):
-            raise ValueError(f'seeds.types must be among {TYPES}; got {self.types}.')
+            raise ValueError(f'seeds.types must be among {(*TYPES,)}; got {self.types}.')
         if self.merge is not None and self.merge not in MERGES:
             raise ValueError(f'seeds.merge must be None or one of {MERGES}; got {self.merge!r}.')
         labels = self.labels or ()
@@ -103,8 +104,7 @@ class SeedRecipe:
     def from_dict(cls, options: Mapping) -> SeedRecipe:
         """Read a recipe, as a config states it in ``seeds``; a ValueError says what is wrong."""
         options = dict(options)
-        parts = dict(saliency=SaliencyOptions, threshold=ThresholdOptions, crf=CRFOptions)
-        for name, part in parts.items():
+        for name, part in dict(TYPES, saliency=SaliencyOptions).items():
             options[name] = fill(part, options.get(name) or {}, f'seeds.{name}')
         for name in ('scales', 'types'):
             if name in options:
@@ -136,7 +136,7 @@ class SeedRecipe:
             del saliency[unused]
         if maps is not None and self.saliency.source == 'map':
             saliency['maps'] = maps
-        options = asdict(self.threshold if kind == 'threshold' else self.crf)
+        options = asdict(getattr(self, kind))
         if options.get('sparse_fallback'):
             saliency['sparse_share'] = self.saliency.sparse_share
         described = {
@@ -177,11 +177,11 @@ class SeedRecipe:
         size = image.shape[:2]
         if not cams.class_ids:
             return {name: np.full(size, BACKGROUND, np.uint8) for name in wanted}
-        sets = self._cam_sets(cams, size)
+        sets = [upsample_cam(cams.maps[scale], size) for scale in self.scales]
+        if self.merge:
+            sets = [merge_cams(sets, self.merge)]
         if self.saliency.source == 'cam':
             maps = [saliency_from_cam(cam, self.saliency.alpha) for cam in sets]
-        elif saliency is None:
-            raise ValueError("the recipe's seeds.saliency.source is 'map', but no map was given.")
         else:
             maps = [saliency] * len(sets)
         made = {}
@@ -213,13 +213,6 @@ class SeedRecipe:
     def _kinds(self) -> list[tuple[str, float | str]]:
         return [(kind, tag) for kind in self.types for tag in self._tags]
 
-    def _cam_sets(self, cams: ImageCAMs, size: tuple[int, int]) -> list[np.ndarray]:
-        missing = [scale for scale in self.scales if scale not in cams.maps]
-        if missing:
-            raise ValueError(f'no CAMs at the scales {missing}; there are {sorted(cams.maps)}.')
-        sets = [upsample_cam(cams.maps[scale], size) for scale in self.scales]
-        return [merge_cams(sets, self.merge)] if self.merge else sets
-
 
 def fill(kind: type, options: Mapping, where: str):
     """Build a dataclass of options from those that are given; ``where`` names them in errors."""
@@ -227,8 +220,6 @@ def fill(kind: type, options: Mapping, where: str):
     unknown = [key for key in options if key not in known]
     if unknown:
         raise ValueError(f'{where} has no {unknown[0]!r}; it knows {", ".join(known)}.')
-    if 'prefix' in known and 'prefix' not in options:
-        raise ValueError(f"{where}.prefix is missing: what the seeds' names start with.")
     return kind(**options)
 
 
