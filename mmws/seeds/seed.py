@@ -1,7 +1,6 @@
 """From CAMs and saliency to label maps: the threshold seed and the CRF seeds (section 4.2).
 
-Class ids become label ids here and nowhere else: class c of the classifier is label c + 1,
-because label 0 is background.
+Class c of the classifier is label c + 1, because label 0 is background.
 """
 
 from __future__ import annotations
@@ -46,10 +45,7 @@ def check_share(name: str, value: float, *, zero: bool = True) -> None:
 
 
 def label_ids(class_ids: Sequence[int]) -> np.ndarray:
-    """Turn class ids into labels, id + 1: (M,) uint8.
-
-    Args:
-        class_ids: Classes present in the image, from 0, without background, each once.
+    """Turn an image's class ids, from 0 and without background, into labels, id + 1: (M,) uint8.
 
     Raises:
         ValueError: A class twice, or outside [0, 253].
@@ -83,11 +79,7 @@ def saliency_from_cam(cam: np.ndarray, alpha: float) -> np.ndarray:
     """Make a saliency map where there is none: 1 - (1 - max CAM)^alpha, (H, W) float32 in [0, 1].
 
     Its complement is the background score of PSA (alpha 4 and 32) and its successors. The higher
-    ``alpha``, the less becomes background.
-
-    Args:
-        cam: (M, H, W) in [0, 1], M >= 1.
-        alpha: Exponent, > 0.
+    ``alpha`` > 0, the less becomes background. The CAMs are (M, H, W) in [0, 1], M >= 1.
     """
     return 1 - (1 - cam.max(0)) ** np.float32(alpha)
 
@@ -133,9 +125,7 @@ def threshold_seed(
     """
     ThresholdOptions(foreground, background, sparse_fallback)  # checks them
     labels = label_ids(class_ids)
-    _check_cam(cam, labels)
-    saliency = saliency_to_float(saliency)
-    _check_size(saliency, cam)
+    saliency = _fitting(saliency, cam, labels)
     is_background = saliency < background
     if not len(labels):
         return np.full(saliency.shape, BACKGROUND, np.uint8)
@@ -180,25 +170,19 @@ def crf_seeds(
     scores = np.empty((len(cams), len(labels), *cams.shape[2:]), np.float32)
     maps = saliency if np.ndim(saliency) == 3 else [saliency] * len(cams)
     for score, cam, saliency_map in zip(scores, cams, maps, strict=True):
-        _check_cam(cam, labels[1:])
-        saliency_map = saliency_to_float(saliency_map)
-        _check_size(saliency_map, cam)
+        saliency_map = _fitting(saliency_map, cam, labels[1:])
         np.subtract(1, saliency_map, out=score[0])
         score[1:] = cam
     return labels[refine_with_crf(image, scores, **crf_options)]
 
 
-def _check_cam(cam: np.ndarray, labels: np.ndarray) -> None:
-    if np.ndim(cam) != 3 or len(cam) != len(labels):
+def _fitting(saliency: np.ndarray, cam: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Bring a map to [0, 1], and refuse CAMs that are not one of its size for each label."""
+    saliency = saliency_to_float(saliency)
+    if np.shape(cam) != (len(labels), *saliency.shape):
         raise ValueError(
-            f'CAMs must be (M, H, W) with one map for each of the {len(labels)} present classes; '
-            f'got {np.shape(cam)}.'
+            f'the saliency map is {saliency.shape} and the CAMs are {np.shape(cam)}; expected '
+            "(H, W) and (M, H, W) of the image's size, with one CAM for each of the "
+            f'{len(labels)} present classes.'
         )
-
-
-def _check_size(saliency: np.ndarray, cam: np.ndarray) -> None:
-    if saliency.shape != cam.shape[1:]:
-        raise ValueError(
-            f'saliency and CAM differ in size: {saliency.shape} and {cam.shape[1:]} '
-            "(height, width). Both must have the image's size."
-        )
+    return saliency
