@@ -40,11 +40,8 @@ _HEADERS = {
 def read_arrays(path: str | os.PathLike) -> np.ndarray | dict:
     """Read a ``.npy`` or ``.npz`` file of arrays, or of a dictionary of them.
 
-    An archive of one array is that array; of several, a dictionary.
-
-    Raises:
-        FileNotFoundError: No such file.
-        ValueError: It is damaged or something else, or holds objects that would run code.
+    An archive of one array is that array; of several, a dictionary. What is damaged or something
+    else, or holds objects that would run code, is a ValueError.
     """
     content = read_bytes(path)
     fault = known_fault(content)

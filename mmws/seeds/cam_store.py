@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import io
 import os
-import zipfile
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from mmws.files.file_kind import known_fault
+from .array_file import read_arrays
 
 CAM_MANIFEST = 'cam.json'
 CAM_SUFFIX = '.npz'
@@ -39,24 +37,19 @@ class ImageCAMs:
 def read_cams(path: str | os.PathLike) -> ImageCAMs:
     """Read what :meth:`ImageCAMs.encode` wrote.
 
-    Raises:
-        FileNotFoundError: No such file.
-        ValueError: It is damaged or something else, or values are not in [0, 1].
+    A ValueError where it is something else, or damaged, or holds values outside [0, 1].
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            class_ids = tuple(int(c) for c in file['class_ids'])
-            maps = {float(name[1:]): file[name] for name in file.files if name != 'class_ids'}
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        zipped = isinstance(error, (KeyError, zipfile.BadZipFile))
-        fault = None if zipped else known_fault(Path(path).read_bytes())
+        content = read_arrays(path)
+        class_ids = tuple(content.pop('class_ids').tolist())
+        maps = {float(name[1:]): cam for name, cam in content.items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:  # other arrays, or one alone
         raise ValueError(
-            f'{path} {fault or f"is not a file of CAMs, or is damaged ({error})"}. Remove it and '
-            'make it again.'
+            f'{path} is not a file of CAMs, or is damaged ({error}). Remove it and make it again.'
         ) from error
     for scale, cam in maps.items():
         # CAMs of another tool, or of a network that has diverged.
-        if cam.ndim != 3 or len(cam) != len(class_ids) or not ((cam >= 0) & (cam <= 1)).all():
+        if np.ndim(cam) != 3 or len(cam) != len(class_ids) or not ((cam >= 0) & (cam <= 1)).all():
             raise ValueError(
                 f'{path}: the CAMs of scale {scale} are not one map in [0, 1] for each of the '
                 f'{len(class_ids)} classes. Remove the file and make it again.'
