@@ -8,7 +8,6 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from mmws.files.image_file import BadInputError, image_size
 from mmws.files.label_map import BACKGROUND, UNKNOWN
 
 from .array_file import read_arrays
@@ -40,21 +39,9 @@ class ClassMaps(NamedTuple):
 def read_class_maps(path: str | os.PathLike) -> ClassMaps:
     """Read a ``.npy`` or ``.npz`` file of scores, without running code that it may hold.
 
-    ===================================================  ===========================================
-    content                                              written by
-    ===================================================  ===========================================
-    ``{class index: (H, W)}``                            AffinityNet (jiwoon-ahn/psa), MCTformer
-    ``{0: background, class index + 1: (H, W)}``,        the same, after their CRF
-    which sum to 1 at every pixel
-    ``{'keys': (M,), 'cam': ..., 'high_res': ...}``      IRN (jiwoon-ahn/irn) and what builds on it
-    ``{'keys': (M,), 'attn_highres': (M, H, W)}``        CLIP-ES (linyq2117/CLIP-ES), in float16
-    ``{'keys_gt': (M,), 'valid_lam': (M, H, W)}``        ExCEL (zwyang6/ExCEL)
-    ``{'msc_seg': (1, C, H, W)}``, ``msc_segs``          SeCo (zwyang6/SeCo), WeCLIP
-    ``(C, H, W)``, ``.npz`` with ``arr_0``               logits or probabilities of a segmentor
-    ``{}``                                               an image without any class
-    ===================================================  ===========================================
-
-    Keys may be numbers or their text.
+    It is ``{class index: (H, W)}``, empty without any class; ``keys`` and (M, H, W) of these; or an
+    array (C, H, W), also as ``msc_seg``. docs/your_label_maps.md lists the forms and who writes
+    them. Keys may be numbers or their text.
 
     Raises:
         FileNotFoundError: No such file.
@@ -167,30 +154,6 @@ def label_pixels(
     return seed
 
 
-def labels_of_class_maps(
-    path: str | os.PathLike, image: str | os.PathLike, **options: float
-) -> np.ndarray:
-    """Turn a file of scores, see :func:`read_class_maps`, into a label map of the image's size.
-
-    The options are those of :func:`label_pixels`.
-
-    Returns:
-        (H, W) uint8: 0 background, class index + 1, 255 unknown.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: The file is none of these, the image is missing, or the maps are not of its
-            proportions.
-    """
-    maps = read_class_maps(path)
-    try:
-        return label_pixels(maps, image_size(image), **options)
-    except BadInputError as error:
-        raise ValueError(f'the class maps {path} need the size of their image: {error}.') from error
-    except ValueError as error:
-        raise ValueError(f'{path}, {image}: {error}') from error
-
-
 def _dense(path: str | os.PathLike, scores: np.ndarray, name: str) -> ClassMaps:
     scores = np.asarray(scores)
     shape = scores.shape
@@ -202,7 +165,7 @@ def _dense(path: str | os.PathLike, scores: np.ndarray, name: str) -> ClassMaps:
             'logits or probabilities. Store labels (H, W) as PNG.'
         )
     count, h, w = scores.shape
-    if count >= UNKNOWN:
+    if count > UNKNOWN:
         raise ValueError(f'the scores {path} are {shape}: at most 255 labels fit into 8 bits.')
     scores = scores.astype(np.float32)
     _check_finite(path, scores)
