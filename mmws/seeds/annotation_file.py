@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections import defaultdict
@@ -44,24 +45,28 @@ class Annotation(NamedTuple):
 
 
 def read_annotation(path: str | os.PathLike) -> Annotation:
-    """Read the JSON file of one image, as LabelMe and Cityscapes write it."""
+    """Read the JSON file of one image, as LabelMe and Cityscapes write it.
+
+    A ValueError names what is damaged or of another form.
+    """
     content = read_json(path)
-    if isinstance(content, dict) and isinstance(content.get('shapes'), list):
-        form, size = 'LabelMe', (content.get('imageHeight'), content.get('imageWidth'))
-        regions = [Region(s['label'], [_labelme_polygon(path, s)]) for s in content['shapes']]
-    elif isinstance(content, dict) and isinstance(content.get('objects'), list):
-        form, size = 'Cityscapes', (content.get('imgHeight'), content.get('imgWidth'))
-        regions = [
-            Region(thing['label'], [np.array(thing['polygon'], float)])
-            for thing in content['objects']
-            if not thing.get('deleted')
-        ]
-    else:
-        raise ValueError(
-            f'{path} is no annotation of one image: neither "shapes" (LabelMe) nor "objects" '
-            '(Cityscapes) in it. COCO and VIA files, of many images, are named themselves, not '
-            'their folder.'
-        )
+    with _named(path):
+        if isinstance(content, dict) and isinstance(content.get('shapes'), list):
+            form, size = 'LabelMe', (content.get('imageHeight'), content.get('imageWidth'))
+            regions = [Region(s['label'], [_labelme_polygon(s)]) for s in content['shapes']]
+        elif isinstance(content, dict) and isinstance(content.get('objects'), list):
+            form, size = 'Cityscapes', (content.get('imgHeight'), content.get('imgWidth'))
+            regions = [
+                Region(thing['label'], [np.array(thing['polygon'], float)])
+                for thing in content['objects']
+                if not thing.get('deleted')
+            ]
+        else:
+            raise ValueError(
+                'this is no annotation of one image: neither "shapes" (LabelMe) nor "objects" '
+                '(Cityscapes) in it. COCO and VIA files, of many images, are named themselves, '
+                'not their folder.'
+            )
     return Annotation(form, f'{len(regions)} polygons', size if all(size) else None, regions)
 
 
@@ -69,23 +74,17 @@ def read_annotations(path: str | os.PathLike) -> dict[str, Annotation]:
     """Read the JSON file of many images, as COCO and the VGG Image Annotator (VIA) have it.
 
     COCO's regions are ordered by area, so that a small one is not hidden by a large one. The ids of
-    the images are their files' names without suffix, with folders.
+    the images are their files' names without suffix, with folders. Errors as in
+    :func:`read_annotation`.
     """
     content, found = read_json(path), None
-    try:
+    with _named(path):
         if isinstance(content, dict) and {'images', 'annotations', 'categories'} <= content.keys():
             found = list(_coco(content))
         elif isinstance(content, dict):
             entries = list(content.get('_via_img_metadata', content).values())
             if entries and all(isinstance(e, dict) and 'regions' in e for e in entries):
                 found = list(map(_via, entries))
-    except (KeyError, TypeError, IndexError) as error:
-        raise ValueError(
-            f'{path} is damaged or unlike what annotation tools write: {type(error).__name__} '
-            f'{error}.'
-        ) from error
-    except ValueError as error:
-        raise ValueError(f'{path}: {error}') from error
     if found is None:
         raise ValueError(
             f'{path} is neither COCO ("images", "annotations" and "categories") nor VIA ("regions" '
@@ -159,6 +158,20 @@ def read_json(path: str | os.PathLike) -> dict | list:
     raise ValueError(f'the file {path} {fault}.')
 
 
+@contextlib.contextmanager
+def _named(path: str | os.PathLike) -> Iterator[None]:
+    """Name the file in what goes wrong with its content."""
+    try:
+        yield
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        raise ValueError(
+            f'{path} is damaged or unlike what annotation tools write: {type(error).__name__} '
+            f'{error}.'
+        ) from error
+    except ValueError as error:
+        raise ValueError(f'{path}: {error}') from error
+
+
 def _coco(content: Mapping) -> Iterator[tuple[str, Annotation]]:
     names = {category['id']: category['name'] for category in content['categories']}
     things = defaultdict(list)
@@ -201,7 +214,7 @@ def _via(entry: Mapping) -> tuple[str, Annotation]:
     return _stem(entry['filename']), Annotation('VIA', f'{len(found)} polygons', None, found)
 
 
-def _labelme_polygon(path: str | os.PathLike, shape: Mapping) -> np.ndarray:
+def _labelme_polygon(shape: Mapping) -> np.ndarray:
     points = np.array(shape['points'], float)
     kind = shape.get('shape_type') or 'polygon'
     if kind == 'polygon':
@@ -209,7 +222,7 @@ def _labelme_polygon(path: str | os.PathLike, shape: Mapping) -> np.ndarray:
     if kind == 'rectangle':
         low, high = points.min(0), points.max(0)
         return _box(*low, *(high - low))
-    raise ValueError(_no_area(path, kind))
+    raise ValueError(_no_area('it', kind))
 
 
 def _box(x: float, y: float, width: float, height: float) -> np.ndarray:

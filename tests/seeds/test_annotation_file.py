@@ -101,6 +101,8 @@ def test_rectangles(tmp_path):
     ('read', 'content', 'message'),
     [
         (read_annotation, dict(shapes=[POINT]), "shape of the kind 'point'; polygons and rect"),
+        (read_annotation, dict(shapes=[dict(label='cat')]), "x.json is damaged .*: KeyError 'poi"),
+        (read_annotation, dict(objects=['cat']), 'x.json is damaged .*: AttributeError'),
         (read_annotation, dict(images=[]), 'no annotation of one image: neither "shapes"'),
         (read_annotations, [1], 'neither COCO .* nor VIA'),
         (read_annotations, dict(shapes=[]), 'neither COCO .* nor VIA'),
