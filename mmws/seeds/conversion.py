@@ -99,8 +99,8 @@ class Conversion:
         entries = find_entries(source, suffix)
         form, first = recognise(entries, options.palette)
         self.found = f'{source}: {len(entries)} images, {form}, the first {first}'
-        for option in ('palette', 'background', 'ignore_below', 'source_classes'):
-            if asked.get(option) is not None and option not in USES[form]:
+        for option in sorted(set().union(*USES.values())):
+            if asked.get(option) and option not in USES[form]:
                 flag = option.replace('_', '-')
                 raise ValueError(f'--{flag} means nothing for {source}: {form}.')
         if ids is not None:

@@ -1,13 +1,10 @@
-"""Each published form, written as its authors write it, becomes a seed that trains."""
+"""Each published form, written as its authors write it, becomes the seed that it stands for."""
 
 import json
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from mmengine.dataset import pseudo_collate
-from mmengine.registry import DefaultScope
-from mmseg.registry import DATASETS, MODELS
 from PIL import Image
 
 from mmws.files.label_map import encode_label_map, read_label_map, voc_palette
@@ -169,23 +166,8 @@ def convert(tool, voc_tree, tmp_path):
     return start
 
 
-def train_one_step(cfg, seed_root, seed_dirs):
-    """The losses of a step from these seeds."""
-    cfg.train_dataloader.dataset.update(seed_root=str(seed_root), seed_dirs=seed_dirs)
-    cfg.model.data_preprocessor.size = (64, 64)
-    with DefaultScope.overwrite_default_scope('mmseg'):
-        dataset = DATASETS.build(cfg.train_dataloader.dataset)
-        model = MODELS.build(cfg.model)
-    data = model.data_preprocessor(pseudo_collate([dataset[0], dataset[1]]), True)
-    losses = model(**data, mode='loss')
-    sum(value for name, value in losses.items() if 'loss' in name).backward()
-    return losses
-
-
 @pytest.mark.parametrize('form', FORMS)
-def test_every_form_is_converted_checked_and_trained_with(
-    form, convert, tool, truth, voc_tree, tiny_cfg, tmp_path
-):
+def test_every_form_is_converted(form, convert, truth, tmp_path):
     source = write(form, truth, tmp_path / 'source')
     done = convert(source, '--names', 'seed', *FORMS[form][2])
     assert done.returncode == 0, done.stdout + done.stderr
@@ -197,12 +179,6 @@ def test_every_form_is_converted_checked_and_trained_with(
             expected[:, :4] = 255
         found = read_label_map(tmp_path / f'seeds/seed/{image_id}.png')
         np.testing.assert_array_equal(found, expected)
-
-    images = ['--images', voc_tree.root / 'JPEGImages', '--classes', 4, '--workers', 0]
-    checked = tool('check_seeds.py', tmp_path / 'seeds/seed', *images, cwd=tmp_path)
-    assert checked.returncode == 0, checked.stdout + checked.stderr
-    losses = train_one_step(tiny_cfg, tmp_path / 'seeds', ['seed'])
-    assert 0 < losses['decode.loss_ce'].item() < 10
 
 
 @pytest.mark.parametrize('workers', [0, 2])
@@ -273,6 +249,11 @@ BAD = {
     'empty': ('empty', (), 'holds no .png, .npy, .npz, .json files'),
     'two kinds': ('both', (), 'holds .png and .npy files: name one kind by --suffix'),
     'no scores': ('ids', ('--background', 0.3), '--background means nothing for ids: ids'),
+    'no zero label': (
+        'cams',
+        ('--reduce-zero-label',),
+        '--reduce-zero-label means nothing for cams',
+    ),
     'no number': ('cams', ('--background', 'x'), 'no number, no alpha=4, no such folder'),
     'no share': ('cams', ('--ignore-below', 95), '--ignore-below must be a share'),
     'not listed': ('ids', ('--list', 'ids/l.txt'), '1 of 1 images of ids/l.txt are not in ids'),
