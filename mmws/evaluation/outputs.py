@@ -54,7 +54,8 @@ def set_test_outputs(
             metric['image_dirs'] = _image_dirs(dataset)
     if format_only:
         cfg.test_evaluator = metrics
-        dataset.pipeline = _without_annotations(dataset.pipeline)
+        for part in datasets_in(dataset):
+            part.pipeline = _without_annotations(part.pipeline)
 
 
 def set_tta(cfg: Config, *, scores: bool = False) -> None:
@@ -72,7 +73,8 @@ def set_tta(cfg: Config, *, scores: bool = False) -> None:
     if scores and type_name(model) == 'SegTTAModel':
         model.update(type='mmseg.MultiScaleFusionTTA', fuse='probabilities', append_max=False)
     cfg.model = ConfigDict(**model, module=cfg.model)
-    cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+    for part in datasets_in(cfg.test_dataloader.dataset):
+        part.pipeline = cfg.tta_pipeline
 
 
 def set_visualization(
@@ -80,11 +82,8 @@ def set_visualization(
 ) -> None:
     """Paint the predictions during the test, with the config's visualization hook.
 
-    Args:
-        cfg: Changed in place; a config of mmseg or of mmpretrain, whose hooks differ.
-        show: In a window, for ``wait_time`` seconds each.
-        show_dir: Into files in this folder.
-        wait_time: Seconds.
+    With ``show`` in a window, for ``wait_time`` seconds each; into files in ``show_dir``. The
+    config, of mmseg or of mmpretrain, whose hooks differ, is changed in place.
     """
     hook = (cfg.get('default_hooks') or {}).get('visualization')
     if hook is None:
@@ -121,13 +120,9 @@ def submission_dir(out: str | Path, competition: str) -> Path:
 
 
 def pack_submission(folder: Path, expected: int) -> Path:
-    """Pack the predictions in :func:`submission_dir` for the upload.
+    """Pack the predictions in :func:`submission_dir` into ``results.tar.gz`` beside ``results``.
 
-    Returns:
-        ``results.tar.gz`` beside the folder ``results``.
-
-    Raises:
-        ValueError: There is not one prediction for each of the ``expected`` images.
+    A ValueError where there is not one for each of the ``expected`` images.
     """
     predictions = sorted(folder.glob('*.png'))
     if len(predictions) != expected:

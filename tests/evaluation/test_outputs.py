@@ -41,6 +41,20 @@ def test_folders_of_the_images_inside_wrappers():
     assert cfg.test_evaluator.image_dirs == ['root/images', '/else']
 
 
+def test_pipelines_inside_wrappers():
+    cfg = _config(tta_model=dict(type='SegTTAModel'), tta_pipeline=[dict(type='TestTimeAug')])
+    one = cfg.test_dataloader.dataset
+    cfg.test_dataloader.dataset = dict(type='ConcatDataset', datasets=[one, dict(dataset=one)])
+    outputs.set_test_outputs(cfg, out='there', format_only=True)
+    whole = cfg.test_dataloader.dataset
+    parts = [whole.datasets[0], whole.datasets[1].dataset]
+    for part in parts:
+        assert [step.type for step in part.pipeline] == ['LoadImageFromFile', 'Pack']
+    outputs.set_tta(cfg)
+    assert 'pipeline' not in whole
+    assert all(part.pipeline == cfg.tta_pipeline for part in parts)
+
+
 def test_format_only_looks_into_test_time_augmentation():
     inner = [[dict(type='RandomFlip')], [dict(type='LoadAnnotations')], [dict(type='Pack')]]
     cfg = _config(
