@@ -1,1 +1,1 @@
-"""Seeds as arrays and files: from CAMs and saliency to label maps. No registry, no torch."""
+"""Seeds as arrays and files: from CAMs and saliency to label maps. No registry, no model."""
