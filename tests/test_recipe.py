@@ -18,7 +18,7 @@ from torch import nn
 from mmws.classification import LinearCAMHead, build_classifier
 from mmws.evaluation import CRFIoUMetric
 from mmws.models import LargeFOVHead
-from mmws.seeds.seed import crf_seeds, threshold_seed
+from mmws.seeds.seed import crf_seeds
 from mmws.seeds.seed_recipe import SeedRecipe
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
@@ -262,9 +262,7 @@ def test_test_time_fusion(name):
 
 def test_crf_at_test_time():
     """CIAN: 5 iterations of 3/3 and 80/13/10."""
-    crf = CRFIoUMetric(workers=0).crf
-    crf = crf if isinstance(crf, dict) else vars(crf)
-    assert crf == dict(
+    assert vars(CRFIoUMetric(workers=0).crf) == dict(
         iterations=5,
         bilateral_sxy=80,
         bilateral_srgb=13,
@@ -277,14 +275,6 @@ def test_crf_at_test_time():
 def test_defaults_of_the_code_are_those_of_the_configs():
     configured = SeedRecipe.from_dict(load('cam/vgg16_cam_voc12aug').seeds)
     assert SeedRecipe.from_dict(dict(prefix='vgg16')) == configured
-
-
-def test_numbers_a_threshold_seed_is_made_of():
-    """Strict on both sides; the saliency threshold 0.06 is an 8-bit value of 15 or less."""
-    cam = np.float32([[[0.1, 0.11, 0.11, 0.0, 0.0, 0.29]]])
-    saliency = np.uint8([[16, 16, 15, 15, 16, 255]])
-    seed = threshold_seed(cam, saliency, [6])
-    assert seed.tolist() == [[255, 7, 255, 0, 255, 7]]
 
 
 def test_numbers_a_crf_seed_is_made_of():

@@ -13,11 +13,6 @@ def test_vote_is_the_histogram_s_maximum(num_seeds):
     np.testing.assert_array_equal(vote(seeds), expected)
 
 
-def test_unknown_pixels_do_not_vote_and_ties_go_to_the_smaller_label():
-    seeds = np.array([[[255, 255, 4, 4]], [[255, 255, 2, 4]], [[255, 3, 255, 2]]], np.uint8)
-    np.testing.assert_array_equal(vote(seeds), [[255, 3, 2, 4]])
-
-
 def test_the_result_is_not_a_view_of_a_single_seed():
     seeds = np.zeros((1, 2, 2), np.uint8)
     vote(seeds)[0, 0] = 9
