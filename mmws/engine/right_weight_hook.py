@@ -6,7 +6,7 @@ import torch
 from mmengine.dist import is_main_process
 from mmengine.registry import HOOKS
 
-from mmws.evaluation.seed_trust import right_weight_sums
+from mmws.evaluation.seed_trust import right_weight_shares, right_weight_sums
 
 from .wst_view_hook import WSTViewHook
 
@@ -47,8 +47,7 @@ class RightWeightHook(WSTViewHook):
                 sums[ending] += right_weight_sums(compared, seen.view, seen.gt[None])
         scalars = {}
         for ending, summed in sums.items():
-            shares, pixels = summed.T
-            scalars[f'right_weight/pixels{ending}'] = float(shares.sum() / pixels.sum())
-            # Most pixels are background, which nearly every seed gets right: this is of objects.
-            scalars[f'right_weight/classes{ending}'] = float((shares / pixels).nanmean())
+            pixels, classes = right_weight_shares(summed)
+            scalars[f'right_weight/pixels{ending}'] = pixels
+            scalars[f'right_weight/classes{ending}'] = classes
         runner.visualizer.add_scalars(scalars, step=step)

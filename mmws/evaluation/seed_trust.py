@@ -120,3 +120,13 @@ def right_weight_sums(weights: Tensor, view: SeedView, gt: Tensor) -> Tensor:
     shares = (right / known)[counted]
     sums = [torch.bincount(classes, v, minlength=count) for v in (shares, torch.ones_like(shares))]
     return torch.stack(sums, 1)
+
+
+def right_weight_shares(sums: Tensor) -> tuple[float, float]:
+    """From (C, 2) of :func:`right_weight_sums`: over all pixels, and the mean over the classes.
+
+    Most pixels are background, which nearly every seed gets right: the second number says how
+    objects fare. NaN where there is no pixel at all.
+    """
+    shares, pixels = sums.T
+    return float(shares.sum() / pixels.sum()), float((shares / pixels).nanmean())

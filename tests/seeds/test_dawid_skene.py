@@ -86,10 +86,12 @@ def masks():
     return masks
 
 
-def spoil(masks, wrong, seed):
-    """Replace a share of the pixels, independently, by a class of the image."""
+def spoil(masks, wrong, seed, *, one_sided=False):
+    """Replace a share of the pixels, independently, by a class of the image or by background."""
     generator = torch.Generator().manual_seed(seed)
     hit = torch.rand(masks.shape, generator=generator) < wrong
+    if one_sided:
+        return torch.where(hit, 0, masks)
     shuffled = torch.stack([m[torch.randint(400, (400,), generator=generator)] for m in masks])
     return torch.where(hit, shuffled, masks)
 
@@ -106,6 +108,17 @@ def test_independent_errors_reach_the_vote(masks):
     seeds = torch.stack([spoil(masks, 0.5, s) for s in range(5)], 1)
     truth, _ = fuse(seeds, torch.ones_like(seeds).bool(), 6)
     assert accuracy(truth.argmax(1), masks) >= accuracy(vote(seeds), masks)
+
+
+def test_one_sided_errors_are_told_from_the_truth(masks):
+    seeds = torch.stack([spoil(masks, 0.6, s, one_sided=True) for s in range(6)], 1)
+    truth, counted = fuse(seeds, torch.ones_like(seeds).bool(), 6)
+    assert accuracy(vote(seeds), masks) < 0.7
+    assert accuracy(truth.argmax(1), masks) > 0.9
+    # An object is missed at three pixels of five, and never made of background.
+    rates = counted.counts / counted.counts.sum(1, keepdim=True)
+    torch.testing.assert_close(rates[:, 0, 1:], torch.full((6, 5), 0.6), atol=0.1, rtol=0)
+    assert (rates[:, 1:, 0] < 0.05).all()
 
 
 def test_a_good_seed_among_bad_ones_is_believed(masks):
