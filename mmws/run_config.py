@@ -22,7 +22,7 @@ from mmws.files.find_images import missing_files
 from mmws.files.storage import is_local
 from mmws.files.worker_pool import share_of_work
 
-_CHECKS = ('CheckpointCheckHook', 'NumClassesCheckHook')
+_CHECKS = ['CheckpointCheckHook', 'NumClassesCheckHook']
 
 
 def set_work_dir(cfg: Config, work_dir: str | None, config_path: str) -> None:
@@ -34,23 +34,18 @@ def set_work_dir(cfg: Config, work_dir: str | None, config_path: str) -> None:
 def add_checks(cfg: Config, *, allow_partial: bool | None = None) -> None:
     """Add the hooks that check checkpoints and data, where the config has none.
 
-    ``allow_partial`` replaces the option of :class:`CheckpointCheckHook`; None keeps it.
+    A segmentor gets the one that writes ``report.html`` after a training, too; it does nothing in a
+    test. ``allow_partial`` replaces the option of :class:`CheckpointCheckHook`; None keeps it.
     """
     hooks = list(cfg.get('custom_hooks') or [])
     present = {type_name(hook) for hook in hooks}
-    hooks += [ConfigDict(type=f'mmengine.{name}') for name in _CHECKS if name not in present]
+    names = _CHECKS + ['RunReportHook'] * (cfg.get('default_scope') == 'mmseg')
+    hooks += [ConfigDict(type=f'mmengine.{name}') for name in names if name not in present]
     if allow_partial is not None:
         for hook in hooks:
             if type_name(hook) == 'CheckpointCheckHook':
                 hook['allow_partial'] = allow_partial
     cfg.custom_hooks = hooks
-
-
-def add_report(cfg: Config) -> None:
-    """Add the hook that writes ``report.html``, where a training of a segmentor has none."""
-    hooks = list(cfg.get('custom_hooks') or [])
-    if cfg.get('default_scope') == 'mmseg' and 'RunReportHook' not in map(type_name, hooks):
-        cfg.custom_hooks = [*hooks, ConfigDict(type='mmengine.RunReportHook')]
 
 
 def enable_amp(cfg: Config) -> None:

@@ -44,7 +44,6 @@ def main(argv: list[str] | None = None) -> None:
     run_config.set_work_dir(cfg, args.work_dir, args.config)
     run_config.set_resume(cfg, args.resume)
     run_config.add_checks(cfg, allow_partial=args.allow_partial)
-    run_config.add_report(cfg)
     if args.amp:
         run_config.enable_amp(cfg)
     if args.limit is not None:
