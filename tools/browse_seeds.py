@@ -19,8 +19,9 @@ from mmws.files.progress_bar import ProgressBar
 from mmws.files.seed_source import SeedSource, common_ids, seed_sources, seeds_below
 from mmws.seeds.cam import upsample_cam
 from mmws.seeds.cam_store import CAM_MANIFEST, read_cams
-from mmws.visualization import overlay_cam, picture_grid
+from mmws.visualization.colours import overlay_cam
 from mmws.visualization.html_page import HTMLPage
+from mmws.visualization.picture_grid import picture_grid
 from mmws.visualization.read_picture import read_picture
 
 _COLUMNS = 6  # two networks at three scales

@@ -20,7 +20,7 @@ from mmws.files.find_images import images_by_id
 from mmws.files.label_map import read_label_map
 from mmws.files.seed_source import SeedSource, common_ids, packed_or_not
 from mmws.files.storage import is_folder
-from mmws.visualization import prediction_sheet
+from mmws.visualization.picture_grid import prediction_sheet
 from mmws.visualization.read_picture import read_picture
 from mmws.visualization.wst_view import spread
 

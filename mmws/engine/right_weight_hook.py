@@ -8,11 +8,11 @@ from mmengine.registry import HOOKS
 
 from mmws.evaluation.seed_trust import right_weight_shares, right_weight_sums
 
-from .wst_view_hook import WSTViewHook
+from .wst_visualization_hook import WSTVisualizationHook
 
 
 @HOOKS.register_module()
-class RightWeightHook(WSTViewHook):
+class RightWeightHook(WSTVisualizationHook):
     """Measure with the ground truth of training images what WST makes of their seeds.
 
     For studies on data that have both: nothing learns from the ground truth. Logged are the shares
@@ -22,16 +22,18 @@ class RightWeightHook(WSTViewHook):
     errors. The images are whole and without augmentation; the training is not changed.
 
     Args:
-        gt_dir, interval, num_images: As in :class:`WSTViewHook`; it measures at the start, too.
-        **kwargs: ``head``, see there.
+        gt_dir, interval, num_images: As in :class:`WSTVisualizationHook`; it measures at the start,
+            too.
 
     Example:
         >>> custom_hooks = [
         ...     dict(type='mmengine.RightWeightHook', gt_dir='data/shapes/SegmentationClassAug')]
     """
 
-    def __init__(self, *, gt_dir: str, interval: int = 100, num_images: int = 50, **kwargs):
-        super().__init__(interval=interval, num_images=num_images, gt_dir=gt_dir, **kwargs)
+    priority = 'NORMAL'
+
+    def __init__(self, *, gt_dir: str, interval: int = 100, num_images: int = 50):
+        super().__init__(interval=interval, num_images=num_images, gt_dir=gt_dir)
 
     def before_train(self, runner) -> None:
         super().before_train(runner)

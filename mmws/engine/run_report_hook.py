@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import mmcv
+import mmengine
+import mmseg
 import numpy as np
 import torch
 from mmengine.dist import all_reduce, is_main_process
@@ -18,15 +19,16 @@ from mmws.evaluation.tables import number
 from mmws.files.atomic_write import write_atomically
 from mmws.files.image_file import BadInputError
 from mmws.version import __version__
-from mmws.visualization import prediction_sheet
 from mmws.visualization.html_page import HTMLPage
+from mmws.visualization.picture_grid import prediction_sheet
+from mmws.visualization.plots import confusion_picture, curves
 from mmws.visualization.read_picture import read_picture
-from mmws.visualization.run_pictures import confusion_picture, curves
 
 from .seed_trust_hook import SeedTrustHook
 
 FILE_NAME = 'report.html'
-_PACKAGES = ('torch', 'mmengine', 'mmcv', 'mmcv-lite', 'mmsegmentation', 'onedl-mmsegmentation')
+# Number of predictions on the page.
+_PICTURES = 4
 
 
 @HOOKS.register_module()
@@ -39,17 +41,13 @@ class RunReportHook(Hook):
     validation counts pixels. Where processes share it, the images that fill up the last batch
     count twice, as they do not in mmseg's metric.
 
-    Args:
-        num_pictures: Number of predictions on the page.
-
     Example:
         >>> custom_hooks = [dict(type='mmws.RunReportHook')]
     """
 
     priority = 'LOWEST'  # what other hooks know at the end is on the page
 
-    def __init__(self, *, num_pictures: int = 4):
-        self.num_pictures = num_pictures
+    def __init__(self):
         self.counts: np.ndarray | None = None
         self._pictures: list[tuple[str, np.ndarray, np.ndarray]] = []
 
@@ -67,7 +65,7 @@ class RunReportHook(Hook):
             maps = (sample.gt_sem_seg.data[0], sample.pred_sem_seg.data[0])
             truth, found = (labels.to(torch.uint8).cpu().numpy() for labels in maps)
             self.counts += confusion(truth, found, len(self.classes))
-            if len(self._pictures) < self.num_pictures:
+            if len(self._pictures) < _PICTURES:
                 self._pictures.append((sample.img_path, truth, found))
 
     def after_val_epoch(self, runner, metrics: dict | None = None) -> None:
@@ -112,7 +110,9 @@ class RunReportHook(Hook):
                 ]
                 page.table(['seed', 'weight (1 is average)', 'agrees'], rows)
         page.heading('Versions')
-        page.table(['', ''], _versions())
+        hosts = [[m.__name__, m.__version__] for m in (torch, mmengine, mmcv, mmseg)]
+        own = [['mmws', __version__], ['Python', platform.python_version()]]
+        page.table(['', ''], own + hosts)
         page.heading('Config')
         page.code(runner.cfg.pretty_text)
         write_atomically(Path(runner.work_dir, FILE_NAME), page.render().encode())
@@ -140,13 +140,3 @@ class RunReportHook(Hook):
             for place, title in enumerate(('ground truth', 'prediction'), 1):
                 columns[title] = [picture[place] for picture in self._pictures]
             page.picture(prediction_sheet(columns, self.classes, self.palette), 'predictions')
-
-
-def _versions() -> Sequence[Sequence[str]]:
-    found = [['mmws', __version__], ['Python', platform.python_version()]]
-    for name in _PACKAGES:
-        try:
-            found.append([name, version(name)])
-        except PackageNotFoundError:
-            continue
-    return found

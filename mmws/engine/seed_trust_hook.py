@@ -29,10 +29,10 @@ class SeedTrustHook(Hook):
     """Measure the weight that WST gives each seed, and how often the model agrees with it.
 
     Every ``sample_interval``-th step is looked at, after the model's own forward pass and without
-    changing it. Every ``log_interval`` steps the means go to the visualizer's backends as
-    ``seed_trust/<seed>/weight`` and ``.../agreement``; at the end of the training a table goes to
-    the log and everything, per class too, to ``seed_trust.json`` in the work dir. Processes add up
-    what they see.
+    changing it, in the losses of the decode head that take seeds. Every ``log_interval`` steps the
+    means go to the visualizer's backends as ``seed_trust/<seed>/weight`` and ``.../agreement``; at
+    the end of the training a table goes to the log and everything, per class too, to
+    ``seed_trust.json`` in the work dir. Processes add up what they see.
 
     The weight is that of Eq. 6 times the number of the image's seeds: 1 is what a plain average
     gives, a seed that stays well below it is outvoted by the others and the model. A model with
@@ -44,7 +44,6 @@ class SeedTrustHook(Hook):
     Args:
         sample_interval: Look at every so many steps.
         log_interval: Log every so many steps; a multiple of ``sample_interval``.
-        head: Whose losses are looked at, all that take seeds: the name of a module of the model.
         per_class: Log the weight and the agreement of each class of each seed, too.
 
     Raises:
@@ -59,7 +58,6 @@ class SeedTrustHook(Hook):
         *,
         sample_interval: int = 10,
         log_interval: int = 100,
-        head: str = 'decode_head',
         per_class: bool = False,
     ):
         if sample_interval < 1 or log_interval < 1 or log_interval % sample_interval:
@@ -69,7 +67,6 @@ class SeedTrustHook(Hook):
             )
         self.sample_interval = sample_interval
         self.log_interval = log_interval
-        self.head = head
         self.per_class = per_class
         self.history: list[dict] = []
         self._restored: dict = {}
@@ -78,11 +75,11 @@ class SeedTrustHook(Hook):
     def before_train(self, runner) -> None:
         dataset, model = runner.train_dataloader.dataset, unwrap_model(runner.model)
         names = [name for leaf in seed_datasets(dataset) for name in leaf.seed_names]
-        if not names or not find_wst_losses(model, self.head):
+        if not names or not find_wst_losses(model):
             raise ValueError(
                 'SeedTrustHook needs a training dataset with seeds, a mmws.MultiSeedDataset, and '
-                f'a loss that takes them in {self.head!r} (name the module with head=...); found '
-                f'{type(dataset).__name__} and {type(model).__name__}.'
+                f'a loss that takes them in its decode_head; found {type(dataset).__name__} and '
+                f'{type(model).__name__}.'
             )
         self.names = list(dict.fromkeys(names))
         self.classes = list(dataset.metainfo.get('classes') or ())
@@ -104,7 +101,7 @@ class SeedTrustHook(Hook):
         self._owners = torch.nn.utils.rnn.pad_sequence(owners, True, padding_value=-1)
         self._handles = [
             loss.register_forward_pre_hook(self._look, with_kwargs=True)
-            for loss in find_wst_losses(unwrap_model(runner.model), self.head)
+            for loss in find_wst_losses(unwrap_model(runner.model))
         ]
 
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:

@@ -16,8 +16,9 @@ from mmws.files.label_map import UNKNOWN, read_label_map
 from mmws.run_config import checkpoint_file
 from mmws.seeds.cam import upsample_cam
 from mmws.seeds.cam_store import read_cams
-from mmws.visualization import overlay_cam, picture_grid, prediction_sheet
+from mmws.visualization.colours import overlay_cam
 from mmws.visualization.html_page import HTMLPage
+from mmws.visualization.picture_grid import picture_grid, prediction_sheet
 from mmws.visualization.plots import right_weight_curves
 from mmws.visualization.wst_view import WSTView, load_segmentor
 

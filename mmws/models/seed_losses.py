@@ -87,8 +87,8 @@ class SeedOhemCrossEntropy(nn.Module):
         return stock.loss_weight * loss[chosen_from][hard].sum() / hard.sum().clamp(min=1)
 
 
-def find_wst_losses(model: nn.Module, head: str) -> list[WSTLoss]:
-    """Return the WST losses below a module such as ``decode_head``, named in the model."""
+def find_wst_losses(model: nn.Module, head: str = 'decode_head') -> list[WSTLoss]:
+    """Return the WST losses below a module, by its name in the model."""
     try:
         part = model.get_submodule(head)
     except AttributeError:

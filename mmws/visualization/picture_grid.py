@@ -57,25 +57,6 @@ def picture_grid(
     Returns:
         (height, width, 3) uint8, RGB.
     """
-    return pixels_of(grid_figure(rows, classes, palette, title=title, cell_inches=cell_inches))
-
-
-def pixels_of(figure: Figure) -> np.ndarray:
-    """Draw a figure of matplotlib: (height, width, 3) uint8, RGB."""
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
-
-
-def grid_figure(
-    rows: Sequence[Row],
-    classes: Sequence[str],
-    palette: Sequence[Sequence[int]],
-    *,
-    title: str,
-    cell_inches: float,
-) -> Figure:
-    """Give what :func:`picture_grid` draws."""
     width = cell_inches * max(map(len, rows))
     title = _wrap(title, 0.97 * width, _TITLE_POINTS)
     names = [[_wrap(name, _FILLED * cell_inches, _SMALL_POINTS) for name, _ in row] for row in rows]
@@ -110,7 +91,14 @@ def grid_figure(
             axes.set_title(name, fontsize=_SMALL_POINTS, pad=3)
     if handles:
         figure.legend(handles=handles, loc='lower center', ncols=per_line, fontsize=_SMALL_POINTS)
-    return figure
+    return pixels_of(figure)
+
+
+def pixels_of(figure: Figure) -> np.ndarray:
+    """Draw a figure of matplotlib: (height, width, 3) uint8, RGB."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
 def _wrap(text: str, inches: float, points: int) -> str:

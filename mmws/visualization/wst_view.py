@@ -23,10 +23,12 @@ from mmws.models.seed_losses import find_wst_losses
 from mmws.models.wst_weights import SeedView
 from mmws.seeds.vote import vote
 
-from .wst_sheet import wst_sheet
+from .colours import colour_labels, colour_weights
+from .picture_grid import picture_grid
 
 # Of whose seeds the shares of the classes are counted for a balanced loss.
 _COUNTED_IMAGES = 32
+_PER_ROW = 6
 
 
 class WeighedSeeds(NamedTuple):
@@ -53,7 +55,6 @@ class WSTView:
 
     Args:
         dataset: With a :class:`MultiSeedDataset` in it.
-        head: Whose loss says how the weights are computed (``scale``, ``unknown``).
         gt_dir: Folder of ground-truth label maps, named as the seeds are; it is shown and compared
             with, nothing learns from it.
 
@@ -61,7 +62,7 @@ class WSTView:
         ValueError: The dataset has no seeds.
     """
 
-    def __init__(self, dataset, *, head: str = 'decode_head', gt_dir: str | Path | None = None):
+    def __init__(self, dataset, *, gt_dir: str | Path | None = None):
         parts: list[MultiSeedDataset] = list(seed_datasets(dataset))
         if not parts:
             raise ValueError(
@@ -69,7 +70,6 @@ class WSTView:
                 f'mmws.MultiSeedDataset; found {type(dataset).__name__}.'
             )
         self._images = [(part, index) for part in parts for index in range(len(part))]
-        self._head = head
         self._gt_dir = gt_dir
         self.classes: list[str] = list(parts[0].metainfo['classes'])
         self._palette = parts[0].metainfo['palette']
@@ -88,13 +88,13 @@ class WSTView:
 
         Raises:
             FileNotFoundError: The image has no ground truth in ``gt_dir``.
-            ValueError: The head has no loss that takes seeds.
+            ValueError: The decode head has no loss that takes seeds.
         """
         model = unwrap_model(model)
-        losses = find_wst_losses(model, self._head)
+        losses = find_wst_losses(model)
         if not losses:
             raise ValueError(
-                f'{type(model).__name__} has no loss that takes seeds in {self._head!r}. Is it a '
+                f'{type(model).__name__} has no loss that takes seeds in its decode_head. Is it a '
                 'mmws.MultiSeedSegmentor?'
             )
         part, index = self._images[index]
@@ -130,7 +130,11 @@ class WSTView:
         )
 
     def draw(self, model: nn.Module, index: int) -> tuple[str, np.ndarray]:
-        """Draw what :meth:`weigh` gives: its ``image_id``, and (height, width, 3) uint8, RGB."""
+        """Draw what :meth:`weigh` gives: below each seed its weights, as in the paper's Figure 4.
+
+        Returns:
+            The ``image_id``, and (height, width, 3) uint8, RGB.
+        """
         seen = self.weigh(model, index)
         maps = {
             'image': seen.image,
@@ -139,9 +143,20 @@ class WSTView:
         }
         if seen.gt is not None:
             maps['ground truth'] = seen.gt.numpy()
-        seeds = dict(zip(seen.names, seen.seeds.numpy(), strict=True))
+        seeds = list(zip(seen.names, seen.seeds.numpy(), strict=True))
         weights = seen.view.weights[0].numpy()
-        sheet = wst_sheet(maps, seeds, weights, self.classes, self._palette, title=seen.image_id)
+        rows, highest = [list(maps.items())], float(weights.max())
+        for start in range(0, len(seeds), _PER_ROW):
+            row, below = seeds[start : start + _PER_ROW], []
+            for (name, seed), weight in zip(row, weights[start:], strict=False):
+                # What a seed does not know has a share of the weight, too, but teaches nothing.
+                known, pale = colour_weights(weight, highest), colour_labels(seed, self._palette)
+                painted = np.where((seed == UNKNOWN)[..., None], pale, known)
+                below.append((f'weight of {name}', painted))
+            rows += [row, below]
+        scale = f'dark 0, bright {highest:.2f}; equal weights would be {1 / len(seeds):.2f}'
+        title = f'{seen.image_id}; weights: {scale}'
+        sheet = picture_grid(rows, self.classes, self._palette, title=title, cell_inches=2.15)
         return seen.image_id, sheet
 
     @cached_property

@@ -5,14 +5,17 @@ import numpy as np
 import pytest
 import torch
 from mmengine.registry import init_default_scope
-from mmseg.registry import DATASETS, MODELS
+from mmseg.registry import DATASETS
 
 from mmws.engine import WSTVisualizationHook
 from mmws.files.label_map import read_label_map
 from mmws.models import WSTLoss, wst_weights
 from mmws.seeds.vote import vote
-from mmws.visualization import wst_sheet
-from mmws.visualization.wst_view import WSTView, load_segmentor, spread
+from mmws.visualization.colours import colour_weights
+from mmws.visualization.picture_grid import picture_grid
+from mmws.visualization.wst_view import WSTView, spread
+
+PALE = (224, 224, 192)  # of unknown pixels
 
 
 @pytest.fixture
@@ -21,13 +24,16 @@ def cfg(step_cfg):
     return step_cfg
 
 
-def test_the_hook_draws_and_does_not_change_the_training(cfg, train, tmp_path):
-    hook = dict(type='mmengine.WSTVisualizationHook', interval=2, num_images=2)
-    with_hook, without = (
-        [record['loss'] for record in train(cfg, name, hooks) if 'loss' in record]
-        for name, hooks in (('with', [hook]), ('without', []))
+def test_hooks_that_look_do_not_change_the_training(cfg, train, tmp_path):
+    hooks = [
+        dict(type='mmengine.WSTVisualizationHook', interval=2, num_images=2),
+        dict(type='SeedTrustHook', sample_interval=1, log_interval=2, per_class=True),
+    ]
+    with_hooks, without = (
+        [record['loss'] for record in train(cfg, name, given) if 'loss' in record]
+        for name, given in (('with', hooks), ('without', []))
     )
-    assert with_hook == without and len(without) == 4
+    assert with_hooks == without and len(without) == 4
     pictures = sorted(p.name for p in (tmp_path / 'with').glob('*/vis_data/vis_image/wst_*.png'))
     assert len(pictures) == 4
     assert [name.rsplit('_', 1)[1] for name in pictures] == ['2.png', '4.png'] * 2
@@ -70,16 +76,18 @@ def test_the_sheet_shows_the_weights_of_the_models_own_loss(cfg, monkeypatch):
     dataset = DATASETS.build(cfg.train_dataloader.dataset)
     shown = {}
 
-    def keep(maps, seeds, weights, classes, palette, title):
-        shown.update(maps=maps, seeds=seeds, weights=weights, title=title)
-        return wst_sheet(maps, seeds, weights, classes, palette, title=title)
+    def keep(rows, *args, title, **options):
+        maps, seeds, below = rows
+        shown.update(maps=dict(maps), seeds=dict(seeds), below=dict(below), title=title)
+        return picture_grid(rows, *args, title=title, **options)
 
-    monkeypatch.setattr('mmws.visualization.wst_view.wst_sheet', keep)
+    monkeypatch.setattr('mmws.visualization.wst_view.picture_grid', keep)
     model = Oracle().train()
     model.decode_head.frozen.eval()
     info = dataset.get_data_info(1)
     gt_dir = Path(info['seed_paths'][0]).parent  # any folder of label maps
-    image_id, sheet = WSTView(dataset, gt_dir=gt_dir).draw(model, 1)
+    view = WSTView(dataset, gt_dir=gt_dir)
+    image_id, sheet = view.draw(model, 1)
     assert model.modes == [(False, False)]
     assert model.training and not model.decode_head.frozen.training
     seeds = np.stack([read_label_map(path) for path in info['seed_paths']])
@@ -91,8 +99,15 @@ def test_the_sheet_shows_the_weights_of_the_models_own_loss(cfg, monkeypatch):
     logits = torch.zeros(1, 21, *seeds.shape[1:])
     logits[:, 3] = 1
     expected = wst_weights(logits, torch.from_numpy(seeds)[None], 2.0)[0]
-    np.testing.assert_allclose(shown['weights'], expected)
-    assert image_id == dataset.image_id(info) == Path(info['img_path']).stem == shown['title']
+    weights = view.weigh(model, 1).view.weights[0].numpy()
+    np.testing.assert_allclose(weights, expected)
+    for (name, seed), weight in zip(shown['seeds'].items(), weights, strict=True):
+        below, known = shown['below'][f'weight of {name}'], seed != 255
+        painted = colour_weights(weight, weights.max())
+        np.testing.assert_array_equal(below[known], painted[known])
+        assert not known.all() and (below[~known] == PALE).all()
+    assert image_id == dataset.image_id(info) == Path(info['img_path']).stem
+    assert shown['title'].startswith(f'{image_id}; weights: dark 0, bright ')
     assert sheet.dtype == np.uint8 and sheet.shape[2] == 3
 
 
@@ -110,17 +125,6 @@ def test_a_balanced_loss_takes_the_shares_of_the_classes_from_many_images(cfg):
         seen = WSTView(dataset, gt_dir=gt_dir).weigh(Oracle(says, balance=4.0), 1)
         np.testing.assert_allclose(seen.view.weights[0], expected)
     assert not np.allclose(seen.view.weights, wst_weights(logits, seeds, 2.0))
-
-
-def test_a_checkpoint_of_another_network_is_refused(cfg, tmp_path):
-    model = MODELS.build(cfg.model)
-    torch.save(dict(state_dict=model.state_dict()), tmp_path / 'right.pth')
-    torch.save(dict(state_dict=torch.nn.Linear(2, 2).state_dict()), tmp_path / 'wrong.pth')
-    loaded = load_segmentor(cfg, str(tmp_path / 'right.pth'), device='cpu')
-    for name, weight in model.state_dict().items():
-        torch.testing.assert_close(loaded.state_dict()[name], weight)
-    with pytest.raises(ValueError, match=r'wrong\.pth holds no weight of MultiSeed'):
-        load_segmentor(cfg, str(tmp_path / 'wrong.pth'), device='cpu')
 
 
 def test_a_missing_ground_truth_is_named(cfg, tmp_path):

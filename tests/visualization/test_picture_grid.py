@@ -5,13 +5,8 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from mmws.files.label_map import voc_palette
-from mmws.visualization import (
-    colour_labels,
-    colour_weights,
-    overlay_cam,
-    picture_grid,
-)
-from mmws.visualization.picture_grid import grid_figure
+from mmws.visualization.colours import colour_labels, colour_weights, overlay_cam
+from mmws.visualization.picture_grid import picture_grid
 
 VOC = dict(classes=['pottedplant'] * 21, palette=voc_palette()[:21])
 LABELS = np.arange(21, dtype=np.uint8).repeat(40).reshape(21, 40)
@@ -35,10 +30,11 @@ def boxes(figure):
 @pytest.mark.parametrize('columns', [1, 3, 6])
 @pytest.mark.parametrize('name', ['short', LONG, LONG.replace('_', ' ')])
 @pytest.mark.parametrize('cell_inches', [1.5, 2.15])
-def test_nothing_overlaps_or_leaves_the_sheet(columns, name, cell_inches):
+def test_nothing_overlaps_or_leaves_the_sheet(columns, name, cell_inches, monkeypatch):
     rows = [[(name, LABELS)] * columns] * 2
     title = f'frankfurt/frankfurt_000001_{12345:06d}_leftImg8bit; weights: dark 0, bright 0.21'
-    figure = grid_figure(rows, **VOC, title=title, cell_inches=cell_inches)
+    monkeypatch.setattr('mmws.visualization.picture_grid.pixels_of', lambda figure: figure)
+    figure = picture_grid(rows, **VOC, title=title, cell_inches=cell_inches)
     width, height = figure.bbox.size
     found = boxes(figure)
     assert len(found) == 2 + 4 * columns
