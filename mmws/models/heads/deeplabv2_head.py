@@ -8,8 +8,7 @@ from mmengine.model import BaseModule, ModuleList
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from .feature_grid import FeatureGridHead
-from .large_fov_head import NEW_CLASSIFIER, LargeFOV
+from .large_fov_head import NEW_CLASSIFIER, LargeFOV, LargeFOVHead
 
 
 class _Branch(LargeFOV, BaseModule):
@@ -28,7 +27,7 @@ class _Branch(LargeFOV, BaseModule):
 
 
 @MODELS.register_module()
-class DeepLabV2Head(FeatureGridHead):
+class DeepLabV2Head(LargeFOVHead):
     """DeepLab-v2's ASPP: LargeFOV branches of several dilations; their logits are summed.
 
     On VGG16 each branch has its own fc6, fc7 (with ReLU and element-wise dropout) and classifier;
@@ -37,9 +36,9 @@ class DeepLabV2Head(FeatureGridHead):
     ``paramwise_cfg`` reaches them as it does in :class:`LargeFOVHead`.
 
     Args:
-        in_channels: As in :class:`LargeFOVHead`, like all that are not named here. An ``init_cfg``
-            fills fc6 and fc7 of all branches.
+        in_channels, channels: As in :class:`LargeFOVHead`, like all that are not named here.
         dilations: Dilation of each branch's 3x3 convolution.
+        init_cfg: Fills fc6 and fc7 of all branches.
 
     The source is DeepLab-v2 (arXiv 1606.00915), ASPP-L; 23,162,964 parameters on VGG16 with 21
     classes.
@@ -51,21 +50,28 @@ class DeepLabV2Head(FeatureGridHead):
         channels: int | None = 1024,
         *,
         dilations: Sequence[int] = (6, 12, 18, 24),
-        dropout_ratio: float = 0.5,
         init_cfg: dict | list[dict] | None = None,
         **kwargs,
     ):
-        init_cfg = init_cfg or dict(type='Kaiming', layer='Conv2d')
-        super().__init__(in_channels, channels, init_cfg=init_cfg, **kwargs)
         if not dilations:
             raise ValueError('DeepLabV2Head: dilations is empty; give one number per branch.')
+        super().__init__(in_channels, channels, dilation=dilations, **kwargs)
+        # Without the classifier of LargeFOVHead, which the branches initialise.
+        self.init_cfg = init_cfg or dict(type='Kaiming', layer='Conv2d')
+
+    def _add_layers(
+        self,
+        in_channels: int,
+        channels: int | None,
+        out_channels: int,
+        dilations: Sequence[int],
+        dropout_ratio: float,
+    ) -> None:
         del self.conv_seg  # each branch has its own
         self.branches = ModuleList(
-            _Branch(self.in_channels, channels, self.out_channels, dilation, dropout_ratio)
+            _Branch(in_channels, channels, out_channels, dilation, dropout_ratio)
             for dilation in dilations
         )
 
-    def forward(self, inputs: tuple[Tensor, ...]) -> Tensor:
-        """Compute the logits (N, num_classes, h, w) from feature maps (N, in_channels, h, w)."""
-        x = self._transform_inputs(inputs)
+    def _classify(self, x: Tensor) -> Tensor:
         return sum(branch(x) for branch in self.branches)
