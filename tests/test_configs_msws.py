@@ -13,7 +13,8 @@ from mmengine.runner import Runner
 from mmseg.registry import MODELS
 
 from mmws import MultiSeedSegmentor, WSTLoss
-from mmws.models.rules import WST, Plain
+from mmws.models.rules.plain import Plain
+from mmws.models.rules.wst import WST
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = [path.stem for path in sorted((ROOT / 'configs/msws').glob('*.py'))]
