@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
@@ -27,14 +27,16 @@ class SeedBatch:
             image lacks is 255 everywhere.
         present: (N, K) bool, False where an image lacks a seed altogether. None: all present.
         uses: The shapes of the labels behind which losses have read the seeds; copies share it.
+        vote: (N, H, W), what a label is to be behind which a loss reads the seeds. None: anything.
     """
 
     seeds: Tensor
     present: Tensor | None = None
     uses: list[tuple[int, ...]] = field(default_factory=list)
+    vote: Tensor | None = None
 
     def resampled(self, seeds: Tensor) -> SeedBatch:
-        """Return the batch with other maps; it counts its uses together with this one."""
+        """Return the batch with other maps, no vote, and its uses counted with those of this."""
         return SeedBatch(seeds, self.present, self.uses)
 
 
@@ -61,7 +63,7 @@ def seeds_behind(label: Tensor, ignore_index: int = UNKNOWN) -> SeedBatch | None
     masked = ((label == ignore_index) | (label == UNKNOWN)).unsqueeze(1)
     if 0 <= ignore_index < UNKNOWN:
         masked = masked | (handed.seeds == ignore_index)
-    return handed.resampled(handed.seeds.masked_fill(masked, UNKNOWN))
+    return replace(handed, seeds=handed.seeds.masked_fill(masked, UNKNOWN))
 
 
 @contextlib.contextmanager

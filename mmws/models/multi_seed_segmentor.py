@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 import torch
 from mmseg.models.decode_heads import Mask2FormerHead, MaskFormerHead, PointHead, STDCHead
@@ -65,6 +63,7 @@ class MultiSeedSegmentor:
     Raises:
         ValueError: No loss can take seeds, a query head has no ``dense_loss``, or another model has
             one.
+        AttributeError: ``keep_stock`` names a module that the model does not have.
 
     Example:
         >>> _base_ = '<any mmseg config>.py'
@@ -97,7 +96,7 @@ class MultiSeedSegmentor:
         **model,
     ):
         super().__init__(**model)
-        kept = {_module_named(self, name) for name in keep_stock}
+        kept = {self.get_submodule(name) for name in keep_stock}
         kept |= _add_dense_losses(self, dense_loss, kept)
         options = dict(
             rule=rule,
@@ -132,12 +131,12 @@ class MultiSeedSegmentor:
         """
         if self._rules_know_seeds:
             self._check_seed_names(data_samples)
-        with contextlib.ExitStack() as stack:
-            batch = stack.enter_context(hand_over(_stack_seeds(inputs, data_samples)))
-            # A compiled step would be compiled anew for every value of the counter.
-            if not _is_compiling() and self._steps_to_check:
-                self._steps_to_check -= 1
-                stack.enter_context(_only_the_vote(self, data_samples))
+        batch = _stack_seeds(inputs, data_samples)
+        # A compiled step would be compiled anew for every value of the counter.
+        if not _is_compiling() and self._steps_to_check:
+            self._steps_to_check -= 1
+            batch.vote = torch.stack([s.gt_sem_seg.data for s in data_samples]).squeeze(1)
+        with hand_over(batch):
             losses = super().loss(inputs, data_samples)
         if not batch.uses:
             raise RuntimeError(
@@ -158,16 +157,6 @@ class MultiSeedSegmentor:
                     f'{names}. Give all the same seed_dirs (a seed that images lack counts for '
                     "nothing there), or take a rule that does not learn: 'wst', 'plain' or 'vote'."
                 )
-
-
-def _module_named(model: nn.Module, name: str) -> nn.Module:
-    try:
-        return model.get_submodule(name)
-    except AttributeError:
-        raise ValueError(
-            f'keep_stock names {name!r}, which {type(model).__name__} does not have. Losses are '
-            f'in: {_losses(model)}.'
-        ) from None
 
 
 def _add_dense_losses(
@@ -218,36 +207,6 @@ def _convert(
         wst = getattr(child, 'wst', child)
         if isinstance(wst, WSTLoss) and wst.class_weight is not None:
             check_class_weight(wst.class_weight, outputs, f'{type(module).__name__}.{name}')
-
-
-@contextlib.contextmanager
-def _only_the_vote(model: nn.Module, data_samples: SampleList) -> Iterator[None]:
-    """Refuse a label map that is not the vote, where a loss would take the seeds in its place.
-
-    A third-party head may compute labels of its own (edges, say) on the grid of the label, for
-    which the seeds mean nothing.
-    """
-    vote = torch.stack([sample.gt_sem_seg.data for sample in data_samples]).squeeze(1)
-
-    def check(name: str, loss: nn.Module, args: tuple, kwargs: dict) -> None:
-        label = args[1] if len(args) > 1 else None
-        if not isinstance(label, Tensor) or label.shape != vote.shape:
-            return
-        ignored = kwargs.get('ignore_index', UNKNOWN)
-        if not ((label == vote) | (label == ignored) | (label == UNKNOWN)).all():
-            raise RuntimeError(
-                f"{name} was given a label map that is not the seeds' majority vote: its head "
-                'makes labels of its own, for which the seeds mean nothing. Leave this loss the '
-                f'stock CrossEntropyLoss: model = dict(keep_stock=[{name!r}]).'
-            )
-
-    with contextlib.ExitStack() as hooks:
-        for name, module in model.named_modules():
-            if isinstance(module, WSTLoss):
-                name = name.removesuffix('.wst')  # of a converted loss
-                handle = module.register_forward_pre_hook(partial(check, name), with_kwargs=True)
-                hooks.callback(handle.remove)
-        yield
 
 
 def _stack_seeds(inputs: Tensor, data_samples: SampleList) -> SeedBatch:

@@ -16,53 +16,7 @@ from mmws.files.label_map import UNKNOWN
 
 from .hand_over import seeds_behind
 from .rules import RULES, Rule
-from .wst_weights import SeedView, view_seeds
-
-
-def weighted_cross_entropy(
-    seg_logits: Tensor,
-    view: SeedView,
-    *,
-    class_weight: Tensor | None = None,
-    use_sigmoid: bool = False,
-    base: str = 'ce',
-) -> tuple[Tensor, Tensor]:
-    """Compute the loss of every pixel, Eq. 5 before the sum over i, j.
-
-    Args:
-        seg_logits: (N, C, H, W) floats; computed in float32.
-        view: The seeds and their weights, or the soft label, whatever rule made them.
-        class_weight: (C,) floats, multiplies the loss of a seed's pixel by its label's weight.
-        use_sigmoid: C binary cross entropies (their mean over C) instead of the softmax one.
-        base: What a label costs, a key of :data:`BASES`.
-
-    Returns:
-        The loss (N, H, W) float32, 0 where no seed knows the pixel, and the mass (N, H, W) float32
-        without gradient: 1 where at least one seed knows the pixel, else 0; with ``class_weight``
-        the weighted mean of its seeds' class weights. Its sum is what the mean divides by.
-    """
-    # One softmax for all seeds; what each of them says is looked up in it.
-    if view.target is None:
-        labels, weights = view.seeds.long(), view.weights * view.known
-    else:
-        labels, weights = None, view.target
-    mass = view.known.any(1).float()
-    if class_weight is not None:
-        unweighted = weights.sum(1).clamp(min=torch.finfo(torch.float32).tiny)
-        per_class = class_weight.reshape(1, -1, *(1,) * (seg_logits.dim() - 2))
-        weights = weights * _look_up(per_class.expand_as(seg_logits), labels)
-        mass = weights.sum(1) / unweighted
-    logits = seg_logits.float()
-    if use_sigmoid:
-        said = (weights * _look_up(logits, labels)).sum(1)
-        return weights.sum(1) * F.softplus(logits).mean(1) - said / logits.shape[1], mass
-    return (weights * BASES[base](_look_up(logits.log_softmax(1), labels))).sum(1), mass
-
-
-def _look_up(values: Tensor, labels: Tensor | None) -> Tensor:
-    """Return what (N, C, ...) has at the labels (N, K, ...) of the seeds; all of it for None."""
-    return values if labels is None else values.gather(1, labels)
-
+from .wst_weights import SeedView, over_pixels, view_seeds
 
 # What a label costs, by the log probability that the network gives it.
 BASES = {
@@ -91,7 +45,7 @@ class WSTLoss(nn.Module):
         rule: How the seeds are weighed: a name or config in :data:`mmws.models.rules.RULES`, such
             as ``'plain'`` or ``dict(type='em')``. ``'wst'`` is the paper's.
         scale: Of the rule ``'wst'``, the factor s of Eq. 6; the paper uses 1.
-        balance: Of the rule ``'wst'``, see :class:`mmws.models.rules.WST`.
+        balance: Of the rule ``'wst'``, see :class:`mmws.models.rules.wst.WST`.
         unknown: ``'keep'`` leaves unknown seeds in the softmax over k (the paper's formula: the
             weights of all present seeds sum to 1); ``'drop'`` takes them out (the weights of the
             seeds that know the pixel sum to 1).
@@ -165,10 +119,7 @@ class WSTLoss(nn.Module):
         """Weigh the seeds that the loss sees when it is called with the same arguments.
 
         Args:
-            seg_logits: As in :meth:`forward`, as the next three.
-            seeds: Likewise.
-            ignore_index: Likewise.
-            present: Likewise.
+            seg_logits, seeds, ignore_index, present: As in :meth:`forward`.
             shares: (C,) shares of the classes in the data, where one batch cannot tell them.
             learn: Let the rule learn from the batch.
         """
@@ -178,6 +129,7 @@ class WSTLoss(nn.Module):
             if handed is None:
                 seeds = seeds.unsqueeze(1)
             else:
+                self._check_label(seeds, handed.vote, ignore_index)
                 seeds, present, ignore_index = handed.seeds, handed.present, UNKNOWN
         options = dict(present=present, unknown=self.unknown, shares=shares)
         view = view_seeds(_two_classes(seg_logits), seeds, ignore_index, **options)
@@ -205,16 +157,9 @@ class WSTLoss(nn.Module):
             present: (N, K) bool, False for a seed that an image lacks altogether.
         """
         view = self.view(seg_logits, seeds, ignore_index, present, learn=self.training)
-        logits = _two_classes(seg_logits)
-        class_weight = None
-        if self.class_weight is not None:
-            check_class_weight(self.class_weight, logits.shape[1], self.loss_name)
-            class_weight = logits.new_tensor(self.class_weight, dtype=torch.float32)
         # Of two classes with the logits 0 and z the softmax is the sigmoid of z.
         use_sigmoid = self.use_sigmoid and seg_logits.shape[1] > 1
-        loss, mass = weighted_cross_entropy(
-            logits, view, class_weight=class_weight, use_sigmoid=use_sigmoid, base=self.base
-        )
+        loss, mass = self._per_pixel(_two_classes(seg_logits), view, use_sigmoid)
         reduction = reduction_override or self.reduction
         if reduction == 'mean' and avg_factor is None:
             if self.average == 'all':
@@ -225,25 +170,66 @@ class WSTLoss(nn.Module):
             weight = weight.float().reshape(loss.shape)
         return self.loss_weight * weight_reduce_loss(loss, weight, reduction, avg_factor)
 
+    def _check_label(self, label: Tensor, vote: Tensor | None, ignore_index: int) -> None:
+        """Refuse a label map that is not the vote, where the seeds would take its place.
+
+        A third-party head may compute labels of its own (edges, say) on the grid of the label, for
+        which the seeds mean nothing.
+        """
+        if vote is None or ((label == vote) | (label == ignore_index) | (label == UNKNOWN)).all():
+            return
+        name = self.rule.name.removesuffix('.rule').removesuffix('.wst')  # of a converted loss
+        raise RuntimeError(
+            f"{name} was given a label map that is not the seeds' majority vote: its head makes "
+            'labels of its own, for which the seeds mean nothing. Leave this loss the stock '
+            f'CrossEntropyLoss: model = dict(keep_stock=[{name!r}]).'
+        )
+
+    def _per_pixel(
+        self, logits: Tensor, view: SeedView, use_sigmoid: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Compute the loss of every pixel, Eq. 5 before the sum over i, j, in float32.
+
+        Returns:
+            The loss (N, H, W), 0 where no seed knows the pixel, and the mass (N, H, W) without
+            gradient: 1 where at least one seed knows the pixel, else 0; with class weights the
+            weighted mean of those of its seeds. Its sum is what the mean divides by.
+        """
+        # One softmax for all seeds; what each of them says is looked up in it.
+        if view.target is None:
+            labels, weights = view.seeds.long(), view.weights * view.known
+        else:
+            labels, weights = None, view.target
+        mass = view.known.any(1).float()
+        logits = logits.float()
+        if self.class_weight is not None:
+            check_class_weight(self.class_weight, logits.shape[1], self.loss_name)
+            unweighted = weights.sum(1).clamp(min=torch.finfo(torch.float32).tiny)
+            per_class = over_pixels(logits.new_tensor(self.class_weight)[None], logits)
+            weights = weights * _look_up(per_class.expand_as(logits), labels)
+            mass = weights.sum(1) / unweighted
+        if use_sigmoid:
+            said = (weights * _look_up(logits, labels)).sum(1)
+            return weights.sum(1) * F.softplus(logits).mean(1) - said / logits.shape[1], mass
+        cost = BASES[self.base](_look_up(logits.log_softmax(1), labels))
+        return (weights * cost).sum(1), mass
+
 
 def build_rule(rule: str | dict, **options: float | None) -> Rule:
-    """Build a rule by its name or its config with ``type``.
+    """Build a rule by its name or its config with ``type``; options that are None are left out.
 
-    The options, but for those that are None, are of the rule ``'wst'``; others refuse them.
+    Raises:
+        ValueError: There is no such rule.
+        TypeError: The rule does not have an option.
     """
     cfg = dict(rule) if isinstance(rule, dict) else dict(type=rule)
-    options = {name: value for name, value in options.items() if value is not None}
-    if cfg.get('type') != 'wst' and any(options.values()):
-        raise ValueError(
-            f"{' and '.join(options)} are options of the rule 'wst'; got them with {rule!r}."
-        )
-    if cfg.get('type') not in RULES:
+    name = cfg.pop('type', None)
+    if name not in RULES:
         raise ValueError(
             f'rule must be one of {", ".join(sorted(RULES.module_dict))}; got {rule!r}.'
         )
     # RULES.build would look in the registry of the default scope, mmseg, and log that it is none.
-    name = cfg.pop('type')
-    return RULES.get(name)(**cfg, **(options if name == 'wst' else {}))
+    return RULES.get(name)(**cfg, **{k: v for k, v in options.items() if v is not None})
 
 
 def check_class_weight(class_weight: Sequence[float], num_classes: int, where: str) -> None:
@@ -263,3 +249,8 @@ def check_class_weight(class_weight: Sequence[float], num_classes: int, where: s
 def _two_classes(logits: Tensor) -> Tensor:
     """Give mmseg's binary form, one channel z, the two channels 0 and z."""
     return logits if logits.shape[1] > 1 else torch.cat([torch.zeros_like(logits), logits], 1)
+
+
+def _look_up(values: Tensor, labels: Tensor | None) -> Tensor:
+    """Return what (N, C, ...) has at the labels (N, K, ...) of the seeds; all of it for None."""
+    return values if labels is None else values.gather(1, labels)

@@ -9,7 +9,6 @@ import torch
 from mmws.models import WSTLoss
 from mmws.models.rules import RULES
 from mmws.models.rules.adele import slope_has_fallen
-from mmws.models.wst_weights import view_seeds
 from mmws.seeds.vote import vote
 
 NAMES = sorted(RULES.module_dict)
@@ -77,20 +76,9 @@ def test_the_loss_is_the_cross_entropy_against_weights_or_target(rule):
     loss.eval()
     logits, seeds = random_batch(7)
     view = loss.view(logits, seeds, 255)
-    log_p = logits.log_softmax(1).double()
-    total = 0.0
-    for n in range(2):
-        for i in range(6):
-            for j in range(5):
-                if view.target is not None:
-                    total -= (view.target[n, :, i, j].double() * log_p[n, :, i, j]).sum()
-                    continue
-                for k in range(3):
-                    if seeds[n, k, i, j] != 255:
-                        total -= (
-                            view.weights[n, k, i, j].double() * log_p[n, seeds[n, k, i, j], i, j]
-                        )
-    expected = total / (seeds != 255).any(1).sum()
+    label = torch.stack([(view.weights * (seeds == c)).sum(1) for c in range(C)], 1)
+    label = label if view.target is None else view.target
+    expected = -(label * logits.double().log_softmax(1)).sum() / (seeds != 255).any(1).sum()
     torch.testing.assert_close(loss(logits, seeds).double(), expected, rtol=1e-5, atol=1e-6)
 
 
@@ -247,9 +235,14 @@ def test_rules_that_make_no_sense(rule, message):
         WSTLoss(rule=rule)
 
 
-def test_options_of_wst_belong_to_wst():
-    with pytest.raises(ValueError, match="scale are options of the rule 'wst'; got them with 'em'"):
-        WSTLoss(rule='em', scale=1.0)
+@pytest.mark.parametrize('rule', sorted({*NAMES} - {'wst'}))
+@pytest.mark.parametrize('option', [dict(scale=1.0), dict(scale=0.0), dict(balance=0.0)])
+def test_options_of_wst_belong_to_wst(rule, option):
+    (name,) = option
+    with pytest.raises(TypeError, match=f"unexpected keyword argument '{name}'"):
+        WSTLoss(rule=rule, **option)
+
+
+def test_a_base_loss_that_there_is_not():
     with pytest.raises(ValueError, match='base must be one of ce, gce, sce'):
         WSTLoss(base='huber')
-    assert view_seeds(*random_batch()).target is None
