@@ -152,7 +152,7 @@ def test_seeds_are_let_go_after_every_step():
 def test_images_may_have_different_numbers_of_seeds():
     """An image with 2 of 3 seeds weighs each by a half, as it would in a batch of its own."""
     model = build(model_cfg(), scale=0.0)
-    inputs, samples = make_batch((3, 2))
+    inputs, samples = make_batch((3, 2, 1))
     logits = model.decode_head.conv_seg(inputs)
     expected = 0.0
     for i, sample in enumerate(samples):
@@ -160,7 +160,7 @@ def test_images_may_have_different_numbers_of_seeds():
         for seed in seeds:
             expected += F.cross_entropy(logits[i : i + 1], seed[None], reduction='sum') / len(seeds)
     found = model.loss(inputs, samples)['decode.loss_ce']
-    torch.testing.assert_close(found, expected / (2 * SIZE[0] * SIZE[1]))
+    torch.testing.assert_close(found, expected / (3 * SIZE[0] * SIZE[1]))
 
 
 def test_a_seed_that_an_image_lacks_takes_no_part():
