@@ -216,106 +216,63 @@ class VOCTree:
 
 
 def tiny_config(tree: VOCTree) -> Config:
-    """A multi-seed config of a net with a few thousand weights, on our own bases: two epochs."""
-    pipeline = [
+    """The paper's config with a net of a few thousand weights: two epochs."""
+    cfg = Config.fromfile(_REPOSITORY / 'configs/msws/deeplabv2_vgg16_12seeds.py')
+    seeds = cfg.train_dataloader.dataset
+    seeds.update(seed_root=str(tree.seed_root), seed_dirs=tree.seed_names)
+    seeds.dataset.pipeline = [
         dict(type='LoadImageFromFile'),
         dict(type='LoadAnnotations'),
         dict(type='RandomCrop', crop_size=(32, 32)),
         dict(type='RandomFlip', prob=0.5),
         dict(type='PackSegInputs'),
     ]
-    test_pipeline = [
-        dict(type='LoadImageFromFile'),
-        dict(type='LoadAnnotations'),
-        dict(type='PackSegInputs'),
-    ]
-    dataset = dict(
-        type='PascalVOCDataset',
-        data_root=str(tree.root),
-        ann_file='ImageSets/Segmentation/train_aug.txt',
-        data_prefix=dict(img_path='JPEGImages', seg_map_path='SegmentationClassAug'),
-        pipeline=pipeline,
-    )
-    loader = dict(num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False))
-    val = dict(
-        loader,
-        batch_size=1,
-        dataset=dict(dataset, ann_file='ImageSets/Segmentation/val.txt', pipeline=test_pipeline),
-    )
-    cfg = Config.fromfile(_REPOSITORY / 'configs/_base_/msws_runtime.py')
-    schedule = Config.fromfile(_REPOSITORY / 'configs/_base_/schedules/msws_20e.py')
-    cfg.merge_from_dict(schedule.to_dict())
+    for loader, dataset in (
+        (cfg.train_dataloader, seeds.dataset),
+        (cfg.val_dataloader, cfg.val_dataloader.dataset),
+        (cfg.test_dataloader, cfg.test_dataloader.dataset),
+    ):
+        loader.update(num_workers=0, persistent_workers=False)
+        dataset.data_root = str(tree.root)
+    cfg.train_dataloader.batch_size = 2
+    cfg.val_evaluator = cfg.test_evaluator = dict(type='IoUMetric')
     cfg.train_cfg.update(max_epochs=2, val_interval=1)
     cfg.param_scheduler[0].end = 3
     cfg.default_hooks.logger.interval = 1
     cfg.optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.02, momentum=0.9))
-    cfg.merge_from_dict(
-        dict(
-            model=dict(
-                type='mmws.MultiSeedSegmentor',
-                base='EncoderDecoder',
-                data_preprocessor=dict(
-                    type='SegDataPreProcessor',
-                    mean=[128.0] * 3,
-                    std=[64.0] * 3,
-                    bgr_to_rgb=True,
-                    pad_val=0,
-                    seg_pad_val=255,
-                    size=(32, 32),
-                    test_cfg=dict(size_divisor=1),
-                ),
-                backbone=dict(
-                    type='ResNetV1c',
-                    depth=18,
-                    base_channels=4,
-                    strides=(1, 1, 1, 1),
-                    norm_cfg=dict(type='BN'),
-                ),
-                decode_head=dict(
-                    type='FCNHead',
-                    in_channels=32,
-                    in_index=3,
-                    channels=8,
-                    num_convs=1,
-                    dropout_ratio=0.0,
-                    num_classes=21,
-                    norm_cfg=dict(type='BN'),
-                    loss_decode=dict(type='CrossEntropyLoss'),
-                ),
-                train_cfg=dict(),
-                test_cfg=dict(mode='whole'),
-            ),
-            train_dataloader=dict(
-                loader,
-                batch_size=2,
-                sampler=dict(type='DefaultSampler', shuffle=True),
-                dataset=dict(
-                    type='mmws.MultiSeedDataset',
-                    dataset=dataset,
-                    seed_root=str(tree.seed_root),
-                    seed_dirs=tree.seed_names,
-                ),
-            ),
-            val_dataloader=val,
-            test_dataloader=val,
-            val_evaluator=dict(type='IoUMetric'),
-            test_evaluator=dict(type='IoUMetric'),
-            tta_pipeline=[
-                dict(type='LoadImageFromFile'),
-                dict(
-                    type='TestTimeAug',
-                    transforms=[
-                        [
-                            dict(type='Resize', scale_factor=scale, keep_ratio=True)
-                            for scale in (0.75, 1.0, 1.25)
-                        ],
-                        [dict(type='RandomFlip', prob=prob) for prob in (0.0, 1.0)],
-                        [dict(type='LoadAnnotations')],
-                        [dict(type='PackSegInputs')],
-                    ],
-                ),
-            ],
-        )
+    cfg.model = dict(
+        type='mmws.MultiSeedSegmentor',
+        base='EncoderDecoder',
+        data_preprocessor=dict(
+            type='SegDataPreProcessor',
+            mean=[128.0] * 3,
+            std=[64.0] * 3,
+            bgr_to_rgb=True,
+            pad_val=0,
+            seg_pad_val=255,
+            size=(32, 32),
+            test_cfg=dict(size_divisor=1),
+        ),
+        backbone=dict(
+            type='ResNetV1c',
+            depth=18,
+            base_channels=4,
+            strides=(1, 1, 1, 1),
+            norm_cfg=dict(type='BN'),
+        ),
+        decode_head=dict(
+            type='FCNHead',
+            in_channels=32,
+            in_index=3,
+            channels=8,
+            num_convs=1,
+            dropout_ratio=0.0,
+            num_classes=21,
+            norm_cfg=dict(type='BN'),
+            loss_decode=dict(type='CrossEntropyLoss'),
+        ),
+        train_cfg=dict(),
+        test_cfg=dict(mode='whole'),
     )
     return cfg
 
