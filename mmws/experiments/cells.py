@@ -325,7 +325,7 @@ TABLES = {
         right_weight=True,
     ),
     'rules': Table(
-        'Rules that weigh the seeds',
+        'Which seeds to believe',
         _grid(
             {
                 name: [
