@@ -16,7 +16,6 @@ import json
 import multiprocessing
 import re
 import sys
-import time
 import traceback
 import warnings
 from pathlib import Path
@@ -193,9 +192,7 @@ def run(name: str, size: int, device: str, rounds: int) -> Result:
         'stock': every_step(stock, batch, batch.seeds[:, :1]),
         'seeds': every_step(model, batch, batch.seeds),
     }
-    # The process's own time: other work on the machine changes it little.
-    clock = dict(sync=torch.cuda.synchronize) if device == 'cuda' else dict(clock=time.process_time)
-    seconds = seconds_in_turn(stepped, rounds=rounds, **clock)
+    seconds = seconds_in_turn(stepped, rounds=rounds, device=device)
     peaks = {key: peak_bytes(function, torch.device(device)) for key, function in stepped.items()}
     return found._replace(
         time=ratio(seconds['seeds'], seconds['stock']),

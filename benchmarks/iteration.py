@@ -12,7 +12,6 @@ benchmarks/loader.py, other families are in benchmarks/families.py.
 from __future__ import annotations
 
 import argparse
-import time
 from itertools import product
 from pathlib import Path
 
@@ -58,8 +57,7 @@ def main():
     args = parser.parse_args()
     init_default_scope('mmseg')
     MMLogger.get_current_instance().setLevel('ERROR')
-    device, on_cpu = torch.device(args.device), args.device == 'cpu'
-    clock = dict(clock=time.process_time) if on_cpu else dict(sync=torch.cuda.synchronize)
+    device = torch.device(args.device)
     threads = torch.get_num_threads()
     print(f'{device.type}, {threads} threads, batch {args.batch}, mmws {mmws.__version__}\n')
     base = 'plain average' if args.rules else 'one label'
@@ -86,7 +84,7 @@ def main():
             'base': every_step(stock, batch, seeds),
             'seeds': every_step(model, batch, batch.seeds),
         }
-        seconds = seconds_in_turn(steps, rounds=args.rounds, **clock)
+        seconds = seconds_in_turn(steps, rounds=args.rounds, device=device.type)
         peaks = {key: peak_bytes(step, device) for key, step in steps.items()}
         cells = (
             f'{name}, {size}' + (f', {rule}' if args.rules else ''),

@@ -147,7 +147,6 @@ def main():
         seconds = seconds_in_turn(
             {name: lambda d=d: epoch(d) for name, d in datasets.items()},
             rounds=args.rounds,
-            clock=time.process_time,
         )
         first = next(iter(seconds.values()))
         print('| pipeline | CPU time | ms a sample |\n|---|---|---|')

@@ -13,17 +13,23 @@ def seconds_in_turn(
     functions: dict[str, Callable[[], object]],
     *,
     rounds: int = 15,
-    sync: Callable = lambda: None,
-    clock: Callable[[], float] = time.perf_counter,
+    device: str = 'cpu',
 ) -> dict[str, list[float]]:
-    """Runs all functions once per round, after one warm-up; name -> seconds of each round."""
+    """Runs all functions once per round, after one warm-up; name -> seconds of each round.
+
+    On a CPU they are the process's own: other work on the machine changes them little.
+    """
+    on_cpu = device == 'cpu'
+    clock = time.process_time if on_cpu else time.perf_counter
     seconds = {name: [] for name in functions}
     for round_ in range(rounds + 1):
         for name, function in functions.items():
-            sync()
+            if not on_cpu:
+                torch.cuda.synchronize()
             start = clock()
             function()
-            sync()
+            if not on_cpu:
+                torch.cuda.synchronize()
             if round_:
                 seconds[name].append(clock() - start)
     return seconds

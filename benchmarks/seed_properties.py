@@ -130,12 +130,8 @@ def build_pair(
 def step(model: nn.Module, batch: Batch, seeds: Tensor) -> dict[str, Tensor]:
     """The losses of one step, each summed; the same random numbers for every call."""
     torch.manual_seed(0)
-    losses = model.loss(batch.inputs, batch.samples(seeds))
-    summed = {}
-    for name, value in losses.items():
-        if 'loss' in name:
-            summed[name] = sum(v.mean() for v in value) if isinstance(value, list) else value.mean()
-    return summed
+    _, summed = model.parse_losses(model.loss(batch.inputs, batch.samples(seeds)))
+    return {name: value for name, value in summed.items() if 'loss' in name and name != 'loss'}
 
 
 def check(stock: nn.Module, model: nn.Module, batch: Batch) -> Report:
@@ -266,11 +262,7 @@ def every_step(model: nn.Module, batch: Batch, seeds: Tensor) -> Callable[[], No
 
     def run() -> None:
         model.zero_grad(set_to_none=True)
-        losses = model.loss(batch.inputs, samples)
-        sum(
-            sum(v.mean() for v in value) if isinstance(value, list) else value.mean()
-            for name, value in losses.items()
-            if 'loss' in name
-        ).backward()
+        total, _ = model.parse_losses(model.loss(batch.inputs, samples))
+        total.backward()
 
     return run

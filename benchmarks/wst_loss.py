@@ -10,7 +10,6 @@ over a few large regions, and some unknown pixels.
 from __future__ import annotations
 
 import argparse
-import time
 
 import numpy as np
 import torch
@@ -60,9 +59,6 @@ def main():
     from mmseg.models.losses import CrossEntropyLoss
 
     stock, wst = CrossEntropyLoss(avg_non_ignore=True), mmws.WSTLoss()
-    # On a CPU the process's own time: other work on the machine changes it little.
-    on_gpu = device.type == 'cuda'
-    clock = dict(sync=torch.cuda.synchronize) if on_gpu else dict(clock=time.process_time)
 
     print(f'{device.type}, {torch.get_num_threads()} threads, torch {torch.__version__}\n')
     print('| logits | K | WST time | loop time | WST memory | loop memory | one CE, ms |')
@@ -84,7 +80,7 @@ def main():
                 'wst': lambda step=step, seeds=seeds: step(wst, seeds),
                 'loop': lambda step=step, seeds=seeds: step(naive, seeds),
             }
-            seconds = seconds_in_turn(functions, rounds=args.rounds, **clock)
+            seconds = seconds_in_turn(functions, rounds=args.rounds, device=device.type)
             memory = {name: peak_bytes(run, device) for name, run in functions.items()}
             cells = [
                 'x'.join(map(str, shape)),
