@@ -21,9 +21,9 @@ from mmws.datasets.shapes import SHAPES_CLASSES, Scene, make_scene, render_masks
 from mmws.files.arguments import add_arguments, at_least
 from mmws.files.atomic_write import write_atomically
 from mmws.files.folder import SeedFolder
+from mmws.files.image_file import BadInputError
 from mmws.files.label_map import encode_label_map, foreign_labels, read_label_map
-from mmws.files.progress_bar import ProgressBar
-from mmws.files.worker_pool import map_unordered
+from mmws.files.map_run import MapRun
 
 from mmseg.utils import get_classes  # isort: skip  (after mmws, for mmcv-lite)
 
@@ -40,9 +40,10 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def write_image(number: int, *, ids, out: Path, size: int, seed: int, masks: Path | None) -> None:
+def write_image(
+    image_id: str, number: int, *, out: Path, size: int, seed: int, masks: Path | None
+) -> None:
     """Writes everything about one image; the JPEG last, which marks it as finished."""
-    image_id = ids[number]
     rng = np.random.default_rng([seed, number])
     if masks is None:
         scene, names = make_scene(rng, size), SHAPES_CLASSES
@@ -65,9 +66,12 @@ def write_image(number: int, *, ids, out: Path, size: int, seed: int, masks: Pat
 
 def read_mask(path: Path, num_classes: int) -> np.ndarray:
     """A label map of VOC's classes; refuses other labels."""
-    labels = read_label_map(path)
+    try:
+        labels = read_label_map(path)
+    except (OSError, ValueError) as error:
+        raise BadInputError(str(error)) from error
     if foreign := foreign_labels(labels, num_classes):
-        raise ValueError(
+        raise BadInputError(
             f'{path} has the labels {foreign}; VOC has 0 to {num_classes - 1}, and 255 is unknown. '
             'Map them to these, or leave the file out.'
         )
@@ -104,7 +108,7 @@ def choose_ids(args) -> list[str]:
     return [found[i] for i in order][: args.limit]
 
 
-def main(argv: list[str] | None = None) -> None:
+def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     ids = choose_ids(args)
     recipe = dict(
@@ -115,13 +119,8 @@ def main(argv: list[str] | None = None) -> None:
         masks=None if args.from_masks is None else args.from_masks.name,
     )
     folder = SeedFolder(args.out / 'JPEGImages', recipe, suffix='.jpg', manifest='shapes.json')
-    if args.overwrite:
-        folder.clear()
-    folder.prepare()
-    finished = folder.finished()
-    jobs = [number for number, image_id in enumerate(ids) if image_id not in finished]
-    if jobs:
-        folder.reopen()
+    run = MapRun({'images': folder}, ids, workers=args.workers)
+    run.prepare(overwrite=args.overwrite)
     for name, part in (
         ('train', ids[: args.train]),
         ('train_aug', ids[: args.train]),
@@ -129,21 +128,14 @@ def main(argv: list[str] | None = None) -> None:
     ):
         path = args.out / 'ImageSets' / 'Segmentation' / f'{name}.txt'
         write_atomically(path, ''.join(f'{image_id}\n' for image_id in part).encode())
-
-    work = partial(
-        write_image, ids=ids, out=args.out, size=args.size, seed=args.seed, masks=args.from_masks
+    numbers = {image_id: number for number, image_id in enumerate(ids)}
+    report = run.make(
+        lambda image_id, _: (image_id, numbers[image_id]),
+        partial(write_image, out=args.out, size=args.size, seed=args.seed, masks=args.from_masks),
     )
-    bar = ProgressBar(len(jobs))
-    try:
-        preload = 'mmws.datasets.shapes'
-        for _ in map_unordered(work, jobs, workers=args.workers, preload=preload):
-            bar.advance()
-    except ValueError as error:
-        sys.exit(f'\n{error}')
-    bar.close()
-    folder.complete(ids)
-    print(f'{len(ids)} images in {args.out}, {len(jobs)} of them made now.')
+    print(f'{len(ids)} images in {args.out}.\n{report.summary()}')
+    return 1 if report.failed else 0
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

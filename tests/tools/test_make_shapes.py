@@ -37,7 +37,7 @@ def test_voc_layout_and_resume(run, tmp_path):
 
     before = {p: p.read_bytes() for p in root.rglob('*') if p.is_file()}
     (root / 'JPEGImages' / f'{ids[3]}.jpg').unlink()
-    assert '1 of them made now' in run().stdout
+    assert '1 images made, 7 were there already' in run().stdout
     assert {p: p.read_bytes() for p in root.rglob('*') if p.is_file()} == before
 
     other = run('--seed', 4)
@@ -68,4 +68,4 @@ def test_rendering_of_masks(run, tmp_path):
     (tmp_path / 'd' / 'JPEGImages' / 'm4.jpg').unlink()
     wrong = run('--from-masks', masks)
     assert wrong.returncode and 'Traceback' not in wrong.stderr
-    assert 'm4.png has the labels [37]; VOC has 0 to 20' in wrong.stderr
+    assert 'm4.png has the labels [37]; VOC has 0 to 20' in wrong.stdout
