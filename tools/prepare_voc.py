@@ -12,7 +12,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmws.experiments.voc_data import VOC_ROOT, checklist, lacking, next_steps
+from mmws.experiments.voc_data import VOC_ROOT, VOCData
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -23,13 +23,14 @@ def main(argv: list[str] | None = None) -> None:
         '--root', type=Path, default=VOC_ROOT, help='data root of VOC 2012 (%(default)s)'
     )
     args = parser.parse_args(argv)
-    for item in checklist(args.root):
+    data = VOCData(Path(), args.root)
+    for item in data.checklist():
         print(f'{"MISSING" if item.problem else "ok     "}  {item.name}: {item.use}')
         if item.problem:
             print(f'         {item.problem}\n         from: {item.source}')
-    missing = lacking(args.root)
+    missing = data.lacking()
     print('\nNext:')
-    for step in [f'fetch {name}' for name in missing] or next_steps(args.root):
+    for step in [f'fetch {name}' for name in missing] or data.next_steps():
         print(f'  {step}')
     sys.exit(int(bool(missing)))
 

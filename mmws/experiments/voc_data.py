@@ -100,11 +100,53 @@ class VOCData(Data):
 
     def checklist(self) -> list[Item]:
         """Look at what the trainings read; the images of the test server are the last item."""
-        return checklist(self.root)
+        trainval = 'the trainval archive of PASCAL VOC 2012 (VOCtrainval_11-May-2012.tar)'
+        server = 'the test archive of PASCAL VOC 2012, from its evaluation server'
+        code = 'the code of AffinityNet (PSA), IRN, SEAM or OAA (voc12/train_aug.txt): the same ids'
+        aug = (
+            'SBD, the Semantic Boundaries Dataset, as PNGs in one folder with the masks of VOC: '
+            'the field shares it as SegmentationClassAug (DeepLab, OAA, IRN). For val alone '
+            "trainval's SegmentationClass will do"
+        )
+        saliency = 'what OAA and ICD publish as saliency_aug (DSS), or your own: docs/saliency.md'
+        ademxapp = 'ademxapp, its model A1; the README of AffinityNet (PSA) names it'
+        deeplab = 'DeepLab (vgg16_20M.caffemodel), converted as docs/classification.md says'
+        lists, pretrained = self.root / LISTS, Path('data/pretrained')
+        res38 = pretrained / 'ilsvrc-cls_rna-a1_cls1000_ep-0001.params'
+        caffe = pretrained / 'vgg16_20M.pth'
+
+        files = partial(files_of, self.root)
+        return [
+            file('training', lists / 'val.txt', '1,449 images to test on', trainval),
+            file('training', lists / 'train_aug.txt', '10,582 images to train on', code),
+            files('training', 'JPEGImages', ['train_aug', 'val'], 'the photos', trainval),
+            files('seeds', 'Annotations', ['train_aug'], 'image-level labels', trainval),
+            files('training', 'SegmentationClassAug', ['val'], 'masks to test with', aug),
+            files(
+                'masks', 'SegmentationClassAug', ['train_aug'], '"ground truth" and Table 1', aug
+            ),
+            files('seeds', 'saliency', ['train_aug'], 'where the background of seeds is', saliency),
+            file('seeds', res38, 'ResNet38 on ImageNet (torchvision downloads VGG16)', ademxapp),
+            file('weights', caffe, 'the VGG16 of the authors, for run_table.py --weights', deeplab),
+            files('test', 'JPEGImages', ['test'], 'images for the test server', server),
+        ]
 
     def without_test(self) -> str | None:
         """Say what keeps the test server's images from being predicted; None: nothing."""
         return self.checklist()[-1].problem
+
+    def lacking(self) -> list[str]:
+        """Name what Table 6 lacks and nobody here can make."""
+        # Who has the seeds does not need what they are made of.
+        needs = ('training', 'seeds') if self.missing_seeds([TWELVE]) else ('training',)
+        return [item.name for item in self.checklist() if item.problem and item.need in needs]
+
+    def next_steps(self) -> list[str]:
+        """Return the commands to go on with once nothing is :meth:`lacking`."""
+        steps = []
+        for command in dict.fromkeys(command for *_, command in self.missing_seeds([TWELVE])):
+            steps += [f'python tools/train.py {command.split()[2]}', command]
+        return steps or ['python tools/run_table.py table6 --data voc12 --repeats 3']
 
 
 def folder_problem(folder: Path) -> str | None:
@@ -137,66 +179,6 @@ class Item(NamedTuple):
     use: str
     problem: str | None
     source: str
-
-
-def checklist(root: Path) -> list[Item]:
-    """Look at the data.
-
-    Args:
-        root: VOC 2012.
-
-    Returns:
-        Every part of it; the images of the test server are the last one.
-    """
-    trainval = 'the trainval archive of PASCAL VOC 2012 (VOCtrainval_11-May-2012.tar)'
-    server = 'the test archive of PASCAL VOC 2012, from its evaluation server'
-    code = 'the code of AffinityNet (PSA), IRN, SEAM or OAA (voc12/train_aug.txt): the same ids'
-    aug = (
-        'SBD, the Semantic Boundaries Dataset, as PNGs in one folder with the masks of VOC: the '
-        'field shares it as SegmentationClassAug (DeepLab, OAA, IRN). For val alone '
-        "trainval's SegmentationClass will do"
-    )
-    saliency = 'what OAA and ICD publish as saliency_aug (DSS), or your own: docs/saliency.md'
-    ademxapp = 'ademxapp, its model A1; the README of AffinityNet (PSA) names it'
-    deeplab = 'DeepLab (vgg16_20M.caffemodel), converted as docs/classification.md says'
-    lists, pretrained = root / LISTS, Path('data/pretrained')
-    res38 = pretrained / 'ilsvrc-cls_rna-a1_cls1000_ep-0001.params'
-    caffe = pretrained / 'vgg16_20M.pth'
-
-    files = partial(files_of, root)
-    return [
-        file('training', lists / 'val.txt', '1,449 images to test on', trainval),
-        file('training', lists / 'train_aug.txt', '10,582 images to train on', code),
-        files('training', 'JPEGImages', ['train_aug', 'val'], 'the photos', trainval),
-        files('seeds', 'Annotations', ['train_aug'], 'image-level labels', trainval),
-        files('training', 'SegmentationClassAug', ['val'], 'masks to test with', aug),
-        files(
-            'masks', 'SegmentationClassAug', ['train_aug'], 'for "ground truth" and Table 1', aug
-        ),
-        files('seeds', 'saliency', ['train_aug'], 'where the background of seeds is', saliency),
-        file('seeds', res38, 'ResNet38 on ImageNet (torchvision downloads VGG16)', ademxapp),
-        file('weights', caffe, 'the VGG16 of the authors, for run_table.py --weights', deeplab),
-        files('test', 'JPEGImages', ['test'], 'images for the test server', server),
-    ]
-
-
-def lacking(root: Path) -> list[str]:
-    """Name what Table 6 lacks and nobody here can make."""
-    # Who has the seeds does not need what they are made of.
-    needs = ('training', 'seeds') if _unmade(root) else ('training',)
-    return [item.name for item in checklist(root) if item.problem and item.need in needs]
-
-
-def next_steps(root: Path) -> list[str]:
-    """Return the commands to go on with once nothing is :func:`lacking`."""
-    steps = []
-    for command in dict.fromkeys(command for *_, command in _unmade(root)):
-        steps += [f'python tools/train.py {command.split()[2]}', command]
-    return steps or ['python tools/run_table.py table6 --data voc12 --repeats 3']
-
-
-def _unmade(root: Path) -> list[tuple[Path, str, str]]:
-    return VOCData(Path(), root).missing_seeds([TWELVE])
 
 
 def file(need: str, path: Path, use: str, source: str) -> Item:
