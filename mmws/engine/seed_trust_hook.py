@@ -69,7 +69,6 @@ class SeedTrustHook(Hook):
         self.log_interval = log_interval
         self.per_class = per_class
         self.history: list[dict] = []
-        self._restored: dict = {}
         self._handles: list = []
 
     def before_train(self, runner) -> None:
@@ -87,9 +86,12 @@ class SeedTrustHook(Hook):
         device = next(model.parameters()).device
         self._window = torch.zeros(shape, dtype=torch.float64, device=device)
         self._parts = torch.zeros(PARTS, *shape, dtype=torch.float64)
-        saved = self._restored
+        # Checkpoints hold what is in the message hub, so that a resumed training goes on with it.
+        saved = runner.message_hub.runtime_info.get('seed_trust', {})
         if saved.get('names') == self.names and saved['parts'].shape == self._parts.shape:
             self._parts, self.history = saved['parts'].cpu(), saved['history']
+        state = dict(names=self.names, parts=self._parts, history=self.history)
+        runner.message_hub.update_info('seed_trust', state)
 
     def before_train_iter(self, runner, batch_idx: int, data_batch=None) -> None:
         if (runner.iter + 1) % self.sample_interval or not self.classes:
@@ -125,7 +127,7 @@ class SeedTrustHook(Hook):
                 level=logging.WARNING,
             )
             return
-        parts = [part.as_dict() for part in trust]
+        parts = [{name: v.tolist() for name, v in part._asdict().items()} for part in trust]
         content = dict(seeds=self.names, classes=self.classes, parts=parts, history=self.history)
         write_json(Path(runner.work_dir, FILE_NAME), content)
         print_log(
@@ -134,15 +136,6 @@ class SeedTrustHook(Hook):
             + trust_table(self.names, seen[0], seen[-1], self.classes),
             logger='current',
         )
-
-    def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
-        # Only the main process comes here: what was not logged yet cannot be summed up.
-        parts, history = self._parts.clone(), list(self.history)
-        checkpoint['seed_trust'] = dict(names=self.names, parts=parts, history=history)
-
-    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
-        if runner._resume:
-            self._restored = checkpoint.get('seed_trust', {})
 
     def _look(self, loss: WSTLoss, args: tuple, kwargs: dict) -> None:
         """Stand before a loss and read what it is given."""

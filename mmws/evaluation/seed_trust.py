@@ -65,10 +65,6 @@ class SeedTrust(NamedTuple):
             known, weight.sum(1) / known, matches.sum(1) / known, weight / pixels, matches / pixels
         )
 
-    def as_dict(self) -> dict[str, list]:
-        """Return everything as lists, NaN where there is no pixel."""
-        return {name: values.tolist() for name, values in self._asdict().items()}
-
 
 def trust_table(
     names: Sequence[str], start: SeedTrust, end: SeedTrust, classes: Sequence[str]
