@@ -128,10 +128,9 @@ def main(argv: list[str] | None = None) -> None:
             for cell in run.runs():
                 print(f'# {cell.name}', *cell.by_hand(), sep='\n')
             return
-        if args.report:
-            run.check_results()
-        else:
-            run.check()
+        run.check_results()
+        if not args.report:
+            run.data.check(run.trainings)
             run_jobs(run.jobs(), at_once, devices=hand_out(gpus, at_once) if alone else [])
     except KeyboardInterrupt:
         sys.exit('\nStopped. The same command goes on from here.')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
 from PIL import Image
@@ -18,10 +19,11 @@ from .jobs import Job
 from .training_run import TrainingRun, training_log
 
 
+@dataclass
 class TableRun:
     """Runs the cells of a table.
 
-    Args:
+    Attributes:
         name: Of :data:`mmws.experiments.cells.TABLES`.
         data: Where the images and seeds are, or how they are made.
         repeats: Trainings of each cell, with the seeds 0, 1, 2, ...
@@ -35,40 +37,34 @@ class TableRun:
             that cannot share a batch.
     """
 
-    def __init__(
-        self,
-        name: str,
-        data: Data,
-        *,
-        repeats: int = 1,
-        cells: Sequence[str] | None = None,
-        epochs: int | None = None,
-        gpus: int = 1,
-        launcher: str = 'none',
-    ):
-        self.name = name
-        self.data = data
-        self.table = data.table(TABLES[name])
-        if self.table.data not in (None, data.kind):
-            raise ValueError(f'{name} is for {self.table.data} data only, not for {data.kind}.')
+    name: str
+    data: Data
+    _: KW_ONLY
+    repeats: int = 1
+    cells: Sequence[str] | None = None
+    epochs: int | None = None
+    gpus: int = 1
+    launcher: str = 'none'
+
+    def __post_init__(self) -> None:
+        name, kind = self.name, self.data.kind
+        self.table = self.data.table(TABLES[name])
+        if self.table.data not in (None, kind):
+            raise ValueError(f'{name} is for {self.table.data} data only, not for {kind}.')
         every = self.table.trainings
-        if unknown := sorted(set(cells or ()) - set(every)):
+        if unknown := sorted(set(self.cells or ()) - set(every)):
             raise ValueError(f'{name} has no cell {", ".join(unknown)}; it has {", ".join(every)}.')
-        self.trainings = [every[key] for key in every if not cells or key in cells]
-        self.repeats = repeats
-        self.epochs = epochs
-        self.gpus = gpus
-        self.launcher = launcher
-        if launcher != 'none' and data.kind == 'shapes':
+        self.trainings = [every[key] for key in every if not self.cells or key in self.cells]
+        if self.launcher != 'none' and kind == 'shapes':
             raise ValueError(
                 'the small networks train on one GPU of this machine: their batch normalisation '
                 'would see other batches on several. --gpus and --launcher are for VOC.'
             )
         for training in self.trainings:
             batch = self.run(training).config.train_dataloader.batch_size
-            if batch % gpus:
+            if batch % self.gpus:
                 raise ValueError(
-                    f'{training.name} trains on batches of {batch} images, which {gpus} GPUs '
+                    f'{training.name} trains on batches of {batch} images, which {self.gpus} GPUs '
                     'cannot share evenly.'
                 )
 
@@ -101,14 +97,6 @@ class TableRun:
         for training in self.table.trainings.values():
             for repeat in range(self.repeats):
                 self.run(training, repeat).check()
-
-    def check(self) -> None:
-        """Look for what the trainings read before the first one starts.
-
-        A FileExistsError tells of other results or data, a FileNotFoundError of missing ones.
-        """
-        self.check_results()
-        self.data.check(self.trainings)
 
     def jobs(self) -> list[Job]:
         """Everything that has to run."""
