@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from mmengine.logging import print_log
 from mmseg.registry import METRICS
-from torch import Tensor
 
 from mmws.files.worker_pool import WorkerPool, worker_cores
 from mmws.seeds.crf import CRFOptions, refine_with_crf
@@ -60,7 +59,7 @@ class CRFIoUMetric(PaletteIoUMetric):
         self.crf = CRFOptions(iterations=iterations, **numbers)
         self.backend_args = backend_args
         self._pool: WorkerPool | None = None
-        self._pending: deque[tuple] = deque()
+        self._pending: deque[tuple[Future, dict]] = deque()
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Take a batch of predictions in and give their CRFs to the workers.
@@ -70,8 +69,14 @@ class CRFIoUMetric(PaletteIoUMetric):
         """
         try:
             for sample in data_samples:
-                self._pending.append(self._begin(sample))
-                # A sample's scores are ~16 MB: few may wait.
+                scores = self._scores(sample)
+                image = self._image(sample, scores.shape[1:])
+                if self._pool is None:
+                    self._pool = WorkerPool(self.workers, preload='mmws.seeds.crf')
+                refined = self._pool.submit(_refine, image, scores, self.crf)
+                # A sample's scores are ~16 MB: few may wait, and only in the workers' queue.
+                kept = {key: value for key, value in sample.items() if key != 'seg_logits'}
+                self._pending.append((refined, kept))
                 self._finish(leave=2 * self.workers)
         except BaseException:
             self._close()
@@ -95,28 +100,15 @@ class CRFIoUMetric(PaletteIoUMetric):
         refined = super().compute_metrics([refined for _, refined in results])
         return {**metrics, **{f'{name}_crf': value for name, value in refined.items()}}
 
-    def _begin(self, sample: dict) -> tuple[Future, dict, Tensor | None, tuple | None]:
-        """Give the CRF of a sample to a worker; what comes, the sample, its label and areas."""
-        scores = self._scores(sample)
-        image = self._image(sample, scores.shape[1:])
-        if self._pool is None:
-            self._pool = WorkerPool(self.workers, preload='mmws.seeds.crf')
-        refined = self._pool.submit(_refine, image, scores, self.crf)
-        # Not the sample: it holds the scores.
-        kept = {key: sample.get(key) for key in ('img_path', 'reduce_zero_label')}
-        if self.format_only:
-            return refined, kept, None, None
-        label = label_of(sample, 'gt_sem_seg')
-        plain = self._areas(label_of(sample, 'pred_sem_seg'), label)
-        return refined, kept, label.cpu(), plain
-
     def _finish(self, *, leave: int) -> None:
         """Take results in, in the order in which they were given out."""
         while len(self._pending) > leave:
-            future, sample, label, plain = self._pending.popleft()
+            future, sample = self._pending.popleft()
             refined = self._pool.result(future)
-            if label is not None:
-                self.results.append((plain, self._areas(torch.from_numpy(refined).long(), label)))
+            if not self.format_only:
+                label, plain = (label_of(sample, f'{kind}_sem_seg') for kind in ('gt', 'pred'))
+                maps = (plain, torch.from_numpy(refined).long())
+                self.results.append([self._areas(labels, label) for labels in maps])
             self._write(refined, sample)
 
     def _close(self) -> None:
