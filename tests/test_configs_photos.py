@@ -8,10 +8,14 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from mmpretrain.registry import DATASETS as IMAGE_DATASETS
 from mmseg.registry import DATASETS, MODELS
 from PIL import Image
 
 import mmws
+from mmws.classification import build_classifier
+from mmws.classification.seed_generation import recipe_of
+from mmws.classification.seed_images import dataset_images
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = ROOT / 'configs/photos'
@@ -49,12 +53,6 @@ def load(name):
 
 @pytest.mark.parametrize('name, width', [('lite0', 320), ('lite2', 352)])
 def test_the_two_classifiers_differ_in_their_network_only(name, width, photos):
-    pytest.importorskip('mmpretrain')
-    from mmpretrain.registry import DATASETS as IMAGE_DATASETS
-
-    from mmws.classification import build_classifier
-    from mmws.classification.seed_generation import recipe_of
-
     config = load(f'{name}_cam')
     model = build_classifier(config)
     assert model.backbone.conv_head.in_channels == width
@@ -128,13 +126,6 @@ def guide(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize('name, prefix', [('my_lite0', 'lite0'), ('my_lite2', 'lite2')])
 def test_classifiers_of_the_guide_take_photos_of_one_s_own(name, prefix, guide):
-    pytest.importorskip('mmpretrain')
-    from mmpretrain.registry import DATASETS as IMAGE_DATASETS
-
-    from mmws.classification import build_classifier
-    from mmws.classification.seed_generation import recipe_of
-    from mmws.classification.seed_images import dataset_images
-
     config = Config.fromfile(f'{name}.py')
     init_default_scope('mmpretrain')
     assert build_classifier(config).head.num_classes == 2
@@ -154,8 +145,5 @@ def test_the_segmentor_of_the_guide_takes_their_seeds(guide):
 
 
 def test_another_trunk_of_the_guide_gives_class_maps(guide):
-    pytest.importorskip('mmpretrain')
-    from mmws.classification import build_classifier
-
     model = build_classifier('my_resnet18.py').eval()
     assert model.head.class_maps(model.backbone(torch.zeros(1, 3, 65, 65))).shape == (1, 6, 5, 5)

@@ -12,8 +12,12 @@ from mmengine.config import Config, DictAction
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
+from mmpretrain.registry import DATASETS as CLASSIFICATION_DATASETS
 from mmseg.registry import DATASETS, MODELS
 from PIL import Image
+
+from mmws.classification import build_classifier
+from mmws.classification.seed_generation import dataset_images, recipe_of
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = [path.stem for path in sorted((ROOT / 'configs/saliency').glob('*.py'))]
@@ -172,12 +176,6 @@ def test_the_docs_test_on_other_sets(folders, suffix, listed, pairs_there, tmp_p
 
 def test_the_docs_example_with_own_images(tmp_path, monkeypatch):
     """Its config finds images, labels and maps where the page puts them."""
-    pytest.importorskip('mmpretrain')
-    from mmpretrain.registry import DATASETS as CLASSIFICATION_DATASETS
-    from mmpretrain.registry import MODELS as CLASSIFIERS
-
-    from mmws.classification.seed_generation import dataset_images, recipe_of
-
     page = (ROOT / 'docs/saliency.md').read_text()
     (code,) = re.findall(r'```python\n(_base_.*?)```', page, re.DOTALL)
     for folder, end in (('images', '.jpg'), ('saliency', '.png')):
@@ -196,11 +194,9 @@ def test_the_docs_example_with_own_images(tmp_path, monkeypatch):
                 CLASSIFICATION_DATASETS.build(loader.dataset)
                 for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader)
             ]
-            cfg.model.head.init_cfg = cfg.model.backbone.init_cfg = None
-            model = CLASSIFIERS.build(cfg.model)
         assert [d.get_data_info(0)['gt_label'] for d in datasets] == [[0, 1], [2], [2]]
         assert datasets[0][0]['inputs'].shape == (3, 321, 321)
-        assert model.head.num_classes == 3
+        assert build_classifier(cfg).head.num_classes == 3
         (image,) = dataset_images(datasets[0], recipe_of(cfg, types=['threshold']))
         assert image.saliency_path == 'data/mine/saliency/0001.png'
         assert f'my_{net}.py work_dirs/my_{net}/epoch_{cfg.train_cfg.max_epochs}.pth' in page

@@ -7,14 +7,6 @@ from mmengine.config import Config
 from PIL import Image
 
 from mmws.checkpoint import model_identity
-from mmws.files.atomic_write import write_atomically
-from mmws.files.folder import SALIENCY_MANIFEST, SeedFolder
-from mmws.files.image_file import read_image
-from mmws.files.label_map import read_label_map
-from mmws.seeds.cam_store import ImageCAMs, read_cams
-from mmws.seeds.seed_recipe import SeedRecipe
-
-pytest.importorskip('mmpretrain')
 from mmws.classification import seed_generation
 from mmws.classification.seed_generation import (
     SeedGeneration,
@@ -23,6 +15,12 @@ from mmws.classification.seed_generation import (
     write_seeds,
 )
 from mmws.classification.seed_images import SeedImage
+from mmws.files.atomic_write import write_atomically
+from mmws.files.folder import SALIENCY_MANIFEST, SeedFolder
+from mmws.files.image_file import read_image
+from mmws.files.label_map import read_label_map
+from mmws.seeds.cam_store import ImageCAMs, read_cams
+from mmws.seeds.seed_recipe import SeedRecipe
 
 RECIPE = SeedRecipe.from_dict(dict(prefix='a', types='threshold', scales=[1.0, 0.5]))
 IDENTITY = {'weights_sha256': 'x'}

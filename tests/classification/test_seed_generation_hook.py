@@ -13,8 +13,6 @@ import torch
 from mmengine.config import Config
 from PIL import Image
 
-pytest.importorskip('mmpretrain')
-import mmws.classification  # noqa: F401  (registers stage one)
 from mmws import run_config
 from mmws.classification.seed_generation import build_generation
 

@@ -1,10 +1,8 @@
 import pytest
 from PIL import Image
 
-from mmws.seeds.seed_recipe import SeedRecipe
-
-pytest.importorskip('mmpretrain')
 from mmws.classification.seed_images import dataset_images
+from mmws.seeds.seed_recipe import SeedRecipe
 
 RECIPE = SeedRecipe.from_dict(dict(prefix='a', types='threshold', scales=1.0))
 

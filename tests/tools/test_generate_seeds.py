@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip('mmpretrain')
-
 OPTIONS = [
     'model.backbone.base_channels=2',
     'model.backbone.init_cfg=None',
