@@ -114,7 +114,14 @@ def mean_instead_of_max(x, kernel_size, stride=None, padding=0, dilation=1, ceil
 
 
 def test_published_size_and_initialisation():
-    model = build_full()
+    model = MODELS.build(
+        dict(
+            type='mmseg.DSS',
+            backbone=dict(type='DSSVGG16'),
+            decode_head=dict(type='DSSHead', in_channels=[64, 128, 256, 512, 512, 512]),
+            test_cfg=dict(mode='whole'),
+        )
+    )
     # The released network has 62.2 million parameters.
     assert sum(p.numel() for p in model.parameters()) == 62_225_505
     model.decode_head.init_weights()
@@ -127,17 +134,6 @@ def test_published_size_and_initialisation():
         weight = getattr(head, f'side{side}').conv2.conv.weight
         assert weight.std().item() == pytest.approx(0.01, rel=0.02)
         assert weight.mean().abs() < 1e-3
-
-
-def build_full():
-    return MODELS.build(
-        dict(
-            type='mmseg.DSS',
-            backbone=dict(type='DSSVGG16'),
-            decode_head=dict(type='DSSHead', in_channels=[64, 128, 256, 512, 512, 512]),
-            test_cfg=dict(mode='whole'),
-        )
-    )
 
 
 @pytest.mark.parametrize('outputs', [None, ('side2', 'side3', 'side4', 'fuse'), ('side6',)])

@@ -23,10 +23,6 @@ def test_loads_all_weights_or_says_what_is_wrong(build_dss, tmp_path):
     torch.save({'backbone.conv1.weight': torch.zeros(1)}, tmp_path / 'other.pth')
     with pytest.raises(ValueError, match='other.pth is a checkpoint of another .* than DSS'):
         load_dss(cfg, tmp_path / 'other.pth')
-    state['decode_head.fuse.bias'].fill_(float('nan'))
-    torch.save(state, tmp_path / 'nan.pth')
-    with pytest.raises(ValueError, match=r'1 of .* weights in .*nan.pth hold NaN.*fuse\.bias'):
-        load_dss(cfg, tmp_path / 'nan.pth')
 
 
 @pytest.mark.parametrize('kind', ['EncoderDecoder', None])
