@@ -136,17 +136,6 @@ def test_a_file_for_other_images_than_the_config_s_is_refused(trunk, tmp_path, s
     assert torch.equal(model.conv1_1.weight, entries['conv1_1.weight'])
 
 
-def test_nan_in_a_layer_that_is_loaded_is_refused(trunk, tmp_path):
-    """torchvision's IMAGENET1K_FEATURES hold NaN for the fully connected layers."""
-    head = Head().state_dict()
-    head['fc6.weight'].fill_(float('nan'))
-    path = str(tmp_path / 'features.pth')
-    torch.save({**trunk.state_dict(), **head}, path)
-    load(VGG16LargeFOV(), path)
-    with pytest.raises(ValueError, match='1 of 4 weights in .*features.pth hold NaN.*fc6.weight'):
-        load(Head(), path)
-
-
 def test_files_of_other_models_and_modules_without_such_layers(trunk, tmp_path):
     path = str(tmp_path / 'features.pth')
     torch.save(trunk.state_dict(), path)
