@@ -25,10 +25,7 @@ def test_list_keeps_the_labels(voc_tree):
     text = (voc_tree / 'labels.txt').read_text()
     assert text == 'a person\nb cat sofa\nc aeroplane tvmonitor\nd car\n'
     assert labels(ListImageLevelDataset('labels.txt', str(voc_tree))) == labels(dataset)
-
-
-def test_list_of_classes_whose_names_hold_spaces(voc_tree):
-    classes = [f'class {i}' for i in range(20)]
+    classes = [f'class {i}' for i in range(20)]  # names may hold spaces
     dataset = build(voc_tree, classes=classes)
     dataset.write_list(voc_tree / 'labels.txt')
     again = ListImageLevelDataset('labels.txt', str(voc_tree), classes=classes)
