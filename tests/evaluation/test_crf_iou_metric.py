@@ -98,12 +98,6 @@ def test_format_only_needs_no_ground_truth(samples, tmp_path):
     assert metric.evaluate(1) == {} and (tmp_path / 'out/0.png').is_file()
 
 
-def test_image_is_read_as_rgb(tmp_path):
-    path = tmp_path / 'red.png'
-    Image.fromarray(np.full((2, 3, 3), (255, 10, 0), np.uint8)).save(path)
-    assert _build(workers=0)._image(dict(img_path=str(path)), (2, 3))[0, 0].tolist() == [255, 10, 0]
-
-
 def test_one_channel_means_the_probability_of_foreground():
     probability = torch.tensor([[[0.1, 0.75]]])
     scores = CRFIoUMetric._scores(dict(seg_logits=dict(data=probability)))

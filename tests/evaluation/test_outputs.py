@@ -32,19 +32,13 @@ def test_out_and_crf():
     assert cfg.test_evaluator == dict(type='mmseg.CRFIoUMetric', iou_metrics=['mIoU'], **dirs)
 
 
-def test_folders_of_the_images_inside_wrappers():
-    cfg = _config()
-    one = cfg.test_dataloader.dataset
-    two = dict(dataset=dict(data_prefix=dict(img_path='/else')))
-    cfg.test_dataloader.dataset = dict(datasets=[one, two])
-    outputs.set_test_outputs(cfg, out='there')
-    assert cfg.test_evaluator.image_dirs == ['root/images', '/else']
-
-
-def test_pipelines_inside_wrappers():
+def test_folders_and_pipelines_inside_wrappers():
     cfg = _config(tta_model=dict(type='SegTTAModel'), tta_pipeline=[dict(type='TestTimeAug')])
     one = cfg.test_dataloader.dataset
-    cfg.test_dataloader.dataset = dict(type='ConcatDataset', datasets=[one, dict(dataset=one)])
+    two = dict(one, data_prefix=dict(img_path='/else'))
+    cfg.test_dataloader.dataset = dict(type='ConcatDataset', datasets=[one, dict(dataset=two)])
+    outputs.set_test_outputs(cfg, out='there')
+    assert cfg.test_evaluator.image_dirs == ['root/images', '/else']
     outputs.set_test_outputs(cfg, out='there', format_only=True)
     whole = cfg.test_dataloader.dataset
     parts = [whole.datasets[0], whole.datasets[1].dataset]

@@ -30,9 +30,5 @@ def test_the_demo_goes_from_image_level_labels_to_a_page_and_is_not_run_twice(to
 
     second = tool('demo.py', *options, cwd=tmp_path)
     assert table_of(second.stdout) == table and 'done in' not in second.stdout
-    for other, complaint in (
-        (('--seed', 3), 'seed is 0 there and 3 here'),
-        (('--epochs', 2), 'train_cfg.max_epochs is 1 there and 2 here'),
-    ):
-        refused = tool('demo.py', *options, *other, cwd=tmp_path)
-        assert refused.returncode and complaint in refused.stderr
+    refused = tool('demo.py', *options, '--seed', 3, cwd=tmp_path)
+    assert refused.returncode and 'seed is 0 there and 3 here' in refused.stderr
