@@ -33,11 +33,3 @@ def test_colours_of_another_palette_behind_indices_that_mean_nothing(tmp_path):
     image.save(tmp_path / 'x.png')
     assert read_mask(tmp_path / 'x.png', palette).labels.tolist() == labels.tolist()
     assert read_mask(tmp_path / 'x.png').form == 'ids'
-
-
-def test_certainty_in_a_second_channel(tmp_path):
-    pixels = np.array([[[3, 255], [255, 51]]], np.uint8)
-    Image.fromarray(pixels, 'LA').save(tmp_path / 'x.png')
-    found = read_mask(tmp_path / 'x.png')
-    assert found.form == 'certainty' and found.labels.tolist() == [[3, 255]]
-    np.testing.assert_allclose(found.certainty, [[1, 0.2]])
