@@ -31,18 +31,18 @@ def ids_of(tmp_path, content, images=IMAGES):
         ('images/a/x.jpg masks/a/x.png\nimages/y.jpg masks/y.png', ['a/x', 'y']),
         ('x.jpg x_mask.png\n', ['x']),
         ('scan 1.jpg scan 1.png\n', ['scan 1']),
-        ('b/x.jpg c/b/x.png\n', ['b/x']),  # not there: never the x beside it
+        # Not there, and never the x of another folder.
+        ('b/x.jpg c/b/x.png\n', ['b/x']),
+        ('bonn/x.jpg\n', ['bonn/x']),
     ],
 )
 def test_forms(tmp_path, content, expected):
     assert ids_of(tmp_path, content) == expected
 
 
-def test_an_image_of_another_folder_is_not_taken(tmp_path):
-    assert ids_of(tmp_path, 'bonn/x.jpg\n') == ['bonn/x']
-    assert ids_of(tmp_path, 'JPEGImages/x.jpg Masks/x.png\n', {'JPEGImages/x', 'x'}) == [
-        'JPEGImages/x'
-    ]
+def test_the_image_in_the_folder_that_is_named_comes_first(tmp_path):
+    found = ids_of(tmp_path, 'JPEGImages/x.jpg Masks/x.png\n', {'JPEGImages/x', 'x'})
+    assert found == ['JPEGImages/x']
 
 
 @pytest.mark.parametrize(

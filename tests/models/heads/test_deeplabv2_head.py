@@ -7,10 +7,6 @@ import torch.nn.functional as F
 from mmws.models import DeepLabV2Head
 
 
-def count(*modules):
-    return sum(p.numel() for module in modules for p in module.parameters())
-
-
 def test_forward_is_the_sum_of_its_branches():
     torch.manual_seed(0)
     head = DeepLabV2Head(6, 10, num_classes=5).double().eval()
@@ -26,7 +22,7 @@ def test_forward_is_the_sum_of_its_branches():
 
 def test_without_hidden_layers_a_branch_is_one_convolution():
     head = DeepLabV2Head(8, None, num_classes=5, dilations=(2, 3)).double().train()
-    assert count(head) == 2 * (8 * 5 * 9 + 5)
+    assert sum(p.numel() for p in head.parameters()) == 2 * (8 * 5 * 9 + 5)
     features = torch.randn(1, 8, 9, 10, dtype=torch.float64)
     want = sum(
         F.conv2d(features, branch.conv_seg.weight, branch.conv_seg.bias, padding=d, dilation=d)

@@ -5,7 +5,6 @@ import torch
 import torch.nn.functional as F
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
-from torch import nn
 
 from mmws.models import LargeFOVHead, SeedBatch, WSTLoss, hand_over, handed_seeds
 from mmws.models.heads.large_fov_head import sample_on_grid
@@ -57,16 +56,6 @@ def test_classifier_starts_small_whatever_the_init_cfg():
         assert head.conv_seg.weight.std().item() == pytest.approx(0.01, rel=0.1)
         assert head.conv_seg.bias.eq(0).all()
         assert head.fc6.weight.eq(0.5).all() == (init_cfg is not None)
-
-
-def test_a_whole_checkpoint_has_the_last_word(tmp_path):
-    trained = LargeFOVHead(8, 8, num_classes=3)
-    nn.init.constant_(trained.conv_seg.weight, 0.25)
-    path = tmp_path / 'head.pth'
-    torch.save(trained.state_dict(), path)
-    head = LargeFOVHead(8, 8, num_classes=3, init_cfg=dict(type='Pretrained', checkpoint=str(path)))
-    head.init_weights()
-    assert head.conv_seg.weight.eq(0.25).all()
 
 
 def samples(labels):
