@@ -1,15 +1,13 @@
 import copy
 import json
-import logging
 import sys
-from pathlib import Path
+from collections import defaultdict
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 from torch import nn
 
@@ -52,6 +50,9 @@ def test_table_puts_the_least_trusted_last():
     assert lines[3].split()[1:] == ['-', '-', '-', '-', '-']
 
 
+HOOK = dict(type='SeedTrustHook', sample_interval=1, log_interval=2, per_class=True)
+
+
 @pytest.fixture
 def cfg(step_cfg, voc_tree, tmp_path):
     """Three seeds, of which the last one is noise; the model trains for eight steps."""
@@ -62,35 +63,25 @@ def cfg(step_cfg, voc_tree, tmp_path):
     for file in (voc_tree.seed_root / 'seed0').glob('*.png'):
         labels = rng.integers(0, 21, read_label_map(file).shape).astype(np.uint8)
         (tmp_path / 'noise' / file.name).write_bytes(encode_label_map(labels))
-    cfg = step_cfg
-    cfg.train_dataloader.dataset.seed_root = str(tmp_path)
-    cfg.train_dataloader.dataset.seed_dirs = ['seed0', 'seed1', 'noise']
-    cfg.train_cfg.max_iters = 8
-    cfg.default_hooks.logger.interval = 10
-    cfg.visualizer.name = 'trust'
-    cfg.custom_hooks = [
-        dict(type='SeedTrustHook', sample_interval=1, log_interval=2, per_class=True)
-    ]
-    cfg.work_dir = str(tmp_path / 'work')
-    cfg.experiment_name = tmp_path.name
-    return cfg
+    seeds = dict(seed_root=str(tmp_path), seed_dirs=['seed0', 'seed1', 'noise'])
+    step_cfg.train_dataloader.dataset.update(seeds)
+    step_cfg.train_cfg.max_iters = 8
+    step_cfg.default_hooks.logger.interval = 10
+    return step_cfg
 
 
-def scalars(work_dir):
-    (file,) = Path(work_dir).rglob('vis_data/scalars.json')
-    entries = {}
-    for line in file.read_text().splitlines():
-        for name, value in json.loads(line).items():
-            entries.setdefault(name, []).append(value)
-    return entries
+def told(work_dir):
+    """The text of the log, and what ``seed_trust.json`` holds."""
+    (log,) = work_dir.glob('*/*.log')
+    record = work_dir / 'seed_trust.json'
+    return log.read_text(), json.loads(record.read_text()) if record.exists() else None
 
 
-def test_noise_is_trusted_least(cfg, caplog):
-    runner = Runner.from_cfg(cfg)
-    with caplog.at_level(logging.INFO, logger=MMLogger.get_current_instance().name):
-        MMLogger.get_current_instance().addHandler(caplog.handler)
-        runner.train()
-    logged = scalars(cfg.work_dir)
+def test_noise_is_trusted_least(cfg, train, tmp_path):
+    logged = defaultdict(list)
+    for record in train(cfg, 'work', [HOOK]):
+        for name, value in record.items():
+            logged[name].append(value)
     # 20 pixels in 21 of the noise contradict whatever is predicted.
     assert len(logged['seed_trust/noise/weight']) == 4
     # In the first steps the model agrees with nobody.
@@ -100,32 +91,26 @@ def test_noise_is_trusted_least(cfg, caplog):
     for kind in ('weight', 'agreement'):
         of_classes = [n for n in logged if n.startswith(f'seed_trust/noise/{kind}/')]
         assert f'seed_trust/noise/{kind}/background' in of_classes and len(of_classes) == 21
-    content = json.loads(Path(cfg.work_dir, 'seed_trust.json').read_text())
+    log, content = told(tmp_path / 'work')
     assert content['seeds'] == ['seed0', 'seed1', 'noise']
     assert len(content['parts']) == 4 and len(content['parts'][0]['class_weight'][2]) == 21
     assert [entry['iter'] for entry in content['history']] == [2, 4, 6, 8]
-    (table,) = (r.message for r in caplog.records if 'Which seeds the model trusts' in r.message)
-    assert table.splitlines()[-1].startswith('noise')
+    _, table = log.split('Which seeds the model trusts')  # once
+    assert [line.split()[0] for line in table.splitlines()[1:5]][::3] == ['seed', 'noise']
 
 
-def test_a_training_too_short_to_be_looked_at_says_so(cfg, caplog):
-    cfg.custom_hooks[0].update(sample_interval=10, log_interval=10)
-    runner = Runner.from_cfg(cfg)
-    logger = MMLogger.get_current_instance()
-    with caplog.at_level(logging.WARNING, logger=logger.name):
-        logger.addHandler(caplog.handler)
-        runner.train()
-    assert any('looks at every 10th step, the training had 8' in r.message for r in caplog.records)
-    assert not Path(cfg.work_dir, 'seed_trust.json').exists()
+def test_a_training_too_short_to_be_looked_at_says_so(cfg, train, tmp_path):
+    train(cfg, 'work', [dict(HOOK, sample_interval=10, log_interval=10)])
+    log, content = told(tmp_path / 'work')
+    assert 'looks at every 10th step, the training had 8' in log and content is None
 
 
-def test_resume_goes_on_with_the_record(cfg, tmp_path):
-    Runner.from_cfg(cfg).train()
-    whole = json.loads(Path(cfg.work_dir, 'seed_trust.json').read_text())
-    cfg.resume, cfg.load_from = True, str(Path(cfg.work_dir, 'iter_4.pth'))
-    cfg.experiment_name = f'{tmp_path.name}_resumed'
-    Runner.from_cfg(cfg).train()
-    resumed = json.loads(Path(cfg.work_dir, 'seed_trust.json').read_text())
+def test_resume_goes_on_with_the_record(cfg, train, tmp_path):
+    train(cfg, 'whole', [HOOK])
+    _, whole = told(tmp_path / 'whole')
+    cfg.resume, cfg.load_from = True, str(tmp_path / 'whole/iter_4.pth')
+    train(cfg, 'resumed', [HOOK])
+    _, resumed = told(tmp_path / 'resumed')
     assert [entry['iter'] for entry in resumed['history']] == [2, 4, 6, 8]
     assert resumed['history'][:2] == whole['history'][:2]
     assert resumed['parts'][:2] == whole['parts'][:2]
@@ -142,23 +127,22 @@ def test_sources_of_mixed_datasets_are_told_apart_by_name():
     assert hook._owners.tolist() == [[0, 1], [2, -1], [1, 0]]
 
 
-def test_mistakes(cfg):
+def test_mistakes(cfg, train):
     with pytest.raises(ValueError, match='multiple of sample_interval; got 3 and 10'):
         SeedTrustHook(sample_interval=3, log_interval=10)
     stock = copy.deepcopy(cfg)
     stock.model.type = stock.model.pop('base')
-    stock.experiment_name += '_stock'
     with pytest.raises(ValueError, match='in its decode_head; found MultiSeedDataset and EncoderD'):
-        Runner.from_cfg(stock).train()
+        train(stock, 'stock', [HOOK])
     cfg.train_dataloader.dataset = cfg.train_dataloader.dataset.dataset
     with pytest.raises(ValueError, match='needs a training dataset with seeds.*PascalVOCDataset'):
-        Runner.from_cfg(cfg).train()
+        train(cfg, 'no seeds', [HOOK])
 
 
 @pytest.mark.slow
 def test_two_processes_add_up(cfg, python, tmp_path):
     """Each of two processes sees its half of each batch; the sum is what one process sees."""
-    cfg.launcher = 'pytorch'
+    cfg.launcher, cfg.work_dir = 'pytorch', str(tmp_path / 'work')
     cfg.train_dataloader.batch_size = 2
     cfg.train_dataloader.sampler = dict(type='DefaultSampler', shuffle=False)
     cfg.optim_wrapper.optimizer.lr = 0.0
@@ -173,7 +157,7 @@ def test_two_processes_add_up(cfg, python, tmp_path):
     cfg.train_cfg.max_iters = 2
     cfg.dump(tmp_path / 'two.py')
     python(__file__, tmp_path / 'two.py', cwd=tmp_path, processes=2)
-    two = json.loads(Path(cfg.work_dir, 'seed_trust.json').read_text())
+    two = json.loads((tmp_path / 'work/seed_trust.json').read_text())
 
     one = Config.fromfile(tmp_path / 'two.py')
     one.launcher, one.work_dir = 'none', str(tmp_path / 'one')
@@ -182,7 +166,7 @@ def test_two_processes_add_up(cfg, python, tmp_path):
     one.custom_hooks[0].update(sample_interval=1)
     one.train_cfg.max_iters = 1
     Runner.from_cfg(one).train()
-    one = json.loads(Path(one.work_dir, 'seed_trust.json').read_text())
+    one = json.loads((tmp_path / 'one/seed_trust.json').read_text())
     for key in ('pixels', 'weight', 'agreement'):
         expected = next(part[key] for part in one['parts'] if part['pixels'][0])
         found = next(part[key] for part in two['parts'] if part['pixels'][0])
