@@ -33,6 +33,8 @@ from PIL import Image
 from yapf.yapflib import yapf_api
 
 import mmws  # noqa: F401
+from mmws.files.atomic_write import write_atomically
+from mmws.files.label_map import encode_label_map
 
 _REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -150,6 +152,18 @@ def python():
         return done.stdout + done.stderr
 
     return run
+
+
+@pytest.fixture
+def save(tmp_path):
+    """Write a label map (H, W) below ``tmp_path``; give its path."""
+
+    def write(labels, name):
+        path = tmp_path / name
+        write_atomically(path, encode_label_map(np.asarray(labels, np.uint8)))
+        return str(path)
+
+    return write
 
 
 class VOCTree:

@@ -6,7 +6,6 @@ from PIL import Image
 
 from mmws.files.atomic_write import write_atomically
 from mmws.files.folder import SeedFolder
-from mmws.files.label_map import encode_label_map
 from mmws.seeds.cam_store import CAM_MANIFEST, ImageCAMs
 
 COW = (64, 128, 0)  # VOC's colour of label 10
@@ -20,11 +19,14 @@ def run(tool, tmp_path):
     return lambda *options: tool('browse_seeds.py', *arguments, *options, cwd=tmp_path)
 
 
-def write_seed(root, name, label, recipe=None):
-    if recipe:
-        SeedFolder(root / 'seeds' / name, recipe).prepare()
-    png = encode_label_map(np.full((40, 60), label, np.uint8))
-    write_atomically(root / f'seeds/{name}/train/x.png', png)
+@pytest.fixture
+def write_seed(save, tmp_path):
+    def write(name, label, recipe=None):
+        if recipe:
+            SeedFolder(tmp_path / 'seeds' / name, recipe).prepare()
+        save(np.full((40, 60), label), f'seeds/{name}/train/x.png')
+
+    return write
 
 
 def write_cam(root, class_id, recipe=None):
@@ -34,9 +36,9 @@ def write_cam(root, class_id, recipe=None):
     write_atomically(root / 'cams/a/train/x.npz', cams.encode())
 
 
-def test_a_sheet_an_image(run, tmp_path):
+def test_a_sheet_an_image(run, write_seed, tmp_path):
     for scale in ('1.0', '0.5'):
-        write_seed(tmp_path, f'vgg16_crf_x{scale}', 10)
+        write_seed(f'vgg16_crf_x{scale}', 10)
     write_cam(tmp_path, 9)
     done = run()
     assert done.returncode == 0, done.stderr
@@ -47,19 +49,19 @@ def test_a_sheet_an_image(run, tmp_path):
     assert wrong.returncode and '1 of 1 images have no label map in ' in wrong.stderr
 
 
-def test_classes_are_those_the_seeds_were_made_with(run, tmp_path):
+def test_classes_are_those_the_seeds_were_made_with(run, write_seed, tmp_path):
     names = [f'class {number}' for number in range(25)]
-    write_seed(tmp_path, 'a', 25, {'classes': names})
+    write_seed('a', 25, {'classes': names})
     write_cam(tmp_path, 24)  # VOC has no such class
     assert run().returncode == 0
-    write_seed(tmp_path, 'b', 24, {'classes': names[:-1]})
+    write_seed('b', 24, {'classes': names[:-1]})
     mixed = run()
     assert mixed.returncode and 'class 24, but' in mixed.stderr
     assert run('--classes', 26).returncode == 0
 
 
-def test_labels_that_are_numbered_otherwise_keep_their_colours(run, tmp_path):
-    write_seed(tmp_path, 'a', 10, {'classes': ['cat', 'cow'], 'labels': [8, 10]})
+def test_labels_that_are_numbered_otherwise_keep_their_colours(run, write_seed, tmp_path):
+    write_seed('a', 10, {'classes': ['cat', 'cow'], 'labels': [8, 10]})
     write_cam(tmp_path, 1, {'classes': ['cat', 'cow']})  # CAMs are numbered by class
     done = run()
     assert done.returncode == 0, done.stderr

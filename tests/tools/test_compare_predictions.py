@@ -4,21 +4,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmws.files.label_map import encode_label_map
-
 PERSON, DOG = (192, 128, 128), (64, 0, 128)
 
 
 @pytest.fixture
-def run(tool, tmp_path):
-    for folder in ('images', 'gt', 'a', 'b'):
-        (tmp_path / folder).mkdir()
+def run(tool, save, tmp_path):
+    (tmp_path / 'images').mkdir()
     for image_id in 'xyz':
         Image.new('RGB', (60, 40), (9, 99, 200)).save(tmp_path / f'images/{image_id}.jpg')
         for folder, label in (('gt', 15), ('a', 12), ('b', 0)):
             if (folder, image_id) != ('b', 'y'):
-                seed = encode_label_map(np.full((40, 60), label, np.uint8))
-                (tmp_path / folder / f'{image_id}.png').write_bytes(seed)
+                save(np.full((40, 60), label), f'{folder}/{image_id}.png')
     options = ['--images', 'images', '--out', 'out/sheet.png']
     return lambda *args: tool('compare_predictions.py', *args, *options, cwd=tmp_path)
 

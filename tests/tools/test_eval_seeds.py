@@ -2,12 +2,8 @@
 
 import json
 
-import numpy as np
 
-from mmws.files.label_map import encode_label_map
-
-
-def test_scores_agreement_and_plot(tool, tmp_path):
+def test_scores_agreement_and_plot(tool, save, tmp_path):
     for name, rows in {
         'gt': [[0, 1], [1, 255]],
         'seeds/good': [[0, 1], [1, 0]],
@@ -15,9 +11,7 @@ def test_scores_agreement_and_plot(tool, tmp_path):
         'seeds/same': [[0, 1], [1, 0]],
         'seeds/void': [[255, 255], [255, 255]],
     }.items():
-        (tmp_path / name / 'train').mkdir(parents=True)
-        png = encode_label_map(np.array(rows, np.uint8))
-        (tmp_path / name / 'train/x.png').write_bytes(png)
+        save(rows, f'{name}/train/x.png')
     options = ['--gt', 'gt', '--num-classes', 2, '--workers', 0]
     outputs = ['--json', 'out/scores.json', '--plot', 'out/scores.png']
     done = tool('eval_seeds.py', 'seeds', *options, *outputs, cwd=tmp_path)
