@@ -2,12 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmws.files.label_map import (
-    drop_zero_label,
-    encode_label_map,
-    read_label_map,
-    voc_palette,
-)
+from mmws.files.label_map import drop_zero_label, encode_label_map, read_label_map, voc_palette
 
 
 @pytest.fixture

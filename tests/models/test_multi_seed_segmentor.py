@@ -15,11 +15,7 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import nn
 
-from mmws.models import (
-    MultiSeedSegmentor,
-    WSTLoss,
-    handed_seeds,
-)
+from mmws.models import MultiSeedSegmentor, WSTLoss, handed_seeds
 from mmws.seeds.vote import vote
 
 CLASSES = 4

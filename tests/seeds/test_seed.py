@@ -1,12 +1,7 @@
 import numpy as np
 import pytest
 
-from mmws.seeds.seed import (
-    crf_seeds,
-    label_ids,
-    saliency_from_cam,
-    threshold_seed,
-)
+from mmws.seeds.seed import crf_seeds, label_ids, saliency_from_cam, threshold_seed
 
 # Every branch of the threshold rule. Two classes, 4 (label 5) and 11 (label 12).
 FIRST = np.array(

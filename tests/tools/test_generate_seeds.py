@@ -50,18 +50,16 @@ def trained(tool, tmp_path_factory):
     return root, config, root / 'wd' / 'epoch_1.pth'
 
 
-def arguments(trained, out, *more):
+@pytest.fixture
+def run(tool, trained):
     root, config, checkpoint = trained
-    return [
-        'generate_seeds.py',
-        config,
-        checkpoint,
-        '--out',
-        root / out,
-        *more,
-        '--cfg-options',
-        *OPTIONS,
-    ]
+
+    def start(out, *more, **options):
+        paths = (config, checkpoint, '--out', root / out)
+        end = ('--cfg-options', *OPTIONS)
+        return tool('generate_seeds.py', *paths, *more, *end, cwd=root, **options)
+
+    return start
 
 
 def contents(folder):
@@ -69,29 +67,29 @@ def contents(folder):
 
 
 @pytest.mark.slow
-def test_the_tool_makes_what_the_hook_made_with_any_number_of_workers(tool, trained):
+def test_the_tool_makes_what_the_hook_made_with_any_number_of_workers(run, trained):
     root = trained[0]
-    dry = tool(*arguments(trained, 'dry', '--dry-run'), cwd=root)
+    dry = run('dry', '--dry-run')
     assert 'vgg16_crf_x0.5: 8 to make, 0 are there' in dry.stdout and not (root / 'dry').exists()
     expected = contents(root / 'hooked')
     assert len(expected) == 6 * 8
     assert {name.split('/')[0] for name in expected} == set(SEEDS)
-    done = tool(*arguments(trained, 'tool', '--workers', '2', '--cams', root / 'cams'), cwd=root)
+    done = run('tool', '--workers', '2', '--cams', root / 'cams')
     assert done.returncode == 0, done.stderr
     assert contents(root / 'tool') == expected
     manifest = json.loads((root / 'tool' / SEEDS[0] / 'seed.json').read_text())
     assert manifest['recipe']['classes'] == CLASSES and manifest['num_images'] == 8
     # Again from the stored CAMs.
-    again = tool(*arguments(trained, 'again', '--workers', '0', '--cams', root / 'cams'), cwd=root)
+    again = run('again', '--workers', '0', '--cams', root / 'cams')
     assert again.returncode == 0, again.stderr
     assert contents(root / 'again') == expected
 
 
 @pytest.mark.slow
-def test_killed_at_any_moment_it_continues_to_the_same_files(tool, trained):
+def test_killed_at_any_moment_it_continues_to_the_same_files(run, trained):
     root = trained[0]
     expected = contents(root / 'hooked')
-    process = tool(*arguments(trained, 'killed', '--workers', '1'), cwd=root, wait=False)
+    process = run('killed', '--workers', '1', wait=False)
     deadline = time.monotonic() + 900
     while len(list((root / 'killed').rglob('*.png'))) < 9 and process.poll() is None:
         assert time.monotonic() < deadline
@@ -101,7 +99,7 @@ def test_killed_at_any_moment_it_continues_to_the_same_files(tool, trained):
     time.sleep(1)
     notes = [json.loads(path.read_text()) for path in (root / 'killed').rglob('seed.json')]
     assert not any(note['complete'] for note in notes) or process.returncode == 0
-    done = tool(*arguments(trained, 'killed', '--workers', '0'), cwd=root)
+    done = run('killed', '--workers', '0')
     assert done.returncode == 0, done.stderr
     assert contents(root / 'killed') == expected
     assert not list((root / 'killed').rglob('*.part'))

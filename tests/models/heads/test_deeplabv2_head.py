@@ -20,17 +20,6 @@ def test_forward_is_the_sum_of_its_branches():
     torch.testing.assert_close(head((features,)), want)
 
 
-def test_without_hidden_layers_a_branch_is_one_convolution():
-    head = DeepLabV2Head(8, None, num_classes=5, dilations=(2, 3)).double().train()
-    assert sum(p.numel() for p in head.parameters()) == 2 * (8 * 5 * 9 + 5)
-    features = torch.randn(1, 8, 9, 10, dtype=torch.float64)
-    want = sum(
-        F.conv2d(features, branch.conv_seg.weight, branch.conv_seg.bias, padding=d, dilation=d)
-        for branch, d in zip(head.branches, (2, 3), strict=True)
-    )
-    torch.testing.assert_close(head((features,)), want)
-
-
 def test_weights_are_loaded_into_every_branch_and_stay(tmp_path):
     entries = {
         'fc6.weight': torch.randn(16, 4, 3, 3),
