@@ -175,7 +175,8 @@ class VOCTree:
         seed_names: The K seed folders.
     """
 
-    colours = {0: (40, 40, 40), 1: (220, 60, 40), 2: (40, 200, 60), 3: (60, 80, 230)}
+    colours = np.zeros((256, 3))
+    colours[:4] = (40, 40, 40), (220, 60, 40), (40, 200, 60), (60, 80, 230)
 
     names = {1: 'aeroplane', 2: 'bicycle', 3: 'bird'}
 
@@ -216,10 +217,7 @@ class VOCTree:
         return label
 
     def _save_image(self, rng: np.random.Generator, image_id: str, label: np.ndarray) -> None:
-        colours = np.zeros((256, 3))
-        for class_id, colour in self.colours.items():
-            colours[class_id] = colour
-        image = colours[label] + rng.normal(0, 8, (*label.shape, 3))
+        image = self.colours[label] + rng.normal(0, 8, (*label.shape, 3))
         image = Image.fromarray(image.clip(0, 255).astype(np.uint8))
         image.save(self.root / 'JPEGImages' / f'{image_id}.jpg', quality=95)
 

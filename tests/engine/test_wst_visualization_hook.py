@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.registry import init_default_scope
+from mmengine.structures import PixelData
 from mmseg.registry import DATASETS
 
 from mmws.engine import WSTVisualizationHook
@@ -63,8 +64,6 @@ class Oracle(torch.nn.Module):
         self.modes = []
 
     def test_step(self, data):
-        from mmengine.structures import PixelData
-
         self.modes.append((self.training, self.decode_head.frozen.training))
         (sample,) = data['data_samples']
         logits = constant_logits(self.says, data['inputs'][0].shape[1:])
