@@ -49,23 +49,23 @@ def _stub_mmcv_ext() -> None:
         return
     if importlib.util.find_spec('mmcv._ext') is not None:
         return
-
-    class _MissingOps(types.ModuleType):
-        def __getattr__(self, name: str):
-            if name.startswith('__'):
-                raise AttributeError(name)
-
-            def missing_op(*args, **kwargs):
-                raise RuntimeError(
-                    f'mmcv.ops.{name} is a compiled op and the mmcv of this environment has none. '
-                    'Install the full mmcv to use this model.'
-                )
-
-            return missing_op
-
-    stub = _MissingOps('mmcv._ext')
+    stub = types.ModuleType('mmcv._ext')
+    stub.__getattr__ = _missing_op
     stub.__spec__ = importlib.util.spec_from_loader('mmcv._ext', loader=None)
     sys.modules['mmcv._ext'] = stub
+
+
+def _missing_op(name: str):
+    if name.startswith('__'):
+        raise AttributeError(name)
+
+    def missing_op(*args, **kwargs):
+        raise RuntimeError(
+            f'mmcv.ops.{name} is a compiled op and the mmcv of this environment has none. Install '
+            'the full mmcv to use this model.'
+        )
+
+    return missing_op
 
 
 def _checkpoint_attribute(obj, name):
@@ -76,13 +76,9 @@ def _checkpoint_attribute(obj, name):
     the real ``getattr`` would let a checkpoint reach any attribute of anything, which is what the
     safe loader is there to prevent.
     """
-    if obj is HistoryBuffer:
-        allowed = not name.startswith('_')
-    elif obj is OneCycleParamScheduler:
-        allowed = name in ('_annealing_cos', '_annealing_linear')
-    else:
-        allowed = False
-    if allowed and hasattr(obj, name):
+    statistics = obj is HistoryBuffer and not name.startswith('_')
+    annealing = obj is OneCycleParamScheduler and name in ('_annealing_cos', '_annealing_linear')
+    if (statistics or annealing) and hasattr(obj, name):
         return getattr(obj, name)
     raise pickle.UnpicklingError(
         f'a checkpoint asks for getattr({obj!r}, {name!r}), which mmengine never writes: '
