@@ -127,12 +127,10 @@ def check_training_data(runner: Runner) -> None:
 
 
 def set_resume(cfg: Config, resume: str | None) -> None:
-    """Continue an interrupted training, if the command line says so.
+    """Continue an interrupted training from a checkpoint, if the command line names one.
 
-    Args:
-        cfg: Changed in place; its ``work_dir`` is set.
-        resume: A checkpoint; or ``'auto'``: the newest whole one of the work dir, or where there is
-            none a fresh start (from the config's ``load_from``, if it has one).
+    ``'auto'`` is the newest whole one of ``cfg.work_dir``, or where there is none a fresh start
+    (from the config's ``load_from``, if it has one).
     """
     if resume is None:
         return

@@ -3,8 +3,13 @@
 Importing this package registers its parts in mmpretrain's registries.
 """
 
-from . import host  # noqa: F401  isort: skip  (must run before anything imports mmpretrain)
-from mmpretrain.registry import TRANSFORMS
+try:
+    import mmpretrain
+except ImportError as error:
+    raise ImportError(
+        f'mmws.classification needs mmpretrain 1.2, which cannot be imported ({error}). Install '
+        'it with: pip install "mmws[cam]"'
+    ) from error
 
 from mmws.random_relative_resize import RandomRelativeResize
 
@@ -18,7 +23,7 @@ from .heads.vgg16_cam_head import VGG16CAMHead
 from .load_classifier import build_classifier, load_classifier
 from .seed_generation_hook import SeedGenerationHook
 
-TRANSFORMS.register_module(module=RandomRelativeResize)
+mmpretrain.registry.TRANSFORMS.register_module(module=RandomRelativeResize)
 
 __all__ = [
     'ImageLevelDataset',

@@ -177,17 +177,10 @@ def write_seeds(
     *,
     recipe: SeedRecipe,
 ) -> bool:
-    """Make and write the seeds of one image; runs in worker processes.
+    """Make the seeds of one image and write them to ``files`` (by name); runs in worker processes.
 
-    Args:
-        image: The image.
-        cams: Its CAMs, or the file they are in.
-        files: Seed name -> file.
-        cam_file: Where to keep the CAMs as well, if at all.
-        recipe: How to make them.
-
-    Returns:
-        Whether saliency finds less than ``recipe.saliency.sparse_share`` of the image.
+    ``cams`` may be the file that they are in; in ``cam_file`` they are kept as well. Returns
+    whether saliency finds less than ``recipe.saliency.sparse_share`` of the image.
     """
     pixels = read_image(image.path)
     path = image.saliency_path
@@ -276,16 +269,9 @@ def build_generation(
 ) -> SeedGeneration:
     """Check a config, its data and its checkpoint, and say what seeds are to be made.
 
-    Of several processes each makes its share of the images, see :func:`share_of_work`.
-
-    Args:
-        config: Of stage one, with ``seeds``.
-        checkpoint: The classifier's weights; None to use CAMs that are kept only.
-        out: SEED_ROOT.
-        scales, types: Instead of those of the recipe.
-        cams_dir: Where CAMs are kept.
-        device: Where the classifier runs; by default a GPU where there is one.
-        **kwargs: ``workers`` and ``limit`` as in :class:`SeedGeneration`.
+    Without a checkpoint of the classifier only CAMs that are kept are used. ``scales`` and
+    ``types`` replace those of the recipe. The classifier runs on a GPU where there is one. Of
+    several processes each makes its share of the images. The rest is as in :class:`SeedGeneration`.
     """
     recipe = recipe_of(config, scales=scales, types=types)
     dataset = seed_dataset(config)

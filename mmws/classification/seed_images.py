@@ -16,18 +16,12 @@ from .datasets.image_level_dataset import check_files
 
 @dataclass(frozen=True)
 class SeedImage:
-    """An image to make seeds of.
+    """An image to make seeds of."""
 
-    Attributes:
-        image_id: Names its files; may hold folders.
-        class_ids: Present classes, from 0, without background, ascending.
-        saliency_path: 8-bit grey map of the image's size; None if the image needs none.
-    """
-
-    image_id: str
+    image_id: str  # names its files; may hold folders
     path: str
-    class_ids: tuple[int, ...]
-    saliency_path: str | None = None
+    class_ids: tuple[int, ...]  # present ones, from 0, without background, ascending
+    saliency_path: str | None = None  # 8-bit grey map of its size; None if it needs none
 
     def map_folder(self, suffix: str) -> str:
         """Return the folder of the saliency maps, in which an id may have folders of its own."""

@@ -17,12 +17,10 @@ _FOLDERS = ('JPEGImages', 'SegmentationClassAug', 'Annotations')
 def balanced_images(
     labels: Mapping[str, Collection[str]], classes: Collection[str], most: int
 ) -> list[str]:
-    """Pick images at random until each class has enough, the rarest class first.
+    """Pick images at random until each class has ``most``, or all it has, the rarest class first.
 
-    Args:
-        labels: Names of the classes by image id.
-        classes: The classes to balance; others come along.
-        most: Images of a class, if there are so many. Images of several classes may exceed it.
+    The labels are names of classes by image id. Images of several classes may exceed ``most``, and
+    classes that are not to be balanced come along.
     """
     order = list(labels)
     random.Random(0).shuffle(order)

@@ -90,15 +90,10 @@ def _plain_list(dataset: BaseSegDataset, files: set[str]) -> Iterator[None]:
 def missing_seeds(
     sources: Sequence[SeedSource], names: Sequence[str], *, allowed: bool
 ) -> dict[str, set[int]]:
-    """Find the seeds that images lack; of a storage that cannot list, as HTTP, none.
+    """Find which of the K seeds the images (``names``) lack; of a storage like HTTP none is known.
 
-    Args:
-        sources: Of the K seeds.
-        names: The images' ids in all of them.
-        allowed: Whether an image may lack some of its seeds, but not all.
-
-    Returns:
-        The places among the K that are missing, of the images that lack any.
+    Returns their places among the K, by the image's id. Where it is ``allowed``, an image may lack
+    some of its seeds, but not all; else a FileNotFoundError.
     """
     lacking: dict[str, set[int]] = {}
     missing = []

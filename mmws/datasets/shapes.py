@@ -38,18 +38,12 @@ _BODY_COLOURS = (
 
 @dataclass
 class Scene:
-    """One image with all that is known about it.
+    """One image with all that is known about it."""
 
-    Attributes:
-        image: (H, W, 3) uint8, RGB.
-        labels: (H, W) uint8, 0 background, class ids; 255 where the given masks are unknown.
-        saliency: (H, W) uint8, what a saliency model might find.
-        objects: (class id, (left, top, right, bottom)) of each object, inclusive pixels.
-    """
-
-    image: np.ndarray
-    labels: np.ndarray
-    saliency: np.ndarray
+    image: np.ndarray  # (H, W, 3) uint8, RGB
+    labels: np.ndarray  # (H, W) uint8, 0 background, class ids; 255 where given masks are unknown
+    saliency: np.ndarray  # (H, W) uint8, what a saliency model might find
+    # Class id and (left, top, right, bottom), inclusive pixels, of each object.
     objects: list[tuple[int, tuple[int, int, int, int]]]
 
 

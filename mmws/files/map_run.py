@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,25 +15,15 @@ from .worker_pool import map_unordered
 
 @dataclass
 class MapReport:
-    """The outcome of a run.
+    """The outcome of a run."""
 
-    Attributes:
-        made: Number of images whose files were written.
-        kept: Number of images whose files were all there already.
-        failed: Image id -> why it has no files.
-        noted: Ids of the made images that the job has marked, sorted.
-        missing: Number of images without files, with the work of other processes.
-        limited: Whether only the first images were to be done.
-        shared: Whether other processes make the rest.
-    """
-
-    made: int = 0
-    kept: int = 0
-    failed: dict[str, str] = field(default_factory=dict)
-    noted: list[str] = field(default_factory=list)
-    missing: int = 0
-    limited: bool = False
-    shared: bool = False
+    made: int = 0  # images whose files were written
+    kept: int = 0  # images whose files were all there already
+    failed: dict[str, str] = field(default_factory=dict)  # image id -> why it has no files
+    noted: list[str] = field(default_factory=list)  # made images that the job has marked, sorted
+    missing: int = 0  # images without files, with the work of other processes
+    limited: bool = False  # only the first images were to be done
+    shared: bool = False  # other processes make the rest
 
     @classmethod
     def merge(cls, reports: Sequence[MapReport]) -> MapReport:
@@ -121,9 +111,8 @@ class MapRun:
         for folder in self.folders.values():
             folder.prepare()
 
-    def plan(self, *, overwrite: bool = False) -> dict[str, list[str]]:
+    def plan(self, emptied: Collection[SeedFolder] = ()) -> dict[str, list[str]]:
         """List this process's images that lack files, and in which folders."""
-        emptied = self._emptied(overwrite)
         there = {
             name: set() if folder in emptied else folder.finished()
             for name, folder in self.folders.items()
@@ -135,7 +124,8 @@ class MapRun:
         """Check the folders as :meth:`prepare`, write nothing, and tell what a run would do."""
         for folder in self.folders.values():
             folder.check(overwrite=overwrite)
-        plan, emptied = self.plan(overwrite=overwrite), self._emptied(overwrite)
+        emptied = self._emptied(overwrite)
+        plan = self.plan(emptied)
         lines = [f'{len(plan)} of {len(self.image_ids)} images to do on {self.workers} workers.']
         for name, folder in self.folders.items():
             todo = sum(name in names for names in plan.values())

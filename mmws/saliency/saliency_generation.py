@@ -81,12 +81,7 @@ def find_all_images(
     listed: str | os.PathLike | None = None,
     out: str | os.PathLike | None = None,
 ) -> FoundImages:
-    """Find the images of a folder, or those that a list names.
-
-    Args:
-        folder: Where they are.
-        listed: A text file that names some of them, see :func:`mmws.files.id_list.read_ids`.
-        out: Where the maps go. It may lie in ``folder``, and no image is looked for there.
+    """Find the images of a folder, or those that a list names, but none in ``out``.
 
     Raises:
         FileNotFoundError: The folder, the list or a listed image is not there.
@@ -115,17 +110,10 @@ def find_all_images(
 def write_map(
     saliency: np.ndarray, file: Path, image: np.ndarray | None = None, crf: dict | None = None
 ) -> bool:
-    """Write a map as 8-bit grey PNG, 255 being 1; runs in worker processes.
+    """Write a map, (H, W) float32 in [0, 1], as 8-bit grey PNG; runs in worker processes.
 
-    Args:
-        saliency: (H, W) float32 in [0, 1].
-        file: Where to write it.
-        image: (H, W, 3) uint8, RGB.
-        crf: Refine the map, as the probability of being salient, by a DenseCRF of two labels with
-            these options.
-
-    Returns:
-        Whether the map that was given has no contrast.
+    With the options of a CRF a DenseCRF of two labels on the RGB image refines it first, as the
+    probability of being salient. Returns whether the map that was given has no contrast.
     """
     flat = bool(saliency.min() == saliency.max())
     if crf is not None:
