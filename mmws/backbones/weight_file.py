@@ -52,14 +52,10 @@ def fill(
     *,
     names: Collection[str] | None = None,
 ) -> None:
-    """Copy weights into a module, and log what of the file was not used.
+    """Copy weights, by the module's names, into a module, and log what of the file was not used.
 
-    Args:
-        module: What to fill.
-        weights: By the module's names; others are left over.
-        path: Of their file, for messages, as ``expected``, the files that would do.
-        names: What must be filled. By default everything but BatchNorm's ``num_batches_tracked``,
-            which old files lack.
+    ``names`` must be filled: by default everything but BatchNorm's ``num_batches_tracked``, which
+    old files lack. ``expected`` are the files that would do, for messages.
 
     Raises:
         ValueError: A weight is missing, of another shape, or holds NaN.

@@ -31,11 +31,9 @@ class SeedImage:
 def dataset_images(dataset, recipe: SeedRecipe) -> list[SeedImage]:
     """List a dataset's images with their classes, and check that all files are there.
 
-    Args:
-        dataset: One of :mod:`mmws.classification`, mmpretrain's ``MultiLabelDataset``, or a
-            wrapper around such.
-        recipe: Tells whether saliency maps are needed and where they are. An image without any
-            class needs none: it is background everywhere.
+    The dataset is one of :mod:`mmws.classification`, mmpretrain's ``MultiLabelDataset``, or a
+    wrapper around such. The recipe tells whether saliency maps are needed and where they are; an
+    image without any class needs none: it is background everywhere.
     """
     images = [
         _image_of(leaf, leaf.get_data_info(index), recipe)

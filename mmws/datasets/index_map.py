@@ -14,8 +14,7 @@ LITERALS = 256
 def set_seeds(results: dict, num_seeds: int, size: tuple[int, int]) -> np.ndarray:
     """Give a sample an index map of the identity, and room for K seeds.
 
-    Returns:
-        (K, H, W) uint8, the seeds, to be filled: a view of the sample's ``seed_table``.
+    The room is returned, to be filled: (K, H, W) uint8, a view of the sample's ``seed_table``.
     """
     height, width = size
     # The labels stand before the pixels, so that an index map is looked up without a branch.

@@ -21,11 +21,8 @@ def carry_seeds(
 ) -> None:
     """Replace and wrap the transforms of a pipeline, in place, so that it carries K seeds.
 
-    Args:
-        pipeline: Must load label maps and pack what it loads.
-        reduce_zero_label: Of the dataset.
-        loads: It loads label maps; the outer pipeline of a MultiImageMixDataset does not.
-        packs: It ends with packing; not so inside a MultiImageMixDataset.
+    It must load label maps and pack them at its end. The inner one of a MultiImageMixDataset does
+    not pack, and the outer one does not load.
     """
     steps = list(_walk(pipeline))
     if loads:

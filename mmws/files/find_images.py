@@ -27,17 +27,10 @@ def find_images(
     leave_out: str | os.PathLike | None = None,
     backend_args: dict | None = None,
 ) -> FoundImages:
-    """Find the images in a folder, which must exist, and the folders below it.
+    """Find the images in a folder, which must exist, and the folders below it but ``leave_out``.
 
-    Args:
-        folder: Where to look.
-        suffixes: What their names end with, in lower case; files in upper case count too. It may be
-            more than the ending of a file, such as ``_leftimg8bit.png``.
-        leave_out: A folder below in which not to look.
-        backend_args: As of mmengine, where the folder is elsewhere.
-
-    Raises:
-        ValueError: Two files have one id.
+    The suffixes are in lower case; files in upper case count too. One may be more than the ending
+    of a file, such as ``_leftimg8bit.png``. Two files with one id are a ValueError.
     """
     if not is_folder(folder, backend_args):
         raise FileNotFoundError(f'there is no folder {folder}. Name the folder of the images.')

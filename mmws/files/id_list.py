@@ -60,15 +60,9 @@ def read_ids(
     ``/`` in front. If no line is one, VOC's other lists are understood, as long as all lines are of
     their form: the id and 1, 0 or -1; or the paths of the image and of its mask.
 
-    Args:
-        path: The list.
-        exists: Tells whether there is an image of an id. Asked only where a line can be read in
-            several ways.
-        repeats: An id may be listed twice, as mmseg's datasets take it.
-        backend_args: As of mmengine, where the list lies elsewhere.
-
-    Raises:
-        ValueError: An id is listed twice, or as :func:`read_lines`.
+    ``exists`` tells whether there is an image of an id; it is asked only where a line can be read
+    in several ways. An id listed twice is a ValueError, but with ``repeats``, as mmseg's datasets
+    take it. Other errors are as in :func:`read_lines`.
     """
     lines = [
         line if '\\' in line and exists(line) else line.replace('\\', '/').lstrip('/')

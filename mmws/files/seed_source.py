@@ -55,12 +55,7 @@ def seed_sources(
     =========================  =====================  ==============================
 
     A folder may be packed: ``a.zip`` is found as ``a``, too, where there is no such folder.
-
-    Args:
-        folders: One for each seed, or one for all.
-        suffix: One for each seed, or one for all.
-        root: Prepended to the folders that are no absolute paths.
-        backend_args: As of mmengine, where the folders are elsewhere.
+    ``root`` is prepended to the folders that are no absolute paths.
 
     Raises:
         FileNotFoundError: A folder does not exist.

@@ -118,8 +118,7 @@ def worker_cores(environment: Mapping[str, str] = os.environ) -> int:
 def share_of_work(environment: Mapping[str, str] = os.environ) -> tuple[int, int, int]:
     """Tell which share of the work is this process's, by the variables of torchrun or of srun.
 
-    Returns:
-        Rank, number of processes, and the rank on this machine: (0, 1, 0) alone.
+    It is the rank, the number of processes, and the rank on this machine: (0, 1, 0) alone.
     """
     # Not SLURM_NTASKS: that is set in a batch script too, which runs once.
     for names in (
