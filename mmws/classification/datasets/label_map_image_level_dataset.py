@@ -24,7 +24,7 @@ class LabelMapImageLevelDataset(ImageLevelDataset):
 
     Args:
         seg_map_suffix: Ending of a mask file after its image's id.
-        *args, **kwargs: As in :class:`ImageLevelDataset`; ``data_prefix`` has ``seg_map_path``, the
+        **kwargs: As in :class:`ImageLevelDataset`; ``data_prefix`` has ``seg_map_path``, the
             folder of the masks, beside ``img_path``.
     """
 

@@ -24,7 +24,7 @@ class VOCImageLevelDataset(ImageLevelDataset):
     Args:
         difficult: Objects marked difficult count ``'if_alone'`` (only where every object of the
             image is difficult), never (``'drop'``) or always (``'keep'``).
-        *args, **kwargs: As in :class:`ImageLevelDataset`; ``data_prefix`` has ``ann_path``, the
+        **kwargs: As in :class:`ImageLevelDataset`; ``data_prefix`` has ``ann_path``, the
             folder of the XML files, beside ``img_path``.
     """
 
