@@ -42,7 +42,7 @@ class Advice:
         groups: Seeds that say the same, two or more each.
         camps: Sets of two seeds or more that agree with each other and not with the other sets.
         odd: Seeds that the others speak against.
-        rule: The rule to take.
+        rule: The rule to take, a name or a config.
         reasons: Why, in sentences.
     """
 
@@ -53,7 +53,7 @@ class Advice:
     groups: list[list[int]]
     camps: list[list[int]]
     odd: list[int]
-    rule: str
+    rule: str | dict
     reasons: list[str]
 
     @property
@@ -161,8 +161,11 @@ def _choose(advice: Advice, counts: np.ndarray, names: Sequence[str]) -> None:
     if len(names) < 3:
         advice.rule = 'wst'
         say("Two seeds cannot outvote each other: the images have to tell, by the paper's rule.")
+    elif len(advice.camps) > 1:
+        # Of all rules it loses least there (docs/rules.md).
+        advice.rule = dict(type='wst', balance=1.0)
     else:
-        advice.rule = 'plain' if len(advice.camps) > 1 else 'em'
+        advice.rule = 'em'
 
 
 def as_text(advice: Advice, names: Sequence[str], classes: Sequence[str]) -> str:
@@ -177,7 +180,7 @@ def as_text(advice: Advice, names: Sequence[str], classes: Sequence[str]) -> str
         'How reliable each seed looks, judged by the others: recall/precision % of each class\n'
         + text_table(rows, left=(1,)),
         f'{len(names)} seeds amount to {advice.effective:.1f} opinions. '
-        f"Rule to try first: rule='{advice.rule}'.",
+        f'Rule to try first: rule={advice.rule!r}.',
         *(f'- {reason}' for reason in advice.reasons),
     ]
     return '\n'.join(lines)

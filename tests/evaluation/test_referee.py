@@ -60,7 +60,8 @@ def test_camps_are_named_and_not_voted_on(masks):
     wrong = [spoil(common, 0.15, s) for s in range(1, 6)]
     right = [spoil(masks, 0.15, s) for s in range(6, 9)]
     advice = judge(*wrong, *right)
-    assert advice.camps == [[0, 1, 2, 3, 4], [5, 6, 7]] and advice.rule == 'plain'
+    assert advice.camps == [[0, 1, 2, 3, 4], [5, 6, 7]]
+    assert advice.rule == dict(type='wst', balance=1.0)
     assert 'seed0, seed1, seed2, seed3, seed4; seed5, seed6, seed7' in advice.reasons[0]
 
 
