@@ -115,11 +115,6 @@ class Training:
         options = {**self.options, _LOSS + 'rule': rule}
         return replace(self, name=f'{self.name}_{rule}', options=options)
 
-    def sharing_votes(self) -> Training:
-        """With EM in which seeds that say the same share a vote."""
-        rule = {_LOSS + 'rule.type': 'em', _LOSS + 'rule.alike': 1.0}
-        return replace(self, name=f'{self.name}_em-alike', options={**self.options, **rule})
-
     def on_r101(self) -> Training:
         """On ResNet101."""
         return replace(self, name=f'r101_{self.name}', network='r101')
@@ -335,12 +330,11 @@ TABLES = {
                     seeds,
                     seeds.balanced(),
                     *map(seeds.by, _RULES),
-                    seeds.sharing_votes(),
                 ]
                 for name, (seeds, single) in _SITUATIONS.items()
             },
-            ['best single', 'vote', 'plain', 'wst', 'wst, balanced', *_RULES, 'em, votes shared'],
-            [(None,) * (6 + len(_RULES))] * len(_SITUATIONS),
+            ['best single', 'vote', 'plain', 'wst', 'wst, balanced', *_RULES],
+            [(None,) * (5 + len(_RULES))] * len(_SITUATIONS),
         ),
     ),
 }

@@ -97,26 +97,22 @@ def posterior(
     known: Tensor,
     log_shares: Tensor,
     *,
-    votes: Tensor | None = None,
     prediction: Tensor | None = None,
     share: float | Tensor = 0.0,
 ) -> Tensor:
-    """Compute how probable each class is: q(c) ~ pi(c)^(1 - a) p(c)^a prod_k P_k[c, y_k]^b_k.
+    """Compute how probable each class is: q(c) ~ pi(c)^(1 - a) p(c)^a prod_k P_k[c, y_k].
 
     Args:
         log_rates: (N, K, L, C) floats, log P_k[c, l].
         seeds: (N, K, P) integers in [0, C), y_k.
         known: (N, K, P) bool, where a seed knows; elsewhere it has no factor.
         log_shares: (N, C) floats, log pi(c); -inf for the classes that are out of the question.
-        votes: (K,) floats, b_k. None: 1.
         prediction: (N, C, P) floats, log p(c) but for a constant.
         share: a.
 
     Returns:
         (N, C, P) float32.
     """
-    if votes is not None:
-        log_rates = log_rates * votes[:, None, None]
     images, _, num_classes, _ = log_rates.shape
     table = log_rates.nan_to_num(0, neginf=-1e4).reshape(-1, num_classes)
     table = torch.cat([table, table.new_zeros(1, num_classes)])

@@ -49,10 +49,9 @@ def test_counts_and_posterior_by_loops(case):
     shares = truth.sum((0, 2)) / pixels
 
     logits = torch.randn(2, 4, 7)
-    votes = torch.tensor([1.0, 0.5, 2.0])
     got = posterior(
         counted.log_rates(named), seeds, known, counted.log_shares(named),
-        votes=votes, prediction=logits, share=0.25,
+        prediction=logits, share=0.25,
     )  # fmt: skip
     few = 1e-3 * truth.sum().item()
     for n, i in torch.cartesian_prod(torch.arange(2), torch.arange(7)).tolist():
@@ -68,7 +67,7 @@ def test_counts_and_posterior_by_loops(case):
                         for label in classes
                     }
                     rate = rates[seeds[n, k, i].item()] / sum(rates.values())
-                    total += votes[k].item() * math.log(rate)
+                    total += math.log(rate)
             energy.append(total)
         expected = torch.zeros(4)
         expected[classes] = torch.tensor(energy).softmax(0)

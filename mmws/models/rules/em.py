@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from mmws.seeds.dawid_skene import Confusions, agreement, disputed, posterior
+from mmws.seeds.dawid_skene import Confusions, posterior
 
 from ..wst_weights import SeedView
 from .rule import RULES, LearningRule, flatten
@@ -16,7 +16,7 @@ class EM(LearningRule):
 
     The soft label of a pixel is ::
 
-        q(c) ~ pi(c)^(1 - a) p(c)^a prod_k P_k[c, y_k]^b_k
+        q(c) ~ pi(c)^(1 - a) p(c)^a prod_k P_k[c, y_k]
 
     with the network's probability p, the seeds' labels y_k, their confusion matrices P_k, which are
     running counts of q against y_k, and the class's share pi (:class:`Confusions` counts both only
@@ -24,14 +24,12 @@ class EM(LearningRule):
     network as prior.
 
     The network earns its share a: it is how well its prediction agrees with what q would be without
-    it, beyond chance (Cohen's kappa). Seeds that say the same share one vote (b, see
-    ``alike``), so that copies of a seed cannot outvote the others.
+    it, beyond chance (Cohen's kappa).
 
     Args:
         momentum: Of the running counts: they remember about 1 / momentum batches.
         accuracy: Of each seed before anything is counted; equal for all, so q starts as the vote.
         share: a, between 0 and 1. None: as the network earns it.
-        alike: How far seeds that say the same share one vote, >= 0. With 0 all have a full one.
     """
 
     def __init__(
@@ -39,18 +37,14 @@ class EM(LearningRule):
         momentum: float = 0.02,
         accuracy: float = 0.8,
         share: float | None = None,
-        alike: float = 0.0,
     ):
         super().__init__(momentum)
-        if not (0 < accuracy < 1 and alike >= 0):
-            raise ValueError(
-                f'accuracy must be in (0, 1) and alike >= 0; got {accuracy} and {alike}.'
-            )
+        if not 0 < accuracy < 1:
+            raise ValueError(f'accuracy must be in (0, 1); got {accuracy}.')
         if share is not None and not 0 <= share <= 1:
             raise ValueError(f'share must be in [0, 1]; got {share}.')
         self.accuracy = accuracy
         self.share = share
-        self.alike = alike
 
     def forward(self, view: SeedView) -> SeedView:
         q = self._posterior(flatten(view), self.earned())
@@ -63,7 +57,6 @@ class EM(LearningRule):
             alone=alone.sum((0, 2)),
             predicted=predicted.flatten().bincount(minlength=alone.shape[1]),
             agreed=alone.gather(1, predicted).sum(),
-            pairs=agreement(part.seeds, part.known & disputed(part.seeds, part.known)),
         )
 
     def _posterior(self, part: SeedView, share: float | Tensor) -> Tensor:
@@ -77,7 +70,6 @@ class EM(LearningRule):
             part.seeds,
             part.known,
             counted.log_shares(named),
-            votes=self._votes(),
             prediction=part.logits,
             share=share,
         )
@@ -90,10 +82,3 @@ class EM(LearningRule):
         total = alone.sum().clamp(min=1)
         chance = (alone / total * predicted / predicted.sum()).sum()
         return ((self.state['agreed'] / total - chance) / (1 - chance)).clamp(0, 1)
-
-    def _votes(self) -> Tensor | None:
-        """Return b (K,): a seed's vote, shared with those that say the same."""
-        if not self.alike or not self.state:
-            return None
-        same, both = self.state['pairs']
-        return 1 / (same / both.clamp(min=1)).pow(self.alike).fill_diagonal_(1).sum(1)
