@@ -81,10 +81,7 @@ def class_names(text: str | None, *, reduced: bool) -> list[str] | None:
     """The names of the classes that --classes asks for."""
     if text is None:
         return None
-    try:
-        names, _ = named_classes(text)
-    except ValueError as error:
-        sys.exit(f'--classes: {error}')
+    names, _ = named_classes(text)
     if reduced and text.isdigit():
         names[0] = 'class 0'  # there is no background
     return names
@@ -155,8 +152,8 @@ def check_images(
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
-    classes = class_names(args.classes, reduced=args.reduce_zero_label)
     try:
+        classes = class_names(args.classes, reduced=args.reduce_zero_label)
         names, jobs, stray = pair(args)
     except (OSError, ValueError) as error:
         sys.exit(str(error))

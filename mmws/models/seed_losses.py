@@ -87,10 +87,7 @@ class SeedOhemCrossEntropy(nn.Module):
         return stock.loss_weight * loss[chosen_from][hard].sum() / hard.sum().clamp(min=1)
 
 
-def find_wst_losses(model: nn.Module, head: str = 'decode_head') -> list[WSTLoss]:
-    """Return the WST losses below a module, by its name in the model."""
-    try:
-        part = model.get_submodule(head)
-    except AttributeError:
-        return []
-    return [module for module in part.modules() if isinstance(module, WSTLoss)]
+def find_wst_losses(model: nn.Module) -> list[WSTLoss]:
+    """Return the WST losses of a model's decode head; none where it has no such head."""
+    head = getattr(model, 'decode_head', nn.Identity())
+    return [module for module in head.modules() if isinstance(module, WSTLoss)]

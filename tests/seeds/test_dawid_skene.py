@@ -50,9 +50,13 @@ def test_counts_and_posterior_by_loops(case):
 
     logits = torch.randn(2, 4, 7)
     got = posterior(
-        counted.log_rates(named), seeds, known, counted.log_shares(named),
-        prediction=logits, share=0.25,
-    )  # fmt: skip
+        counted.log_rates(named),
+        seeds,
+        known,
+        counted.log_shares(named),
+        prediction=logits,
+        share=0.25,
+    )
     few = 1e-3 * truth.sum().item()
     for n, i in torch.cartesian_prod(torch.arange(2), torch.arange(7)).tolist():
         energy = []
